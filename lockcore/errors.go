@@ -1,0 +1,211 @@
+package lockcore
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The errors that callers tell apart, with errors.Is.
+var (
+	ErrBusy          = errors.New("resources are busy")                           // somebody else has them; see BusyError
+	ErrUnsatisfiable = errors.New("request can never be satisfied")               // not even with every resource free
+	ErrLost          = errors.New("lease lost")                                   // it ran out or was taken away
+	ErrNotHeld       = errors.New("not held")                                     // nobody holds what should be released or freed
+	ErrNoQuorum      = errors.New("too few of the lock servers can be reached")   // Redlock only
+	ErrDeadlock      = errors.New("deadlock: waiting for each other in a circle") // nested acquisitions
+)
+
+// A BusyError says why a request was not served. It unwraps to ErrBusy and, if
+// the wait was cut short, to the cause of the context.
+type BusyError struct {
+	Requirements []Requirement
+	Waited       time.Duration
+	Position     int       // place among the waiters that want the same resources; 1 is next
+	Blockers     []Blocker // most relevant first: holders, then earlier waiters
+	Time         time.Time // the store's clock when Blockers was read
+	Cause        error     // of the context; nil for a single attempt
+}
+
+// A Blocker is a reason why a request waits: somebody who holds a key that it
+// could use, or an earlier waiter with a claim on it.
+type Blocker struct {
+	Key     string
+	ID      string // of the lease or ticket
+	Holder  Owner
+	State   string // as Holder.State, or "waiting" for an earlier waiter
+	Since   time.Time
+	Expires time.Time // unless renewed
+	Reason  string
+}
+
+// Unwrap makes errors.Is find ErrBusy and the cause.
+func (e *BusyError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{ErrBusy}
+	}
+	return []error{ErrBusy, e.Cause}
+}
+
+// Error says what was wanted, for how long, the place in line and who is in the
+// way, in one line.
+func (e *BusyError) Error() string {
+	var b strings.Builder
+	if e.Cause == nil {
+		fmt.Fprintf(&b, "busy: wanted %s", wanted(e.Requirements))
+	} else {
+		fmt.Fprintf(&b, "gave up after %s waiting for %s (%v)", short(e.Waited), wanted(e.Requirements), e.Cause)
+	}
+	b.WriteString(e.Standing())
+	return b.String()
+}
+
+// blockersShown bounds a message; the field has them all.
+const blockersShown = 5
+
+// Standing is the tail of the message: the place in line and the blockers,
+// beginning with "; ", or empty when neither is known.
+func (e *BusyError) Standing() string {
+	var b strings.Builder
+	if e.Position > 0 {
+		fmt.Fprintf(&b, "; %s in line", ordinal(e.Position))
+	}
+	for i, k := range e.Blockers {
+		if i == blockersShown {
+			fmt.Fprintf(&b, "; and %d more", len(e.Blockers)-i)
+			break
+		}
+		b.WriteString("; ")
+		b.WriteString(k.describe(e.Time))
+	}
+	return b.String()
+}
+
+func (k Blocker) describe(now time.Time) string {
+	var b strings.Builder
+	switch k.State {
+	case "waiting":
+		fmt.Fprintf(&b, "%s is claimed by %s, waiting since %s", quote(k.Key), k.Holder, clock(k.Since, now))
+	case "kept":
+		fmt.Fprintf(&b, "%s is kept for %s, since %s until %s", quote(k.Key), k.Holder, clock(k.Since, now), clock(k.Expires, now))
+	case "foreign":
+		fmt.Fprintf(&b, "%s is locked by another program (%s)", quote(k.Key), k.ID)
+		if !k.Expires.IsZero() {
+			fmt.Fprintf(&b, " until %s", clock(k.Expires, now))
+		}
+	default:
+		fmt.Fprintf(&b, "%s is held by %s since %s, lease until %s unless renewed", quote(k.Key), k.Holder, clock(k.Since, now), clock(k.Expires, now))
+	}
+	if k.Reason != "" {
+		fmt.Fprintf(&b, ", reason: %s", k.Reason)
+	}
+	return b.String()
+}
+
+// clock prints a moment with its distance, which is what a reader wants to know
+// and what survives a reader in another time zone.
+func clock(t, now time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	s := t.UTC().Format("15:04:05Z")
+	if now.IsZero() {
+		return s
+	}
+	if d := now.Sub(t); d >= 0 {
+		return s + " (" + short(d) + " ago)"
+	}
+	return s + " (in " + short(t.Sub(now)) + ")"
+}
+
+// wanted words requirements for a message: `2 of boards (board-1, board-2 and
+// 3 more) and staging (shared)`.
+func wanted(reqs []Requirement) string {
+	if len(reqs) == 0 {
+		return "nothing"
+	}
+	var parts []string
+	for _, r := range reqs {
+		parts = append(parts, r.String())
+	}
+	return strings.Join(parts, " and ")
+}
+
+// keysShown bounds how many candidates a message lists.
+const keysShown = 5
+
+// String words the requirement for a message.
+func (r Requirement) String() string {
+	var b strings.Builder
+	only := len(r.Candidates) == 1 && r.Units() == 1
+	if !only {
+		fmt.Fprintf(&b, "%d of ", r.Units())
+	}
+	if r.Name != "" {
+		b.WriteString(quote(r.Name))
+	}
+	var keys []string
+	for i, c := range r.Candidates {
+		if i == keysShown && len(r.Candidates) > keysShown+1 {
+			keys = append(keys, fmt.Sprintf("… %d more", len(r.Candidates)-i))
+			break
+		}
+		keys = append(keys, quote(c.Key))
+	}
+	switch list := strings.Join(keys, ", "); {
+	case only && r.Name == "":
+		b.WriteString(list)
+	case only && r.Name == r.Candidates[0].Key:
+	case r.Name == "":
+		b.WriteString("[" + list + "]")
+	case len(keys) > 0:
+		b.WriteString(" [" + list + "]")
+	}
+	switch {
+	case r.Shared:
+		b.WriteString(" (shared)")
+	case r.Seats > 0:
+		fmt.Fprintf(&b, " (%d seats each)", r.Seats)
+	}
+	return b.String()
+}
+
+// quote leaves plain names alone and quotes what would blur a message; long
+// names are cut in the middle, where they differ least.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 120 {
+		s = string(r[:60]) + "…" + string(r[len(r)-40:])
+	}
+	if s == "" || strings.ContainsAny(s, " \t\r\n\"'`,;[]()") || strconv.Quote(s) != `"`+s+`"` {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// short rounds a duration to what a person reads.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
