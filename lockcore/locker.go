@@ -1,0 +1,200 @@
+package lockcore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Options configure a [Locker]. The zero value and nil are ready to use.
+type Options struct {
+	// Owner completes the owner of every request: its fields stand in for those
+	// that the request leaves empty. Host and PID default to this process.
+	Owner Owner
+	// Alive, if set, is asked before every renewal. Once it says false, nothing
+	// is renewed any more and the leases run out: for a process that should not
+	// outlive its parent.
+	Alive func() bool
+}
+
+// A Locker takes, keeps and returns leases in one [Store]. It is safe for
+// concurrent use; a process needs one. It renews all its leases in one call to
+// the store, on a goroutine of its own that lives while there are any.
+type Locker struct {
+	store  Store
+	opts   Options
+	closed chan struct{}
+	work   sync.WaitGroup // acquisitions and withdrawals under way
+
+	mu       sync.Mutex
+	leases   map[*Lease]struct{}
+	renewing bool
+	kick     chan struct{} // a lease joined: the renewer looks at its schedule again
+}
+
+// New returns a Locker on the store, which it owns from now on: [Locker.Close]
+// closes it. opts may be nil.
+func New(s Store, opts *Options) *Locker {
+	l := &Locker{store: s, closed: make(chan struct{}), leases: make(map[*Lease]struct{}), kick: make(chan struct{}, 1)}
+	if opts != nil {
+		l.opts = *opts
+	}
+	if l.opts.Owner.Host == "" {
+		l.opts.Owner.Host, _ = os.Hostname() // an unknown host is left out of messages
+	}
+	if l.opts.Owner.PID == 0 {
+		l.opts.Owner.PID = os.Getpid()
+	}
+	return l
+}
+
+var errClosed = errors.New("lockcore: the locker is closed")
+
+// Acquire takes everything that the request asks for, waiting in line until it
+// is there or ctx ends. While it waits it holds nothing.
+//
+// Its error is a [*BusyError] when ctx ends first (unless the store could not
+// be asked at all), wraps [ErrUnsatisfiable] when no waiting can help, wraps
+// [ErrDeadlock] when the request waits, through [Request.Holding], for itself,
+// and is otherwise what the store said. The first attempt fails at once when the
+// store cannot be reached; once in line, a request outlives faults of the store
+// of up to 30 s. Nothing stays behind in the store after an error.
+func (l *Locker) Acquire(ctx context.Context, req Request) (*Lease, error) {
+	return l.acquire(ctx, req, true)
+}
+
+// TryAcquire is Acquire without waiting: one attempt, and a [*BusyError] at once
+// if something is missing or an earlier waiter has a claim on it.
+func (l *Locker) TryAcquire(ctx context.Context, req Request) (*Lease, error) {
+	return l.acquire(ctx, req, false)
+}
+
+// Snapshot lists the holders and the waiters, in order.
+func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
+	return l.store.Snapshot(ctx)
+}
+
+// Close ends waiting acquisitions with an error, releases every lease and
+// closes the store. It returns the first error of these.
+func (l *Locker) Close() error {
+	l.mu.Lock()
+	select {
+	case <-l.closed:
+		l.mu.Unlock()
+		return nil
+	default:
+	}
+	close(l.closed)
+	l.mu.Unlock()
+	l.work.Wait() // from here on no lease joins
+	l.mu.Lock()
+	var leases []*Lease
+	for le := range l.leases {
+		leases = append(leases, le)
+	}
+	l.mu.Unlock()
+
+	var wg sync.WaitGroup
+	errs := make([]error, len(leases))
+	for i, le := range leases {
+		wg.Go(func() { errs[i] = le.Release(context.Background()) })
+	}
+	wg.Wait()
+	return errors.Join(append(errs, l.store.Close())...)
+}
+
+// begin counts a piece of work that Close waits for.
+func (l *Locker) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.closed:
+		return false
+	default:
+		l.work.Add(1)
+		return true
+	}
+}
+
+func (l *Locker) acquire(ctx context.Context, req Request, wait bool) (*Lease, error) {
+	if !l.begin() {
+		return nil, errClosed
+	}
+	defer l.work.Done()
+	if err := validate(req.Requirements); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, &BusyError{Requirements: req.Requirements, Cause: context.Cause(ctx)}
+	}
+	if req.TTL < 0 || req.Expect < 0 {
+		return nil, fmt.Errorf("lockcore: TTL is %s and Expect is %s: neither may be negative", req.TTL, req.Expect)
+	}
+	w := wait1{locker: l, req: &req, start: time.Now(), wake: make(chan *Grant, 1)}
+	w.parents = parents(ctx, req.Holding)
+	w.ticket = &Ticket{
+		ID: rand.Text(), Requirements: req.Requirements, Owner: l.complete(req.Owner), Priority: req.Priority,
+		TTL: req.TTL, Expect: req.Expect, Reason: req.Reason, Parents: w.parents, Wait: wait,
+	}
+	if w.ticket.TTL == 0 {
+		w.ticket.TTL = defaultTTL
+	}
+	le, err := w.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.keep(le)
+	return le, nil
+}
+
+// complete fills the empty fields of an owner from the options.
+func (l *Locker) complete(o Owner) Owner {
+	d := l.opts.Owner
+	for _, f := range []struct{ to, from *string }{
+		{&o.Test, &d.Test}, {&o.Package, &d.Package}, {&o.Host, &d.Host}, {&o.Run, &d.Run}, {&o.URL, &d.URL}, {&o.Site, &d.Site},
+	} {
+		if *f.to == "" {
+			*f.to = *f.from
+		}
+	}
+	if o.PID == 0 {
+		o.PID = d.PID
+	}
+	return o
+}
+
+// parents lists the live leases that stay held while a request waits.
+func parents(ctx context.Context, holding []*Lease) []string {
+	var ids []string
+	add := func(le *Lease) {
+		if le.ctx.Err() != nil {
+			return
+		}
+		for _, id := range append([]string{le.ID()}, le.parents...) {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if le, ok := ctx.Value(leaseKey{}).(*Lease); ok {
+		add(le)
+	}
+	for _, le := range holding {
+		add(le)
+	}
+	return ids
+}
+
+// withdraw takes a ticket out of the store, though the caller's context may be
+// over. Its own time limit keeps a store that hangs from hanging the caller.
+func (l *Locker) withdraw(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	// If it cannot be told, the store drops the ticket when it is not heard of.
+	_ = retry(ctx, func() error { return l.store.Withdraw(ctx, id) })
+}

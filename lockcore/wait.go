@@ -1,0 +1,304 @@
+package lockcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// wait1 is one acquisition on its way: the loop that asks, waits and asks
+// again.
+type wait1 struct {
+	locker  *Locker
+	req     *Request
+	ticket  *Ticket
+	parents []string
+	start   time.Time
+	wake    chan *Grant
+
+	sent   time.Time // when the last successful ask was sent
+	window time.Duration
+	pushed bool      // the grant came unasked, and is to be confirmed
+	poll   time.Time // when to ask next at the latest
+	notice time.Time // when to call OnWait next
+	told   int       // how often it was called
+
+	rediscovered chan []Requirement // of the discovery under way, or nil
+	discoverAt   time.Time
+}
+
+const (
+	firstNotice    = time.Second
+	discoverEvery  = 5 * time.Second
+	storeDownLimit = 30 * time.Second // how long a waiter outlives a store that does not answer
+	snapshotLimit  = 2 * time.Second  // for the words of an error message
+)
+
+func (w *wait1) run(ctx context.Context) (*Lease, error) {
+	grant, err := w.ask(ctx)
+	if err != nil {
+		return nil, w.firstError(ctx, err)
+	}
+	if grant != nil {
+		return w.lease(ctx, grant), nil
+	}
+	if !w.ticket.Wait {
+		return nil, w.busy(ctx, nil)
+	}
+	if err := w.hopeless(ctx); err != nil {
+		w.locker.withdraw(ctx, w.ticket.ID)
+		return nil, err
+	}
+	w.notice = w.start.Add(firstNotice)
+	w.discoverAt = w.start.Add(discoverEvery)
+	grant, err = w.loop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return w.lease(ctx, grant), nil
+}
+
+// firstError words a failure of the first ask. The store may have handled it
+// all the same, so the ticket is withdrawn, but not on the caller's time.
+func (w *wait1) firstError(ctx context.Context, err error) error {
+	if w.locker.begin() {
+		go func() {
+			defer w.locker.work.Done()
+			w.locker.withdraw(ctx, w.ticket.ID)
+		}()
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: context.Cause(ctx)}
+	}
+	return fmt.Errorf("lockcore: cannot ask %s for %s: %w", w.locker.store, wanted(w.ticket.Requirements), err)
+}
+
+// ask sends the ticket and notes what the answer says about the next step.
+func (w *wait1) ask(ctx context.Context) (*Grant, error) {
+	t := *w.ticket // the store may keep what it is given
+	t.Waited = time.Since(w.start)
+	sent := time.Now()
+	ans, err := w.locker.store.Ask(ctx, &t, w.hint)
+	if err != nil {
+		return nil, err
+	}
+	w.sent, w.window, w.pushed = sent, ans.Window, false
+	if ans.Poll <= 0 {
+		ans.Poll = discoverEvery
+	}
+	w.poll = time.Now().Add(ans.Poll)
+	return ans.Grant, nil
+}
+
+// hint takes the store's call: a grant, or word that there may be one. Only the
+// last matters, so a full channel is emptied.
+func (w *wait1) hint(g *Grant) {
+	for {
+		select {
+		case w.wake <- g:
+			return
+		default:
+		}
+		select {
+		case old := <-w.wake:
+			if g == nil {
+				g = old
+			}
+		default:
+		}
+	}
+}
+
+// loop waits in line until the grant is there.
+func (w *wait1) loop(ctx context.Context) (*Grant, error) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(time.Until(w.nextEvent()))
+		select {
+		case g := <-w.wake:
+			if g != nil && w.fresh() {
+				w.pushed = true
+				return g, nil
+			}
+			w.poll = time.Now()
+		case reqs := <-w.rediscovered:
+			w.rediscovered = nil
+			w.discoverAt = time.Now().Add(discoverEvery)
+			w.revise(reqs)
+		case <-timer.C:
+		case <-ctx.Done():
+			err := w.busy(ctx, context.Cause(ctx))
+			w.locker.withdraw(ctx, w.ticket.ID)
+			return nil, err
+		case <-w.locker.closed:
+			w.locker.withdraw(ctx, w.ticket.ID)
+			return nil, errClosed
+		}
+		now := time.Now()
+		if !now.Before(w.poll) {
+			if g, err := w.again(ctx); g != nil || err != nil {
+				return g, err
+			}
+		}
+		if w.req.OnWait != nil && !now.Before(w.notice) {
+			w.notice = now.Add(noticeGap(w.told))
+			w.told++
+			w.req.OnWait(w.busy(ctx, nil))
+		}
+		if w.req.Rediscover != nil && w.rediscovered == nil && !now.Before(w.discoverAt) {
+			w.discover(ctx)
+		}
+	}
+}
+
+// fresh reports whether a pushed grant may be used unasked: it was made after
+// the last ask, so it is younger than that, and provisional for the window.
+func (w *wait1) fresh() bool {
+	return time.Now().Before(w.sent.Add(w.window - w.window/10))
+}
+
+func (w *wait1) nextEvent() time.Time {
+	next := w.poll
+	if w.req.OnWait != nil && w.notice.Before(next) {
+		next = w.notice
+	}
+	if w.req.Rediscover != nil && w.rediscovered == nil && w.discoverAt.Before(next) {
+		next = w.discoverAt
+	}
+	return next
+}
+
+// noticeGap is the pause after the n-th progress line, so that they come after
+// 1 s, 5 s, 15 s, 30 s, 1 min, 2 min, and then every two minutes.
+func noticeGap(n int) time.Duration {
+	gaps := []time.Duration{4 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute}
+	if n < len(gaps) {
+		return gaps[n]
+	}
+	return 2 * time.Minute
+}
+
+// again asks while in line. A store that does not answer is given time: it may
+// be restarting, and giving up the place would be worse.
+func (w *wait1) again(ctx context.Context) (*Grant, error) {
+	g, err := w.ask(ctx)
+	if err == nil {
+		if g == nil && len(w.parents) > 0 {
+			if err = w.deadlocked(ctx); err != nil {
+				w.locker.withdraw(ctx, w.ticket.ID)
+				return nil, err
+			}
+		}
+		return g, nil
+	}
+	if ctx.Err() != nil {
+		w.poll = time.Now().Add(time.Hour) // the loop ends the wait in its own words
+		return nil, nil
+	}
+	if time.Since(w.sent) > storeDownLimit {
+		w.locker.withdraw(ctx, w.ticket.ID)
+		return nil, fmt.Errorf("lockcore: lost %s while waiting %s for %s: %w", w.locker.store, short(time.Since(w.start)), wanted(w.ticket.Requirements), err)
+	}
+	w.poll = time.Now().Add(min(time.Second, max(50*time.Millisecond, time.Since(w.sent)/10)))
+	return nil, nil
+}
+
+// hopeless finds, once the request has to wait at all, what no waiting mends.
+func (w *wait1) hopeless(ctx context.Context) error {
+	if err := feasible(w.ticket.Requirements); err != nil {
+		return err
+	}
+	if len(w.parents) > 0 {
+		return w.deadlocked(ctx)
+	}
+	return nil
+}
+
+func (w *wait1) deadlocked(ctx context.Context) error {
+	s, err := w.locker.store.Snapshot(ctx)
+	if err != nil {
+		return nil // unknown for now; the next poll looks again
+	}
+	if err := s.Deadlock(w.ticket.ID); err != nil {
+		return fmt.Errorf("lockcore: %w", err)
+	}
+	return nil
+}
+
+// discover calls Rediscover aside, so that a slow discovery does not delay a
+// grant.
+func (w *wait1) discover(ctx context.Context) {
+	ch := make(chan []Requirement, 1)
+	w.rediscovered = ch
+	old, f := w.ticket.Requirements, w.req.Rediscover
+	go func() {
+		reqs, err := f(ctx)
+		if err != nil {
+			reqs = old
+		}
+		ch <- reqs
+	}()
+}
+
+// revise takes newly discovered requirements into the ticket. A pool that
+// shrank below the need is no error here: it may grow again.
+func (w *wait1) revise(reqs []Requirement) {
+	if sameRequirements(w.ticket.Requirements, reqs) {
+		return
+	}
+	for i := range reqs {
+		if distinct(&reqs[i]) != nil {
+			return
+		}
+	}
+	w.ticket.Requirements = reqs
+	w.ticket.Revision++
+	w.poll = time.Now()
+}
+
+func sameRequirements(a, b []Requirement) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Units() != b[i].Units() || a[i].Shared != b[i].Shared || a[i].Seats != b[i].Seats || len(a[i].Candidates) != len(b[i].Candidates) {
+			return false
+		}
+		for j := range a[i].Candidates {
+			if a[i].Candidates[j].Key != b[i].Candidates[j].Key {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// busy words the present state of the wait. A store that does not answer costs
+// the message its details, and no more than snapshotLimit.
+func (w *wait1) busy(ctx context.Context, cause error) *BusyError {
+	e := &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: cause}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotLimit)
+	defer cancel()
+	s, err := w.locker.store.Snapshot(ctx)
+	if err != nil {
+		return e
+	}
+	me := &Waiter{ID: w.ticket.ID, Requirements: w.ticket.Requirements}
+	e.Time = s.Time
+	e.Position, e.Blockers = s.Blockers(me)
+	return e
+}
+
+func (w *wait1) lease(ctx context.Context, g *Grant) *Lease {
+	ttl := w.ticket.TTL
+	valid, due := w.sent.Add(ttl-margin(ttl)), w.sent.Add(ttl/3)
+	if w.pushed {
+		// Good for the window only, so the first renewal, which confirms it, is due now.
+		valid, due = w.sent.Add(min(ttl-margin(ttl), w.window-w.window/10)), time.Now()
+	}
+	le := &Lease{locker: w.locker, grant: g, waited: time.Since(w.start), until: w.req.RenewUntil, parents: w.parents, valid: valid, due: due}
+	le.open(ctx)
+	return le
+}
