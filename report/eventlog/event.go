@@ -1,0 +1,207 @@
+package eventlog
+
+import (
+	"strconv"
+	"time"
+)
+
+// Version is the major version of the format. A reader skips, and counts, lines
+// of a higher one; fields may be added without a change of it.
+const Version = 1
+
+// A Kind says what an [Event] reports. Unknown kinds are kept by the reader and
+// ignored by reports.
+type Kind string
+
+// The kinds. A request that is served writes Request, perhaps Queue, Grant and
+// Release; one that is not ends with Withdraw. Everything about one request
+// carries the same Event.Req.
+const (
+	Run       Kind = "run"        // a process began to write; first line of a file
+	Pool      Kind = "pool"       // candidates known to exist: the long lists that Reqs leaves out
+	TestStart Kind = "test.start" // a test began,
+	TestPause Kind = "test.pause" // gave up its parallel slot,
+	TestCont  Kind = "test.cont"  // got one back,
+	TestEnd   Kind = "test.end"   // and ended
+	Request   Kind = "request"    // somebody asked; begins the wait
+	Queue     Kind = "queue"      // it still waits: place in line and blockers, or the store's error
+	Grant     Kind = "grant"      // it got everything; ends the wait, begins the hold
+	Withdraw  Kind = "withdraw"   // it gave up; ends the wait
+	RenewFail Kind = "renew_fail" // a renewal did not get through; the lease still lives
+	Release   Kind = "release"    // it gave everything back; ends the hold
+	Lost      Kind = "lost"       // the holder learnt that its lease is gone; ends the hold
+	Expired   Kind = "expired"    // a lease ran out unrenewed; ends the hold
+	Reclaim   Kind = "reclaim"    // a lease was taken from a holder known to be dead; ends the hold
+)
+
+// An Outcome says how a wait or a hold ended.
+type Outcome string
+
+// The outcomes. Skipped and Failed are what a policy made of a request that was
+// not served; Event.Cause says why it was not.
+const (
+	Acquired    Outcome = "acquired"
+	TimedOut    Outcome = "timeout"
+	Skipped     Outcome = "skipped"
+	Failed      Outcome = "failed"
+	Cancelled   Outcome = "cancelled"
+	LeaseLost   Outcome = "lost"
+	LeaseExpiry Outcome = "expired"
+)
+
+// A Cause says why a request was not served.
+type Cause string
+
+// The causes.
+const (
+	CauseBusy       Cause = "busy"       // a single attempt found it taken
+	CauseTimeout    Cause = "timeout"    // the wait was over
+	CauseStore      Cause = "store"      // the store could not be asked
+	CauseImpossible Cause = "impossible" // not even with everything free
+	CauseDeadlock   Cause = "deadlock"   // waiters in a circle
+	CauseCancelled  Cause = "cancelled"  // the caller went away
+)
+
+// An Event is one line of an event log. Empty fields are left out of the line.
+//
+// A producer fills what it knows; [Writer.Write] fills V, Seq, TS, MonoMS, Run,
+// Host and PID. Durations are from the monotonic clock of the process;
+// TS is its wall clock, Srv the clock of the store where it is known, and the
+// one that orders events of several machines.
+type Event struct {
+	V      int       `json:"v"`
+	Ev     Kind      `json:"ev"`
+	Seq    uint64    `json:"seq"` // counts the events of one process, from 1; a gap means a loss
+	TS     time.Time `json:"ts"`
+	Srv    time.Time `json:"srv,omitzero"`
+	MonoMS MS        `json:"mono_ms"` // since the writer was opened
+
+	Run  RunInfo  `json:"run,omitzero"`
+	Host string   `json:"host,omitempty"`
+	PID  int      `json:"pid,omitempty"`
+	Test TestInfo `json:"test,omitzero"`
+
+	Req    string        `json:"req,omitempty"`    // identity of the request, unique over all machines
+	Parent string        `json:"parent,omitempty"` // Req of the lease that the same test already held
+	Reqs   []Requirement `json:"reqs,omitempty"`   // what is asked for; on Request, and on Queue when it changed
+	Chosen []Chosen      `json:"chosen,omitempty"` // what was given; on Grant
+
+	WaitedMS MS        `json:"waited_ms,omitzero"` // on Grant and Withdraw: all of it; on Queue: so far
+	HeldMS   MS        `json:"held_ms,omitzero"`   // on what ends a hold
+	KeptMS   MS        `json:"kept_ms,omitzero"`   // on Release: kept that much longer, for somebody to look at it
+	Polls    int       `json:"polls,omitempty"`    // how often the store was asked
+	QueuePos int       `json:"queue_pos,omitempty"`
+	Priority int       `json:"priority,omitempty"` // one level is worth a minute of waiting
+	LeaseMS  MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
+	Deadline time.Time `json:"deadline,omitzero"`  // when the wait would end
+	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
+	Outcome  Outcome   `json:"outcome,omitempty"`
+	Cause    Cause     `json:"cause,omitempty"`
+	Error    string    `json:"error,omitempty"`
+
+	// Blockers are those in the way at that moment, most relevant first: on
+	// Queue, on Withdraw, and on Request where they are known at once.
+	Blockers     []Blocker `json:"blockers,omitempty"`
+	BlockersMore int       `json:"blockers_more,omitempty"` // how many were left out
+
+	Dropped uint64 `json:"dropped,omitempty"` // events lost by this writer since its last line
+
+	// At is when the event happened, on the clock that orders the whole input:
+	// Srv, else TS corrected by the difference last seen between them. The
+	// reader fills it; it is not in the line.
+	At time.Time `json:"-"`
+}
+
+// RunInfo identifies the run of a test suite that a process belongs to.
+type RunInfo struct {
+	ID      string `json:"id,omitempty"`      // the same in all its processes
+	Attempt int    `json:"attempt,omitempty"` // of a CI job that was started again
+	CI      string `json:"ci,omitempty"`      // "github", "gitlab", ...
+	Job     string `json:"job,omitempty"`
+	URL     string `json:"url,omitempty"`   // where a person can look at the job
+	Shard   string `json:"shard,omitempty"` // index of a parallel job
+}
+
+// TestInfo names the test that asks.
+type TestInfo struct {
+	Pkg     string `json:"pkg,omitempty"` // import path
+	Name    string `json:"name,omitempty"`
+	Attempt int    `json:"attempt,omitempty"` // which run of it in this process: 2 is the second
+	File    string `json:"file,omitempty"`    // of the call that asks
+	Line    int    `json:"line,omitempty"`
+	Runner  string `json:"runner,omitempty"` // "go test" if empty, else "ginkgo", ...
+}
+
+// A Requirement is one part of a request.
+type Requirement struct {
+	Name       string            `json:"name,omitempty"`
+	Need       int               `json:"need,omitempty"` // 0 means 1
+	Candidates []string          `json:"candidates,omitempty"`
+	Count      int               `json:"count,omitempty"` // of the candidates, where the list is left out
+	Hash       string            `json:"hash,omitempty"`  // of the candidates, where the list is left out; see CandidateHash
+	Tags       map[string]string `json:"tags,omitempty"`  // those that all candidates have
+	Shared     bool              `json:"shared,omitempty"`
+	Seats      int               `json:"seats,omitempty"` // of each candidate
+}
+
+// A Chosen is one key that a request got.
+type Chosen struct {
+	Key   string            `json:"key"`
+	Req   int               `json:"req"` // index into Event.Reqs of the request
+	Tags  map[string]string `json:"tags,omitempty"`
+	Fence uint64            `json:"fence,omitempty"`
+}
+
+// A Blocker is somebody in the way of a request.
+type Blocker struct {
+	Key     string    `json:"key,omitempty"`
+	Req     string    `json:"req,omitempty"` // identity of its lease or ticket
+	Run     string    `json:"run,omitempty"`
+	URL     string    `json:"url,omitempty"`
+	Pkg     string    `json:"pkg,omitempty"`
+	Test    string    `json:"test,omitempty"`
+	Host    string    `json:"host,omitempty"`
+	PID     int       `json:"pid,omitempty"`
+	State   string    `json:"state,omitempty"` // "held" if empty, "granted", "kept", "foreign" or "waiting"
+	Since   time.Time `json:"since,omitzero"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// MS is a duration that is written as a number of milliseconds, with up to
+// three decimals: milliseconds are what people compare, microseconds keep the
+// sums of many short holds right.
+type MS time.Duration
+
+// Duration converts it.
+func (m MS) Duration() time.Duration { return time.Duration(m) }
+
+// MarshalJSON writes 1500, or 0.25.
+func (m MS) MarshalJSON() ([]byte, error) {
+	us := time.Duration(m).Round(time.Microsecond).Microseconds()
+	if us%1000 == 0 {
+		return strconv.AppendInt(nil, us/1000, 10), nil
+	}
+	return strconv.AppendFloat(nil, float64(us)/1000, 'f', -1, 64), nil
+}
+
+// UnmarshalJSON reads any JSON number; what exceeds a duration is cut to the
+// longest one.
+func (m *MS) UnmarshalJSON(b []byte) error {
+	if n, err := strconv.ParseInt(string(b), 10, 64); err == nil && n > -maxMS && n < maxMS {
+		*m = MS(n) * MS(time.Millisecond)
+		return nil
+	}
+	if string(b) == "null" {
+		return nil
+	}
+	f, err := strconv.ParseFloat(string(b), 64)
+	if err != nil && f == 0 {
+		return err
+	}
+	*m = MS(max(-maxMS, min(maxMS, f))*1000) * MS(time.Microsecond)
+	return nil
+}
+
+// maxMS is the longest duration, in milliseconds, with room for the rounding of
+// a float.
+const maxMS = (1<<63-1)/1_000_000 - 1000
