@@ -1,0 +1,58 @@
+// Command rtest-report tells who waited for what because of whom: it runs a
+// test command with events on, summarises event logs, shows and frees locks.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Exit codes. A child of run passes its own code through.
+const (
+	exitOK     = 0
+	exitBreach = 1 // a gate was breached, or a key not freed
+	exitUsage  = 2 // wrong usage or unreadable input
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:])) }
+
+// run is main without the exit.
+func run(ctx context.Context, args []string) int {
+	cmd := newRoot()
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitUsage
+	var e *exitError
+	if errors.As(err, &e) {
+		code = e.code
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintln(os.Stderr, "rtest-report:", msg)
+	}
+	return code
+}
+
+// exitError ends the program with a code of its own.
+type exitError struct {
+	code int
+	err  error // nil: nothing more to say
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// breach is the error of a gate.
+func breach(format string, args ...any) error {
+	return &exitError{exitBreach, fmt.Errorf(format, args...)}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// subcommands is what the program can do, in the order of its help; the file
+// named after a subcommand makes it.
+var subcommands = []func() *cobra.Command{
+	newRunCmd,
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rtest-report",
+		Short: "Who waited for which resource, because of whom",
+		Long: `rtest-report tells who waited for which resource, because of whom.
+
+Try first:
+
+  rtest-report run -- go test ./...
+
+Exit codes: 0 ok, 1 a gate was breached, 2 wrong usage or unreadable input;
+run passes the code of its child through.`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true, // main prints them, once
+		SilenceUsage:  true, // a wall of flags hides the one line that helps
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cobra.EnableCommandSorting = false
+	for _, c := range subcommands {
+		root.AddCommand(c())
+	}
+	return root
+}

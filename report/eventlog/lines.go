@@ -1,0 +1,51 @@
+package eventlog
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// lineMax is the longest line that is read. The writer's longest, a Pool event
+// of 20,000 keys, is about a megabyte.
+const lineMax = 16 << 20
+
+// lines splits a stream without ever holding more than one line.
+type lines struct {
+	r      *bufio.Reader
+	buf    []byte // of a line longer than the reader's buffer
+	offset int64  // of the next line
+	max    int64  // stop there, unless negative
+}
+
+// next returns a line without its end. torn: the stream ends without a newline;
+// long: the line was longer than lineMax and is not returned. The slice is
+// valid until the next call.
+func (l *lines) next() (line []byte, torn, long bool, err error) {
+	if l.max >= 0 && l.offset >= l.max {
+		return nil, false, false, io.EOF
+	}
+	l.buf = l.buf[:0]
+	for {
+		part, err := l.r.ReadSlice('\n')
+		l.offset += int64(len(part))
+		if errors.Is(err, bufio.ErrBufferFull) {
+			if long = long || len(l.buf)+len(part) > lineMax; !long {
+				l.buf = append(l.buf, part...)
+			}
+			continue
+		}
+		if err == io.EOF && (len(part) > 0 || len(l.buf) > 0 || long) {
+			torn, err = true, nil
+		}
+		if err != nil || long {
+			return nil, torn, long, err
+		}
+		if len(l.buf) > 0 {
+			l.buf = append(l.buf, part...)
+			part = l.buf
+		}
+		return bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r")), torn, false, nil
+	}
+}
