@@ -1,0 +1,66 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// visit returns the order in which the candidates of each requirement are
+// looked at, by its Choice.
+func (s *State) visit(reqs []lockcore.Requirement, rnd Rand) func(r int) func(i int) int {
+	return func(r int) func(int) int {
+		cands := reqs[r].Candidates
+		switch reqs[r].Choice {
+		case lockcore.InOrder:
+			return nil
+		case lockcore.LeastRecentlyUsed:
+			return s.leastRecent(cands)
+		}
+		return shuffled(len(cands), rnd)
+	}
+}
+
+// exactShuffle is up to where every permutation is drawn alike.
+const exactShuffle = 64
+
+// shuffled is a random order of 0..n-1. A long list is not permuted, which would
+// cost as much as looking at all of it: it is walked from a random place with a
+// random stride that is prime to its length, so that each entry comes once.
+func shuffled(n int, rnd Rand) func(int) int {
+	if n < 2 {
+		return nil
+	}
+	if n <= exactShuffle {
+		var order [exactShuffle]uint8
+		for i := range n {
+			j := rnd(i + 1)
+			order[i], order[j] = order[j], uint8(i)
+		}
+		return func(i int) int { return int(order[i]) }
+	}
+	start, stride := rnd(n), 1+rnd(n-1)
+	for gcd(stride, n) != 1 {
+		stride = stride%(n-1) + 1
+	}
+	return func(i int) int { return (start + i*stride) % n }
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func (s *State) leastRecent(cands []lockcore.Candidate) func(int) int {
+	order := make([]int, len(cands))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(s.used[cands[a].Key], s.used[cands[b].Key])
+	})
+	return func(i int) int { return order[i] }
+}

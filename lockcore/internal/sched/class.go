@@ -1,0 +1,92 @@
+package sched
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A class is what waiters with the same requirements have in common. It is
+// stored once, and looked at once a pass when there is nothing left for it: a
+// thousand waiters for one pool cost little more than ten.
+type class struct {
+	sig     string
+	reqs    []lockcore.Requirement
+	waiters int
+
+	pass  uint64 // the pass in which nothing was left for it
+	index int    // in the encoding being written
+}
+
+// signature identifies requirements by content. Tags are no part of it: the
+// scheduler does not look at them.
+func signature(reqs []lockcore.Requirement) string {
+	h := sha256.New()
+	var buf []byte
+	str := func(s string) {
+		buf = binary.AppendUvarint(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	for i := range reqs {
+		r := &reqs[i]
+		str(r.Name)
+		mode := 0
+		if r.Shared {
+			mode = 1
+		}
+		for _, n := range []int{r.Units(), mode, r.Seats, int(r.Choice), len(r.Candidates)} {
+			buf = binary.AppendUvarint(buf, uint64(n))
+		}
+		for j := range r.Candidates {
+			str(r.Candidates[j].Key)
+		}
+		h.Write(buf)
+		buf = buf[:0]
+	}
+	return string(h.Sum(nil)[:16])
+}
+
+// join puts the waiter into the class of its requirements.
+func (s *State) join(w *waiter, reqs []lockcore.Requirement) {
+	sig := signature(reqs)
+	c := s.classes[sig]
+	if c == nil {
+		c = &class{sig: sig, reqs: bare(reqs)}
+		s.classes[sig] = c
+	}
+	c.waiters++
+	w.class = c
+}
+
+func (s *State) leave(w *waiter) {
+	w.class.waiters--
+	if w.class.waiters == 0 {
+		delete(s.classes, w.class.sig)
+	}
+}
+
+// bare copies requirements without the tags, which only events need.
+func bare(reqs []lockcore.Requirement) []lockcore.Requirement {
+	out := make([]lockcore.Requirement, len(reqs))
+	for i, r := range reqs {
+		cands := make([]lockcore.Candidate, len(r.Candidates))
+		for j, c := range r.Candidates {
+			cands[j].Key = c.Key
+		}
+		r.Candidates = cands
+		out[i] = r
+	}
+	return out
+}
+
+// headings copies requirements without their candidates: what a lease needs to
+// know of them.
+func headings(reqs []lockcore.Requirement) []lockcore.Requirement {
+	out := make([]lockcore.Requirement, len(reqs))
+	for i, r := range reqs {
+		r.Candidates = nil
+		out[i] = r
+	}
+	return out
+}

@@ -1,0 +1,278 @@
+package sched
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Version is the version of the encoding. A state of another version is refused
+// rather than guessed at.
+const Version = 1
+
+// ErrVersion tells that a state was written by another version of this package.
+var ErrVersion = errors.New("state has another format version")
+
+// Append appends the encoding of the state to buf.
+//
+// The encoding is binary because a store that lives in a file decodes it at
+// every step: text would cost more than the step. One function walks the fields
+// for both directions, so that reader and writer cannot drift apart.
+func (s *State) Append(buf []byte) []byte {
+	c := codec{out: buf}
+	s.init()
+	s.code(&c)
+	return c.out
+}
+
+// Decode reads a state that Append wrote. The error wraps ErrVersion if another
+// version did.
+func Decode(data []byte) (*State, error) {
+	c := codec{in: string(data), reading: true}
+	s := new(State)
+	s.init()
+	s.code(&c)
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case len(c.in) != 0:
+		return nil, fmt.Errorf("%d bytes after the end of the state", len(c.in))
+	}
+	s.derive()
+	return s, nil
+}
+
+type codec struct {
+	reading bool
+	in      string // strings that are read are slices of it: one allocation for all
+	out     []byte
+	err     error
+}
+
+var errShort = errors.New("state ends in the middle")
+
+func num[T ~int | ~int64 | ~uint64](c *codec, p *T) {
+	if !c.reading {
+		c.out = binary.AppendVarint(c.out, int64(*p))
+		return
+	}
+	v, n := int64(0), 0
+	var u uint64
+	for shift := uint(0); n < len(c.in) && shift < 64; shift += 7 {
+		b := c.in[n]
+		n++
+		u |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			v = int64(u >> 1)
+			if u&1 != 0 {
+				v = ^v
+			}
+			c.in = c.in[n:]
+			*p = T(v)
+			return
+		}
+	}
+	c.fail(errShort)
+}
+
+func (c *codec) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+	c.in = ""
+}
+
+func (c *codec) str(p *string) {
+	n := len(*p)
+	num(c, &n)
+	if !c.reading {
+		c.out = append(c.out, *p...)
+		return
+	}
+	if n < 0 || n > len(c.in) {
+		c.fail(errShort)
+		return
+	}
+	*p, c.in = c.in[:n], c.in[n:]
+}
+
+func (c *codec) bool(p *bool) {
+	n := 0
+	if *p {
+		n = 1
+	}
+	num(c, &n)
+	*p = n != 0
+}
+
+// list walks a slice: each element takes at least one byte, which bounds what a
+// damaged length can make us allocate.
+func list[T any](c *codec, p *[]T, each func(*T)) {
+	n := len(*p)
+	num(c, &n)
+	if c.reading {
+		if n < 0 || n > len(c.in) {
+			c.fail(errShort)
+			return
+		}
+		*p = nil
+		if n > 0 {
+			*p = make([]T, n)
+		}
+	}
+	for i := range *p {
+		each(&(*p)[i])
+	}
+}
+
+func (c *codec) strs(p *[]string) { list(c, p, c.str) }
+
+func (c *codec) owner(o *lockcore.Owner) {
+	c.str(&o.Test)
+	c.str(&o.Package)
+	c.str(&o.Host)
+	num(c, &o.PID)
+	c.str(&o.Run)
+	c.str(&o.URL)
+	c.str(&o.Site)
+}
+
+func (c *codec) requirement(r *lockcore.Requirement) {
+	c.str(&r.Name)
+	num(c, &r.Need)
+	c.bool(&r.Shared)
+	num(c, &r.Seats)
+	num(c, &r.Choice)
+	list(c, &r.Candidates, func(k *lockcore.Candidate) { c.str(&k.Key) })
+}
+
+func (c *codec) lease(p **lease) {
+	if c.reading {
+		*p = new(lease)
+	}
+	l := *p
+	c.str(&l.id)
+	list(c, &l.reqs, c.requirement)
+	list(c, &l.obtained, c.strs)
+	if len(l.obtained) != len(l.reqs) {
+		c.fail(errors.New("a lease whose keys do not fit its requirements"))
+	}
+	c.owner(&l.owner)
+	num(c, &l.token)
+	num(c, &l.since)
+	num(c, &l.expires)
+	num(c, &l.provisional)
+	num(c, &l.ttl)
+	num(c, &l.expect)
+	c.str(&l.reason)
+	c.strs(&l.parents)
+	c.str(&l.proc)
+	c.bool(&l.kept)
+}
+
+func (c *codec) waiter(p **waiter, classes []*class) {
+	if c.reading {
+		*p = new(waiter)
+	}
+	w := *p
+	c.str(&w.id)
+	i := 0
+	if !c.reading {
+		i = w.class.index
+	}
+	num(c, &i)
+	if i < 0 || i >= len(classes) {
+		c.fail(errors.New("a waiter without a class"))
+		return
+	}
+	w.class = classes[i]
+	c.owner(&w.owner)
+	num(c, &w.priority)
+	num(c, &w.arrived)
+	num(c, &w.seq)
+	num(c, &w.expires)
+	num(c, &w.ttl)
+	num(c, &w.expect)
+	c.str(&w.reason)
+	c.strs(&w.parents)
+	num(c, &w.revision)
+	c.str(&w.proc)
+}
+
+// code walks the whole state. Maps go out as sorted lists, so that equal states
+// have equal encodings.
+func (s *State) code(c *codec) {
+	version := Version
+	num(c, &version)
+	if version != Version {
+		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+		return
+	}
+	num(c, &s.now)
+	num(c, &s.fence)
+	num(c, &s.seq)
+	codeMap(c, s.leases, c.lease)
+	codeMap(c, s.lapsed, c.lease)
+
+	var classes []*class
+	seen := make(map[*class]bool)
+	for _, w := range s.queue {
+		if !seen[w.class] {
+			seen[w.class] = true
+			w.class.index = len(classes)
+			classes = append(classes, w.class)
+		}
+	}
+	list(c, &classes, func(p **class) {
+		if c.reading {
+			*p = new(class)
+		}
+		c.str(&(*p).sig)
+		list(c, &(*p).reqs, c.requirement)
+	})
+	list(c, &s.queue, func(p **waiter) { c.waiter(p, classes) })
+
+	list(c, &s.gone, func(e *ended) { c.str(&e.id); c.str(&e.why) })
+	codeMap(c, s.used, func(at *int64) { num(c, at) })
+	codeMap(c, s.history, func(p **holds) {
+		if c.reading {
+			*p = new(holds)
+		}
+		num(c, &(*p).at)
+		list(c, &(*p).last, func(d *time.Duration) { num(c, d) })
+	})
+}
+
+func codeMap[V any](c *codec, m map[string]V, each func(*V)) {
+	var keys []string
+	if !c.reading {
+		keys = slices.Sorted(maps.Keys(m))
+	}
+	list(c, &keys, func(k *string) {
+		c.str(k)
+		v := m[*k]
+		each(&v)
+		m[*k] = v
+	})
+}
+
+// derive works out what the encoding leaves out.
+func (s *State) derive() {
+	for _, l := range s.leases {
+		s.occupy(l)
+	}
+	for _, w := range s.queue {
+		w.class.waiters++
+		s.classes[w.class.sig] = w.class
+		s.waiting[w.id] = w
+		if len(w.parents) > 0 {
+			s.nested++
+		}
+	}
+	// next stays 0: the first step looks at everything.
+}

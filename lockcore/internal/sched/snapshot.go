@@ -1,0 +1,44 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Snapshot lists holders and waiters. It shares nothing that changes with the
+// state.
+func (s *State) Snapshot(now int64, rnd Rand) lockcore.Snapshot {
+	s.begin(now, rnd)
+	out := lockcore.Snapshot{Time: time.Unix(0, s.now)}
+	for _, l := range s.sortedLeases() {
+		out.Holders = append(out.Holders, l.holder())
+	}
+	slices.SortStableFunc(out.Holders, func(a, b lockcore.Holder) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Token, b.Token))
+	})
+	reserved := s.reservations()
+	for _, w := range s.queue {
+		out.Waiters = append(out.Waiters, lockcore.Waiter{
+			ID: w.id, Requirements: w.class.reqs, Owner: w.owner, Priority: w.priority, Since: time.Unix(0, w.arrived),
+			Expires: time.Unix(0, w.expires), Reason: w.reason, Parents: w.parents, Reserved: reserved[w],
+		})
+	}
+	return out
+}
+
+func (l *lease) holder() lockcore.Holder {
+	state := "held"
+	switch {
+	case l.kept:
+		state = "kept"
+	case l.provisional != 0:
+		state = "granted"
+	}
+	return lockcore.Holder{
+		ID: l.id, Requirements: l.reqs, Obtained: l.obtained, Owner: l.owner, Token: l.token, Since: time.Unix(0, l.since),
+		Expires: time.Unix(0, l.expires), Expect: l.expect, Reason: l.reason, Parents: l.parents, State: state,
+	}
+}

@@ -1,0 +1,273 @@
+package sched
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// The constants of the protocol. They are the same for every store.
+const (
+	// Level is what one level of priority is worth in waiting time.
+	Level = time.Minute
+	// Provisional is how long a grant made to a waiter stands unconfirmed: long
+	// enough for a waiter that is merely slow, short enough not to hold up the
+	// line for one that died.
+	Provisional = 5 * time.Second
+	// Heartbeat bounds the time between two polls of a waiter.
+	Heartbeat = 5 * time.Second
+	// missed is how many polls a waiter may miss before it is dropped.
+	missed = 3
+	// lapsedKept is how long an expired lease may still be revived.
+	lapsedKept = time.Hour
+	// goneKept is how many ended leases are remembered, to tell their holders
+	// why.
+	goneKept = 64
+)
+
+// Poll is how often a waiter with the given TTL asks again.
+func Poll(ttl time.Duration) time.Duration { return max(min(Heartbeat, ttl/3), time.Millisecond) }
+
+// Rand draws an integer from [0, n).
+type Rand func(n int) int
+
+// State is everything that is known about one namespace. The zero value is an
+// empty one. Moments are nanoseconds since 1970 on the clock of the store.
+type State struct {
+	// LockDelay is how long the keys of an expired lease stay aside before they
+	// are given to somebody else. It is configuration, not part of the encoding.
+	LockDelay time.Duration
+
+	now     int64 // latest moment seen: the clock of a step never goes back
+	fence   uint64
+	seq     uint64 // counts arrivals
+	leases  map[string]*lease
+	lapsed  map[string]*lease // expired, but nothing was granted on their keys since
+	queue   []*waiter         // by rank
+	waiting map[string]*waiter
+	used    map[string]int64 // last use of keys that were chosen by LeastRecentlyUsed
+	gone    []ended
+	history map[string]*holds
+
+	// What follows is derived.
+	keys      map[string]*holding
+	classes   map[string]*class
+	nested    int // waiters with parents
+	passCount uint64
+	next      int64 // nothing expires before; a lower bound
+	granted   []Granted
+}
+
+// A lease is a grant as the state knows it.
+type lease struct {
+	id          string
+	reqs        []lockcore.Requirement // without candidates
+	obtained    [][]string
+	owner       lockcore.Owner
+	token       uint64
+	since       int64
+	expires     int64
+	provisional int64 // taken back then unless confirmed; 0: confirmed
+	ttl         time.Duration
+	expect      time.Duration
+	reason      string
+	parents     []string
+	proc        string // of whom it must be taken when that process is dead
+	kept        bool   // stays until it expires, whatever its process does
+}
+
+// A waiter is a ticket in line.
+type waiter struct {
+	id       string
+	class    *class
+	owner    lockcore.Owner
+	priority int
+	arrived  int64
+	seq      uint64
+	expires  int64
+	ttl      time.Duration
+	expect   time.Duration
+	reason   string
+	parents  []string
+	revision int
+	proc     string
+}
+
+// rank orders the queue.
+func (w *waiter) rank() int64 { return w.arrived - int64(w.priority)*int64(Level) }
+
+func byRank(a, b *waiter) int {
+	return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.seq, b.seq))
+}
+
+// ended says why a lease is no more, for the renewal that asks.
+type ended struct {
+	id  string
+	why string
+}
+
+// holds are the last durations for which a test held what it asked for: the
+// expectation that a later scheduler can learn from.
+type holds struct {
+	last []time.Duration // oldest first
+	at   int64           // of the newest
+}
+
+const (
+	holdsKept   = 20   // durations per test
+	historyKept = 1000 // tests
+)
+
+// A Granted tells the store whom to wake.
+type Granted struct {
+	ID   string
+	Proc string
+}
+
+// TakeGranted returns the waiters that were granted since the last call.
+func (s *State) TakeGranted() []Granted {
+	g := s.granted
+	s.granted = nil
+	return g
+}
+
+func (s *State) init() {
+	if s.leases == nil {
+		s.leases = make(map[string]*lease)
+		s.lapsed = make(map[string]*lease)
+		s.waiting = make(map[string]*waiter)
+		s.used = make(map[string]int64)
+		s.history = make(map[string]*holds)
+		s.keys = make(map[string]*holding)
+		s.classes = make(map[string]*class)
+	}
+}
+
+// units counts how a key is taken, by mode.
+type units struct {
+	exclusive, shared, seats int
+	minSeats                 int // lowest number of seats that a holder believes in; 0: none holds by the seat
+}
+
+// A holding is how a key is taken by leases.
+type holding struct {
+	units
+	leases []*lease // one entry a unit
+}
+
+// free is how many units of a key the requirement could take. It is the one
+// place that knows which modes go together.
+func (u units) free(r *lockcore.Requirement) int {
+	switch {
+	case u.exclusive > 0:
+		return 0
+	case r.Shared:
+		if u.seats > 0 {
+			return 0
+		}
+		return 1
+	case r.Seats > 0:
+		if u.shared > 0 {
+			return 0
+		}
+		n := r.Seats
+		if u.minSeats > 0 {
+			n = min(n, u.minSeats)
+		}
+		return max(0, n-u.seats)
+	case u.shared+u.seats > 0:
+		return 0
+	}
+	return 1
+}
+
+// joinable reports whether somebody else could still join those who hold the
+// key, and so keep it from ever being free.
+func (u units) joinable() bool {
+	return u.exclusive == 0 && (u.shared > 0 || u.seats > 0 && u.seats < u.minSeats)
+}
+
+// add takes one unit in the mode of the requirement.
+func (u *units) add(r *lockcore.Requirement) {
+	switch {
+	case r.Shared:
+		u.shared++
+	case r.Seats > 0:
+		u.seats++
+		if u.minSeats == 0 || r.Seats < u.minSeats {
+			u.minSeats = r.Seats
+		}
+	default:
+		u.exclusive++
+	}
+}
+
+func (u units) plus(v units) units {
+	m := u.minSeats
+	if m == 0 || v.minSeats > 0 && v.minSeats < m {
+		m = v.minSeats
+	}
+	return units{u.exclusive + v.exclusive, u.shared + v.shared, u.seats + v.seats, m}
+}
+
+// occupy enters a lease into the holdings of its keys.
+func (s *State) occupy(l *lease) {
+	for r, keys := range l.obtained {
+		for _, k := range keys {
+			h := s.keys[k]
+			if h == nil {
+				h = new(holding)
+				s.keys[k] = h
+			}
+			h.add(&l.reqs[r])
+			h.leases = append(h.leases, l)
+		}
+	}
+}
+
+// vacate takes a lease out of the holdings of its keys.
+func (s *State) vacate(l *lease) {
+	for _, keys := range l.obtained {
+		for _, k := range keys {
+			h := s.keys[k]
+			if h == nil {
+				continue
+			}
+			h.leases = slices.DeleteFunc(h.leases, func(o *lease) bool { return o == l })
+			if len(h.leases) == 0 {
+				delete(s.keys, k)
+				continue
+			}
+			h.recount(k)
+		}
+	}
+}
+
+// recount derives the units from the leases. Several units of one lease stand
+// in h.leases as often.
+func (h *holding) recount(key string) {
+	h.units = units{}
+	var last *lease
+	for _, l := range h.leases {
+		if l == last {
+			continue // its units were all counted when it was first met
+		}
+		last = l
+		for r, keys := range l.obtained {
+			for _, k := range keys {
+				if k == key {
+					h.add(&l.reqs[r])
+				}
+			}
+		}
+	}
+}
+
+func (s *State) unitsOf(key string) units {
+	if h := s.keys[key]; h != nil {
+		return h.units
+	}
+	return units{}
+}
