@@ -1,6 +1,7 @@
 package lockcore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -138,7 +139,7 @@ func (l *Locker) acquire(ctx context.Context, req Request, wait bool) (*Lease, e
 	w := wait1{locker: l, req: &req, start: time.Now(), wake: make(chan *Grant, 1)}
 	w.parents = parents(ctx, req.Holding)
 	w.ticket = &Ticket{
-		ID: rand.Text(), Requirements: req.Requirements, Owner: l.complete(req.Owner), Priority: req.Priority,
+		ID: cmp.Or(req.ID, rand.Text()), Requirements: req.Requirements, Owner: l.complete(req.Owner), Priority: req.Priority,
 		TTL: req.TTL, Expect: req.Expect, Reason: req.Reason, Parents: w.parents, Wait: wait,
 	}
 	if w.ticket.TTL == 0 {

@@ -109,6 +109,10 @@ type Request struct {
 	Expect   time.Duration // how long it will be held; 0 means unknown
 	Reason   string
 
+	// ID is the identity of the request, and then of its lease, in the store; the
+	// caller can so speak of a request that is still waiting. It must be unique.
+	// Empty means that a new one is made.
+	ID string
 	// Holding lists leases that the caller will not release before this request
 	// is served. The lease whose Context the acquiring ctx derives from counts
 	// without being listed. They let a circle of waiters be recognised.
