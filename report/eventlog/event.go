@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -198,7 +199,7 @@ func (m *MS) UnmarshalJSON(b []byte) error {
 	if err != nil && f == 0 {
 		return err
 	}
-	*m = MS(max(-maxMS, min(maxMS, f))*1000) * MS(time.Microsecond)
+	*m = MS(math.Round(max(-maxMS, min(maxMS, f))*1000)) * MS(time.Microsecond)
 	return nil
 }
 

@@ -1,9 +1,6 @@
 package eventlog
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "encoding/json"
 
 // array reads a list of objects, giving each of their fields to field.
 func array[T any](d *decoder, field func(key []byte, into *T) error) ([]T, error) {
@@ -138,17 +135,17 @@ func (d *decoder) skip() ([]byte, error) {
 
 // word consumes a number, true, false or null.
 func (d *decoder) word() error {
-	n := bytes.IndexAny(d.b[d.i:], ",]} \t\r\n")
-	if n < 0 {
-		n = len(d.b) - d.i
-	}
-	w := d.b[d.i : d.i+n]
-	// Most are short whole numbers; the rest is left to the library.
-	whole := n > 0 && n < 19 && w[0] != '0'
-	for _, c := range w {
+	n := 0
+	whole := true // most are short whole numbers; the rest is left to the library
+	for ; d.i+n < len(d.b); n++ {
+		c := d.b[d.i+n]
+		if c == ',' || c == ']' || c == '}' || c == ' ' || c == '\t' || c == '\r' || c == '\n' {
+			break
+		}
 		whole = whole && c >= '0' && c <= '9'
 	}
-	if !whole && !json.Valid(w) {
+	w := d.b[d.i : d.i+n]
+	if (!whole || n == 0 || n > 18 || w[0] == '0') && !json.Valid(w) {
 		return errSyntax
 	}
 	d.i += n

@@ -137,7 +137,9 @@ func (m *merger) close() {
 var _ heap.Interface = (*merger)(nil)
 
 // scan splits a file into streams. It looks only for the time of each line,
-// which costs a tenth of reading it.
+// which costs a tenth of reading it: the wall clock, because where the clocks
+// differ and only some lines have the store's, every change between the two
+// would look like a step back.
 func (m *merger) scan(path, name string, in io.Reader) error {
 	add := func(from int64, at time.Time) *stream {
 		s := &stream{path: path, name: name, rank: m.rank, from: from, to: -1}
@@ -159,7 +161,10 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 		if err != nil {
 			return unreadable(name, err)
 		}
-		t := stamp(line)
+		t := stamp(line, `"ts":"`)
+		if current != nil && current.clocks == nil {
+			current.learn(line)
+		}
 		switch {
 		case current == nil:
 			// The first stream takes what precedes the first time.
@@ -167,7 +172,7 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 			count = 1
 		case t.IsZero():
 			continue
-		case current.event.At.IsZero():
+		case latest.IsZero():
 			current.event.At = t
 		case t.Before(latest.Add(-disorder)) && count < streamsMax:
 			current.to = at
@@ -182,12 +187,25 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 	return nil
 }
 
-// stamp finds the wall clock time of a line, or returns the zero time. Srv is
-// left alone: most lines lack it, and where the clocks differ, every change
-// between the two would look like a step back.
-func stamp(line []byte) time.Time {
-	const field = `"ts":"`
-	head := line[:min(len(line), 256)] // it is the fourth field that the writer writes
+// learn takes the difference of the clocks from the first line that shows both,
+// so that what the process wrote before takes its right place too.
+func (s *stream) learn(line []byte) {
+	if stamp(line, `"srv":"`).IsZero() {
+		return
+	}
+	var d decoder
+	var e Event
+	if d.decode(line, &e) != nil || e.TS.IsZero() {
+		return
+	}
+	s.clocks.set(&e)
+	s.event.At = s.event.At.Add(e.Srv.Sub(e.TS))
+}
+
+// stamp finds a time in the head of a line, where the writer puts it, or
+// returns the zero time.
+func stamp(line []byte, field string) time.Time {
+	head := line[:min(len(line), 256)]
 	i := bytes.Index(head, []byte(field))
 	if i < 0 {
 		return time.Time{}

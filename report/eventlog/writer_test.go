@@ -1,0 +1,396 @@
+package eventlog
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// memorySink collects lines; gate, if set, is received from before each Append.
+type memorySink struct {
+	mu    sync.Mutex
+	lines []string
+	calls int
+	fail  func(call int) (int, error)
+	gate  chan struct{}
+}
+
+func (s *memorySink) Append(lines [][]byte) (int, error) {
+	if s.gate != nil {
+		<-s.gate
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	n, err := len(lines), error(nil)
+	if s.fail != nil {
+		if m, e := s.fail(s.calls); e != nil {
+			n, err = min(m, n), e
+		}
+	}
+	for _, l := range lines[:n] {
+		s.lines = append(s.lines, string(l))
+	}
+	return n, err
+}
+
+func (s *memorySink) Close() error { return nil }
+
+func (s *memorySink) events(t *testing.T) []Event {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return decodeAll(t, strings.Join(s.lines, ""))
+}
+
+func decodeAll(t *testing.T, text string) []Event {
+	t.Helper()
+	var r Reader
+	var all []Event
+	for e, err := range r.Decode("test", strings.NewReader(text)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	if r.Stats.Torn+r.Stats.Garbage+r.Stats.Newer > 0 {
+		t.Fatalf("unreadable: %s in\n%s", r.Stats.Warning(), text)
+	}
+	return all
+}
+
+func TestWriterFillsWhoAndWhen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b c")
+	t.Setenv("RTEST_RUN", "run-7")
+	w, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	w.Write(Event{Ev: Request, Req: "r1", Test: TestInfo{Name: "TestA"}})
+	if err := w.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"+Suffix))
+	if len(files) != 1 {
+		t.Fatalf("files %q; want one", files)
+	}
+	text, _ := os.ReadFile(files[0])
+	all := decodeAll(t, string(text)) // before Close: Flush alone must do
+	if len(all) != 2 || all[0].Ev != Run || all[1].Ev != Request {
+		t.Fatalf("got %+v", all)
+	}
+	host, _ := os.Hostname()
+	for i, e := range all {
+		if e.V != Version || e.Seq != uint64(i+1) || e.Host != host || e.PID != os.Getpid() || e.Run.ID != "run-7" {
+			t.Errorf("event %d is %+v", i, e)
+		}
+	}
+	if e := all[1]; e.TS.Before(before.Add(-time.Second)) || e.TS.After(time.Now()) || e.Req != "r1" || e.Test.Name != "TestA" {
+		t.Errorf("event is %+v", e)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	w.Write(Event{Ev: Grant}) // must not panic
+	if got := w.Dropped(); got != 1 {
+		t.Errorf("%d dropped after Close; want 1", got)
+	}
+}
+
+func TestNilWriterDiscards(t *testing.T) {
+	var w *Writer
+	w.Write(Event{Ev: Grant})
+	if err := errors.Join(w.Flush(context.Background()), w.Close()); err != nil || w.Dropped() != 0 {
+		t.Error(err)
+	}
+}
+
+func TestOpenSaysWhatIsWrong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	os.WriteFile(file, nil, 0o600)
+	for target, want := range map[string]string{
+		"redis://user:secret@h/0": "redis:// address",
+		"":                        "no directory",
+		file:                      file,
+	} {
+		_, err := Open(target)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v; want words with %q", target, err, want)
+		}
+	}
+}
+
+func TestWriteNeverWaitsAndCountsWhatItDrops(t *testing.T) {
+	sink := &memorySink{gate: make(chan struct{})}
+	w := NewWriter(sink, RunInfo{})
+	const n = 3 * queueMax
+	for range n {
+		w.Write(Event{Ev: Grant}) // would hang here if it waited for the sink
+	}
+	if w.Dropped() == 0 {
+		t.Fatal("nothing was dropped though nothing could be written")
+	}
+	close(sink.gate)
+	if err := w.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.Write(Event{Ev: Release})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var told uint64
+	all := sink.events(t)
+	for _, e := range all {
+		told += e.Dropped
+	}
+	if told != w.Dropped() || uint64(len(all))+told != n+2 {
+		t.Errorf("%d lines and %d told as dropped, %d counted; want %d in all", len(all), told, w.Dropped(), n+2)
+	}
+	if last := all[len(all)-1]; last.Seq != n+2 {
+		t.Errorf("the last number is %d; want %d: numbers of dropped events must be missing", last.Seq, n+2)
+	}
+}
+
+func TestDropsAtTheEndAreTold(t *testing.T) {
+	full := errors.New("disk full")
+	sink := &memorySink{fail: func(call int) (int, error) {
+		if call == 2 {
+			return 1, full
+		}
+		return 0, nil
+	}, gate: make(chan struct{}, 10)}
+	sink.gate <- struct{}{} // let the run event out, so that the next calls have known contents
+	w := NewWriter(sink, RunInfo{})
+	w.Flush(context.Background())
+	for range 3 {
+		w.Write(Event{Ev: Grant})
+	}
+	for range 9 {
+		sink.gate <- struct{}{}
+	}
+	// The three may go out in one call or in more; whatever call 2 loses is told.
+	if err := w.Close(); err != nil && !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	all := sink.events(t)
+	var told uint64
+	for _, e := range all {
+		told += e.Dropped
+	}
+	if told != w.Dropped() {
+		t.Errorf("%d told, %d dropped", told, w.Dropped())
+	}
+}
+
+func TestFlushIsBoundedByItsContext(t *testing.T) {
+	sink := &memorySink{gate: make(chan struct{})}
+	w := NewWriter(sink, RunInfo{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := w.Flush(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	close(sink.gate)
+}
+
+func TestConcurrentWritesKeepLinesWholeAndInOrder(t *testing.T) {
+	dir := t.TempDir()
+	w, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for i := range 8 {
+		g.Go(func() {
+			for j := range 300 {
+				w.Write(Event{Ev: Request, Req: fmt.Sprint(i, "-", j), Error: strings.Repeat("x", 500)})
+				if j%50 == 0 {
+					w.Flush(context.Background())
+				}
+			}
+		})
+	}
+	g.Wait()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	var last uint64
+	var r Reader
+	for e, err := range r.Events(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Seq <= last {
+			t.Fatalf("number %d after %d", e.Seq, last)
+		}
+		last = e.Seq
+		seen[e.Req] = true
+	}
+	if len(seen) != 8*300+1 || r.Stats.Partial() {
+		t.Errorf("%d requests; want %d; %s", len(seen), 8*300+1, r.Stats.Warning())
+	}
+}
+
+func TestLongListsAreWrittenOnce(t *testing.T) {
+	var keys []string
+	for i := range 10_000 {
+		keys = append(keys, fmt.Sprint("board-", i))
+	}
+	sink := &memorySink{}
+	w := NewWriter(sink, RunInfo{})
+	reqs := []Requirement{{Name: "few", Candidates: keys[:3]}, {Name: "many", Candidates: keys}}
+	for range 5 {
+		w.Write(Event{Ev: Request, Reqs: reqs})
+	}
+	w.Close()
+	if len(reqs[1].Candidates) != 10_000 {
+		t.Error("the caller's list was changed")
+	}
+	pools := 0
+	for _, e := range sink.events(t) {
+		switch e.Ev {
+		case Pool:
+			pools++
+			if len(e.Reqs) != 1 || len(e.Reqs[0].Candidates) != 10_000 || e.Reqs[0].Hash != CandidateHash(keys) {
+				t.Errorf("pool event %.200v", e)
+			}
+		case Request:
+			if pools != 1 || len(e.Reqs[0].Candidates) != 3 || e.Reqs[1].Candidates != nil || e.Reqs[1].Count != 10_000 || e.Reqs[1].Hash != CandidateHash(keys) {
+				t.Errorf("request %+v after %d pool events", e, pools)
+			}
+		}
+	}
+	if pools != 1 {
+		t.Errorf("%d pool events; want 1", pools)
+	}
+	if CandidateHash([]string{"a", "b"}) != CandidateHash([]string{"b", "a"}) || CandidateHash([]string{"a", "bc"}) == CandidateHash([]string{"ab", "c"}) {
+		t.Error("the hash must depend on the keys and not on their order")
+	}
+}
+
+func TestEventsOfABubbleAreLeftOut(t *testing.T) {
+	sink := &memorySink{}
+	w := NewWriter(sink, RunInfo{})
+	synctest.Test(t, func(*testing.T) {
+		w.Write(Event{Ev: Request})
+		time.Sleep(time.Hour)
+		w.Flush(context.Background())
+	})
+	w.Write(Event{Ev: Grant})
+	w.Close()
+	if all := sink.events(t); len(all) != 2 || all[1].Ev != Grant {
+		t.Errorf("got %+v", all)
+	}
+}
+
+func TestHalfALineSpoilsNoOther(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Log("no /dev/full here: only the mending is tested")
+	} else if f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+		s := &fileSink{f: f}
+		if n, err := s.Append([][]byte{[]byte("a\n")}); n != 0 || err == nil {
+			t.Errorf("a full disk stored %d lines, error %v", n, err)
+		}
+		f.Close()
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"ev":"gra`)
+	s := &fileSink{f: f, torn: true}
+	if n, err := s.Append([][]byte{[]byte(`{"ev":"grant"}` + "\n"), []byte(`{"ev":"lost"}` + "\n")}); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	s.Close()
+	var r Reader
+	var kinds []Kind
+	for e, err := range r.Events(path) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds = append(kinds, e.Ev)
+	}
+	if fmt.Sprint(kinds) != "[grant lost]" || r.Stats.Garbage != 1 {
+		t.Errorf("got %v, %+v", kinds, r.Stats)
+	}
+}
+
+// TestHelperWrites is the child of the test below.
+func TestHelperWrites(t *testing.T) {
+	dir := os.Getenv("EVENTLOG_TEST_DIR")
+	if dir == "" {
+		return
+	}
+	w, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 60_000 { // a minute at most, should the parent die
+		w.Write(Event{Ev: Request, Req: fmt.Sprint(i)})
+		if i == 100 {
+			w.Flush(context.Background())
+			fmt.Println("ready")
+		}
+		if i > 100 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestProcessesKilledWhileTheyWrite(t *testing.T) {
+	dir := t.TempDir()
+	const n = 3
+	for range n {
+		c := exec.Command(os.Args[0], "-test.run=^TestHelperWrites$")
+		c.Env = append(os.Environ(), "EVENTLOG_TEST_DIR="+dir)
+		out, err := c.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			t.Fatalf("%q %v", line, err)
+		}
+		c.Process.Kill()
+		c.Wait()
+	}
+	var r Reader
+	runs := map[string]bool{}
+	pids := map[int]int{}
+	for e, err := range r.Events(dir) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids[e.PID]++
+		runs[e.Run.ID] = true
+	}
+	if len(pids) != n || r.Stats.Garbage > 0 {
+		t.Errorf("processes %v; want %d; %s", pids, n, r.Stats.Warning())
+	}
+	for pid, events := range pids {
+		if events < 102 {
+			t.Errorf("%d events of %d survived; those before Flush must", events, pid)
+		}
+	}
+	if len(runs) != 1 {
+		t.Errorf("children of one process are runs %v; want one", runs)
+	}
+}
