@@ -14,28 +14,30 @@ import (
 // them up to date instead would be faster for many pools, and was rejected: what
 // cannot be stale needs no proof that it is not.
 func (s *State) schedule(rnd Rand) {
-	if len(s.queue) == 0 {
-		return
+	for len(s.queue) > 0 {
+		p := s.pass(rnd)
+		if s.nested == 0 || !p.untangle(rnd) {
+			return
+		}
 	}
-	p := pass{s: s, number: s.passes(), open: len(s.classes)}
-	left := s.queue[:0:0]
-	for i, w := range s.queue {
+}
+
+func (s *State) pass(rnd Rand) *pass {
+	p := &pass{s: s, number: s.passes(), open: len(s.classes)}
+	var served []*waiter
+	for _, w := range s.queue {
 		if p.finished() {
-			left = append(left, s.queue[i:]...)
 			break
 		}
 		if picks := p.serve(w, rnd); picks != nil {
-			s.leave(w)
-			s.forgetWaiter(w)
-			if w.class.waiters == 0 && w.class.pass != p.number {
-				p.open--
-			}
+			served = append(served, w)
 			s.grant(w, picks)
-			continue
 		}
-		left = append(left, w)
 	}
-	s.queue = left
+	for _, w := range served {
+		s.remove(w)
+	}
+	return p
 }
 
 // passes numbers the passes, so that marks of an old one need no clearing.
@@ -60,27 +62,20 @@ type claim struct {
 	key string
 }
 
-// finished reports whether nobody further back can get or reserve anything. A
-// waiter with parents may get what others have reserved, so it is always looked
-// at.
-func (p *pass) finished() bool { return p.open == 0 && p.s.nested == 0 }
+// finished reports whether nobody further back can get or reserve anything.
+func (p *pass) finished() bool { return p.open == 0 }
 
 // serve returns what the waiter gets, by requirement, or nil after reserving
 // what it could use.
 func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	c := w.class
-	if c.pass == p.number && len(w.parents) == 0 {
+	if c.pass == p.number {
 		return nil
 	}
-	reserved := p.reserved
-	picks, complete := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, reserved), nil)
-	if !complete && len(w.parents) > 0 && len(p.claims) > 0 {
-		reserved = p.withoutDependents(w)
-		picks, complete = lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, reserved), nil)
-	}
+	picks, complete := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, p.reserved), nil)
 	if !complete {
 		p.reserve(w, picks)
-		if c.pass != p.number && !p.anyLeft(c) {
+		if !p.anyLeft(c) {
 			c.pass = p.number
 			p.open--
 		}
@@ -90,7 +85,7 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		// Any complete matching will do, so take one in the order of choice. The
 		// first was in the order of the candidates because that is what a blocked
 		// waiter reserves: the same keys in every pass.
-		picks, _ = lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, reserved), p.s.visit(c.reqs, rnd))
+		picks, _ = lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, p.reserved), p.s.visit(c.reqs, rnd))
 	}
 	return picks
 }
@@ -106,28 +101,76 @@ func (s *State) freeBeside(reqs []lockcore.Requirement, reserved map[string]unit
 	}
 }
 
-// reserve keeps aside for a blocked waiter what it could use now, and keeps
-// newcomers off keys that it waits to have without their present holders; both
-// together at most what it needs.
+// reserve keeps aside for a blocked waiter what it could use now, which is what
+// picks says, and keeps newcomers off keys that it waits to have without their
+// present holders; both together at most what it needs.
+//
+// Newcomers are kept off only where they could join: a key that is held
+// exclusively comes free by itself, and this waiter looks at it first.
 func (p *pass) reserve(w *waiter, picks [][]string) {
+	if joins := p.joinable(w.class.reqs); joins != nil {
+		picks = p.withDrained(w.class.reqs, picks, joins)
+	}
 	for r, keys := range picks {
 		for _, k := range keys {
 			p.claim(w, r, k)
 		}
 	}
-	for r := range w.class.reqs {
-		req := &w.class.reqs[r]
-		missing := req.Units() - len(picks[r])
-		for i := 0; i < len(req.Candidates) && missing > 0; i++ {
-			k := req.Candidates[i].Key
-			u := p.s.unitsOf(k).plus(p.reserved[k])
-			if u.joinable() && u.free(req) == 0 && !p.claimed(w, k) {
-				p.claim(w, r, k)
-				missing--
+}
+
+// joinable lists the candidates that others could join and the requirement
+// could not, as "requirement, candidate" pairs; nil if there are none.
+func (p *pass) joinable(reqs []lockcore.Requirement) (joins []map[int]bool) {
+	for r := range reqs {
+		for i, c := range reqs[r].Candidates {
+			if u := p.unitsOf(c.Key); u.joinable() && u.free(&reqs[r]) == 0 {
+				if joins == nil {
+					joins = make([]map[int]bool, len(reqs))
+				}
+				if joins[r] == nil {
+					joins[r] = make(map[int]bool)
+				}
+				joins[r][i] = true
 			}
 		}
 	}
+	return joins
 }
+
+// withDrained extends a matching over the free keys by keys to be drained. Each
+// requirement looks at what it has first, then at keys to drain: so every free
+// key that was matched stays matched, if perhaps to another requirement.
+func (p *pass) withDrained(reqs []lockcore.Requirement, picks [][]string, joins []map[int]bool) [][]string {
+	orders := make([][]int, len(reqs))
+	drain := make([]map[string]bool, len(reqs))
+	for r := range reqs {
+		var has, drains, rest []int
+		drain[r] = make(map[string]bool)
+		for i, c := range reqs[r].Candidates {
+			switch {
+			case slices.Contains(picks[r], c.Key):
+				has = append(has, i)
+			case joins[r][i]:
+				drains = append(drains, i)
+				drain[r][c.Key] = true
+			default:
+				rest = append(rest, i)
+			}
+		}
+		orders[r] = slices.Concat(has, drains, rest)
+	}
+	free := p.s.freeBeside(reqs, p.reserved)
+	out, _ := lockcore.Match(reqs, func(r int, key string) int {
+		if drain[r][key] {
+			return max(1, reqs[r].Seats)
+		}
+		return free(r, key)
+	}, func(r int) func(int) int { return func(i int) int { return orders[r][i] } })
+	return out
+}
+
+// unitsOf is how a key is taken and reserved.
+func (p *pass) unitsOf(key string) units { return p.s.unitsOf(key).plus(p.reserved[key]) }
 
 func (p *pass) claim(w *waiter, r int, key string) {
 	if p.reserved == nil {
@@ -139,17 +182,6 @@ func (p *pass) claim(w *waiter, r int, key string) {
 	p.claims = append(p.claims, claim{w, r, key})
 }
 
-// claimed reports whether the waiter has a claim on the key already. Its claims
-// are the last ones made.
-func (p *pass) claimed(w *waiter, key string) bool {
-	for i := len(p.claims) - 1; i >= 0 && p.claims[i].w == w; i-- {
-		if p.claims[i].key == key {
-			return true
-		}
-	}
-	return false
-}
-
 // anyLeft reports whether a later waiter of the class could get or reserve
 // anything.
 func (p *pass) anyLeft(c *class) bool {
@@ -157,65 +189,12 @@ func (p *pass) anyLeft(c *class) bool {
 		req := &c.reqs[r]
 		for i := range req.Candidates {
 			k := req.Candidates[i].Key
-			if u := p.s.unitsOf(k).plus(p.reserved[k]); u.free(req) > 0 || u.joinable() {
+			if u := p.unitsOf(k); u.free(req) > 0 || u.joinable() {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// withoutDependents is what is reserved by those earlier waiters that could
-// start although w waits.
-//
-// The others cannot: what they lack sits in leases that w's requester, or the
-// requester of another such waiter, gives back only after it was served.
-// Reserving against w would then keep both waiting for ever, w for the
-// reservation and the reserver for w's parents. So w may take those keys;
-// nobody loses a start by it.
-func (p *pass) withoutDependents(w *waiter) map[string]units {
-	dependent := map[*waiter]bool{w: true}
-	pinned := make(map[string]bool)
-	pin := func(w *waiter) {
-		for _, id := range w.parents {
-			pinned[id] = true
-		}
-	}
-	pin(w)
-	for grown := true; grown; {
-		grown = false
-		for _, v := range p.s.queue {
-			if !dependent[v] && !p.s.startable(v, pinned) {
-				dependent[v] = true
-				pin(v)
-				grown = grown || len(v.parents) > 0
-			}
-		}
-	}
-	reserved := make(map[string]units)
-	for _, c := range p.claims {
-		if !dependent[c.w] {
-			u := reserved[c.key]
-			u.add(&c.w.class.reqs[c.req])
-			reserved[c.key] = u
-		}
-	}
-	return reserved
-}
-
-// startable reports whether the waiter could be served if every lease were
-// given back but the pinned ones.
-func (s *State) startable(w *waiter, pinned map[string]bool) bool {
-	_, ok := lockcore.Match(w.class.reqs, func(r int, key string) int {
-		var u units
-		if h := s.keys[key]; h != nil {
-			stay := holding{leases: slices.DeleteFunc(slices.Clone(h.leases), func(l *lease) bool { return !pinned[l.id] })}
-			stay.recount(key)
-			u = stay.units
-		}
-		return u.free(&w.class.reqs[r])
-	}, nil)
-	return ok
 }
 
 // reservations lists, for people, what is kept aside for whom.
