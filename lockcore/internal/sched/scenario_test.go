@@ -13,10 +13,10 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// TestScenarios runs the stories under testdata. Rewrite their expectations
+// TestScenarios runs the stories under testdata/stories. Rewrite their expectations
 // with `go test -run Scenarios -rewrite`, and read the diff.
 func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
 		s := &story{rnd: rand.New(rand.NewPCG(1, 2)), tickets: make(map[string]*lockcore.Ticket)}
 		datadriven.RunTest(t, path, s.run)
 	})
