@@ -3,6 +3,7 @@ package sched
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -64,6 +65,20 @@ func (s *State) leave(w *waiter) {
 	if w.class.waiters == 0 {
 		delete(s.classes, w.class.sig)
 	}
+}
+
+// strictest is the requirement that lists the key and leaves the least room
+// for others beside it: r itself, unless r is shared and another is not.
+func (c *class) strictest(r int, key string) int {
+	if !c.reqs[r].Shared {
+		return r
+	}
+	for i := range c.reqs {
+		if !c.reqs[i].Shared && slices.ContainsFunc(c.reqs[i].Candidates, func(o lockcore.Candidate) bool { return o.Key == key }) {
+			return i
+		}
+	}
+	return r
 }
 
 // bare copies requirements without the tags, which only events need.

@@ -172,7 +172,11 @@ func (p *pass) withDrained(reqs []lockcore.Requirement, picks [][]string, joins 
 // unitsOf is how a key is taken and reserved.
 func (p *pass) unitsOf(key string) units { return p.s.unitsOf(key).plus(p.reserved[key]) }
 
+// claim reserves a unit of a key for requirement r, or for one that lists the
+// key too and wants it exclusively: which of them will get the key is open
+// until all are met, and readers must not slip in meanwhile.
 func (p *pass) claim(w *waiter, r int, key string) {
+	r = w.class.strictest(r, key)
 	if p.reserved == nil {
 		p.reserved = make(map[string]units)
 	}
