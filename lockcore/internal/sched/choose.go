@@ -10,13 +10,20 @@ import (
 // visit returns the order in which the candidates of each requirement are
 // looked at, by its Choice.
 func (s *State) visit(reqs []lockcore.Requirement, rnd Rand) func(r int) func(i int) int {
+	return Order(reqs, func(key string) int64 { return s.used[key] }, rnd)
+}
+
+// Order is the order in which to look at the candidates of each requirement, by
+// its Choice, for [lockcore.Match]. used says when a key was last used under
+// LeastRecentlyUsed.
+func Order(reqs []lockcore.Requirement, used func(key string) int64, rnd Rand) func(r int) func(i int) int {
 	return func(r int) func(int) int {
 		cands := reqs[r].Candidates
 		switch reqs[r].Choice {
 		case lockcore.InOrder:
 			return nil
 		case lockcore.LeastRecentlyUsed:
-			return s.leastRecent(cands)
+			return leastRecent(cands, used)
 		}
 		return shuffled(len(cands), rnd)
 	}
@@ -54,13 +61,13 @@ func gcd(a, b int) int {
 	return a
 }
 
-func (s *State) leastRecent(cands []lockcore.Candidate) func(int) int {
+func leastRecent(cands []lockcore.Candidate, used func(key string) int64) func(int) int {
 	order := make([]int, len(cands))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(s.used[cands[a].Key], s.used[cands[b].Key])
+		return cmp.Compare(used(cands[a].Key), used(cands[b].Key))
 	})
 	return func(i int) int { return order[i] }
 }
