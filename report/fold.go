@@ -1,0 +1,236 @@
+package report
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// Options are what [Fold] may be told; the zero value will do.
+type Options struct {
+	// OnRequest, if set, is called for each request when nothing more can happen
+	// to it, or at the end of the events, in the order in which that is known.
+	OnRequest func(*Request)
+}
+
+// Fold reads events in the order of time, as eventlog.Reader.Events yields
+// them, and returns the report. Its error is that of the sequence: no event is
+// bad enough to be one.
+func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error) {
+	f := newFold(opts)
+	for e, err := range events {
+		if err != nil {
+			return nil, err
+		}
+		f.step(&e)
+	}
+	return f.finish(), nil
+}
+
+// fold is the state between two events.
+type fold struct {
+	opts  Options
+	now   micros // time of the latest event; never goes back
+	begin micros // time of the first
+	any   bool
+
+	labels  *labels
+	tests   map[testKey]int32 // tests, whichever the run
+	testIDs []testKey
+	tally   []tests // by test
+	byLabel []int32 // label -> test
+
+	requests map[string]*request // open ones
+	seq      int
+	pools    map[string]*pool
+	cohorts  map[string]*cohort
+	specs    map[*eventlog.Requirement]*spec
+	nothing  *spec
+	slots    map[string]*slot
+	names    map[string]int32
+	teams    []*team
+	procs    map[procKey]*proc
+	runs     map[string]bool // with events in the input
+	hosts    map[string]bool
+	keeping  keeping
+	stamp    int
+
+	total      tally
+	queue      queue
+	tags       map[string]*tally
+	pairs      pairs
+	events     int
+	dropped    uint64
+	renewFails int
+}
+
+type procKey struct {
+	host, run string
+	pid       int
+}
+
+type testKey struct{ pkg, name string }
+
+// tests sums up a test as waiter and as holder, over all runs.
+type tests struct {
+	first  Holder
+	runs   int
+	tally  tally
+	caused [causeCount]micros // waits of others that it is blamed for
+}
+
+// manyLabel stands for more holders than are told apart.
+const manyLabel labelID = 1
+
+func newFold(opts Options) *fold {
+	f := &fold{
+		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
+		pools: map[string]*pool{}, cohorts: map[string]*cohort{}, specs: map[*eventlog.Requirement]*spec{},
+		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[procKey]*proc{}, runs: map[string]bool{},
+		hosts: map[string]bool{}, tags: map[string]*tally{}, pairs: pairs{times: map[pair]micros{}},
+	}
+	f.labels.id(many, 0)
+	f.nothing = &spec{cohort: &cohort{}}
+	return f
+}
+
+// step takes one event.
+func (f *fold) step(e *eventlog.Event) {
+	at := e.At
+	if at.IsZero() {
+		at = e.TS
+	}
+	now := micros(at.UnixMicro())
+	if !f.any {
+		f.any, f.now, f.begin = true, now, now
+		f.queue.last = now
+	}
+	// Clocks differ a little and files are merged line by line: time stands still
+	// rather than going back.
+	f.now = max(f.now, now)
+	f.endKept()
+	f.events++
+	f.dropped += e.Dropped
+	p := f.proc(e)
+	switch e.Ev {
+	case eventlog.Pool:
+		for i := range e.Reqs {
+			f.named(&e.Reqs[i], f.pool(&e.Reqs[i]))
+		}
+	case eventlog.Request:
+		f.request(e, p)
+	case eventlog.Queue:
+		f.queued(e, p)
+	case eventlog.Grant:
+		f.grant(e, p)
+	case eventlog.Withdraw:
+		f.withdraw(e, p)
+	case eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
+		f.end(e)
+	case eventlog.RenewFail:
+		f.renewFails++
+	}
+	p.last = f.now
+}
+
+func (f *fold) proc(e *eventlog.Event) *proc {
+	k := procKey{e.Host, e.Run.ID, e.PID}
+	p := f.procs[k]
+	if p == nil {
+		p = &proc{}
+		f.procs[k] = p
+		f.runs[e.Run.ID] = true
+		f.hosts[e.Host] = true
+	}
+	return p
+}
+
+// id is the identity of the request that an event is about. Without one, the
+// latest of the same test is meant.
+func id(e *eventlog.Event) string {
+	if e.Req != "" {
+		return e.Req
+	}
+	return fmt.Sprintf("%s %d %s %s", e.Host, e.PID, e.Test.Pkg, e.Test.Name)
+}
+
+// open finds the request of an event, or makes one whose beginning was not
+// seen.
+func (f *fold) open(e *eventlog.Event, p *proc) *request {
+	k := id(e)
+	r := f.requests[k]
+	if r != nil {
+		return r
+	}
+	f.seq++
+	start := f.now - toMicros(e.WaitedMS.Duration())
+	r = &request{seq: f.seq, start: start, proc: p, label: f.labels.event(e)}
+	r.rank = start - micros(e.Priority)*micros(time.Minute/time.Microsecond)
+	r.Request = Request{ID: k, Parent: e.Parent, Run: e.Run, Host: e.Host, PID: e.PID, Test: e.Test,
+		Asked: time.UnixMicro(int64(start)).UTC()}
+	f.requests[k] = r
+	return r
+}
+
+// request begins a wait.
+func (f *fold) request(e *eventlog.Event, p *proc) {
+	if r := f.requests[id(e)]; r != nil {
+		return // said twice
+	}
+	r := f.open(e, p)
+	r.waiting = true
+	r.Reqs = e.Reqs
+	r.lease = e.LeaseMS.Duration()
+	r.spec = f.spec(e.Reqs)
+	f.depth(r, 1)
+	f.enter(r)
+	if len(e.Blockers) > 0 {
+		f.hear(r, e)
+	}
+}
+
+// queued says that a wait goes on.
+func (f *fold) queued(e *eventlog.Event, p *proc) {
+	r := f.requests[id(e)]
+	if r == nil {
+		f.request(e, p)
+		r = f.requests[id(e)]
+	}
+	if !r.waiting {
+		return
+	}
+	if len(e.Reqs) > 0 {
+		f.exit(r)
+		f.depth(r, -1)
+		r.Reqs = e.Reqs
+		r.spec = f.spec(e.Reqs)
+		f.depth(r, 1)
+		f.enter(r)
+	}
+	broken := e.Error != ""
+	if broken != r.broken {
+		f.exit(r)
+		r.broken = broken
+		f.enter(r)
+	}
+	if !broken {
+		f.hear(r, e)
+	}
+}
+
+// depth counts a request into the queues it stands in.
+func (f *fold) depth(r *request, by int) {
+	f.queue.change(f.now, by)
+	for i := range r.spec.wants {
+		name := r.spec.wants[i].name
+		twice := false
+		for j := range i {
+			twice = twice || r.spec.wants[j].name == name
+		}
+		if !twice {
+			f.teams[name].queue.change(f.now, by)
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package report
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// grant ends a wait and begins a hold.
+func (f *fold) grant(e *eventlog.Event, p *proc) {
+	r := f.open(e, p)
+	if r.hold != nil {
+		return // said twice
+	}
+	if r.spec == nil && len(e.Reqs) > 0 {
+		r.Reqs, r.spec = e.Reqs, f.spec(e.Reqs)
+	}
+	r.Outcome = eventlog.Acquired
+	r.Chosen = e.Chosen
+	r.lease = max(r.lease, e.LeaseMS.Duration())
+	h := &hold{req: r, start: f.now}
+	r.hold = h
+	var uses []use
+	for i := range e.Chosen {
+		s, u := f.chosen(r, &e.Chosen[i])
+		f.recordKey(s)
+		for j := len(s.uses) - 1; j >= 0; j-- {
+			if !compatible(&s.uses[j], &u, j == 0 && len(s.uses) >= 2*u.seats) {
+				f.orphan(s, &s.uses[j])
+				f.remove(s, j)
+			}
+		}
+		h.slots = append(h.slots, s)
+		uses = append(uses, u)
+	}
+	f.served(r, e)
+	f.overtake(r)
+	for i, s := range h.slots {
+		f.put(s, uses[i])
+	}
+	h.keys = len(h.slots)
+}
+
+// chosen finds the slot of a chosen key and how it is used.
+func (f *fold) chosen(r *request, c *eventlog.Chosen) (*slot, use) {
+	s := f.slot(c.Key)
+	u := use{label: r.label, hold: r.hold}
+	if r.spec != nil && c.Req >= 0 && c.Req < len(r.spec.wants) {
+		w := &r.spec.wants[c.Req]
+		u.shared, u.seats = w.shared, w.seats
+		f.enrol(w.pool, c.Key)
+		f.join(s.res, w.name)
+		s.res.seats = max(s.res.seats, w.seats)
+	}
+	for k, v := range c.Tags {
+		if s.res.tags == nil {
+			s.res.tags = map[string]string{}
+		}
+		s.res.tags[k] = v
+	}
+	return s, u
+}
+
+// compatible reports whether an old use can go on beside a new one. crowded: it
+// is the oldest of far too many seats. When all seats are taken, somebody must
+// have left, and mostly a release that comes late tells who; only what is never
+// told must not pile up.
+func compatible(old, fresh *use, crowded bool) bool {
+	switch {
+	case old.hold == fresh.hold:
+		return true // several seats of one key
+	case old.shared && fresh.shared:
+		return true
+	}
+	return old.seats > 0 && fresh.seats > 0 && !crowded
+}
+
+// recordKey records the cohorts that want a key, before its use changes.
+func (f *fold) recordKey(s *slot) {
+	for _, p := range s.pools {
+		for _, c := range p.active {
+			c.record(f.now, f)
+		}
+	}
+}
+
+// put adds a use; the cohorts are recorded.
+func (f *fold) put(s *slot, u use) {
+	f.recordKey(s)
+	for _, p := range s.pools {
+		p.addSlot(s, -1)
+	}
+	s.uses = append(s.uses, u)
+	for _, p := range s.pools {
+		p.addSlot(s, 1)
+		for _, c := range p.active {
+			c.doubt(s.key)
+		}
+	}
+	s.res.use(f.now, 1)
+}
+
+// remove ends the i-th use of a key.
+func (f *fold) remove(s *slot, i int) {
+	h := s.uses[i].hold
+	f.recordKey(s)
+	for _, p := range s.pools {
+		p.addSlot(s, -1)
+	}
+	s.uses = slices.Delete(s.uses, i, i+1)
+	for _, p := range s.pools {
+		p.addSlot(s, 1)
+	}
+	s.res.use(f.now, -1)
+	h.keys--
+	h.end = f.now
+}
+
+// removeAll ends all uses of a hold.
+func (f *fold) removeAll(h *hold) {
+	for _, s := range h.slots {
+		for i := len(s.uses) - 1; i >= 0; i-- {
+			if s.uses[i].hold == h {
+				f.remove(s, i)
+			}
+		}
+	}
+}
+
+// orphan looks at a use that was not ended by its holder but by the next one.
+// Often the release is only told late. But when the lease, as the waiters saw
+// it, had run out, nobody renewed it: from the last renewal or the last event
+// of that process on there was no holder, just a lease.
+func (f *fold) orphan(s *slot, u *use) {
+	h := u.hold
+	lease := toMicros(h.req.lease)
+	if u.cause != poolFull || h.expires == 0 || lease == 0 || f.now < h.expires-lease/30 {
+		return
+	}
+	f.blameOrphan(s, u, h.expires-lease)
+}
+
+// blameOrphan says that the holder was gone since then, or since its process was
+// last heard of.
+func (f *fold) blameOrphan(s *slot, u *use, since micros) {
+	h := u.hold
+	since = max(since, h.req.proc.last, h.start, h.gone)
+	if since >= f.now {
+		return
+	}
+	h.gone = f.now
+	done := map[*cohort]bool{}
+	for _, p := range s.pools {
+		for _, c := range p.active {
+			if !done[c] {
+				done[c] = true
+				c.record(f.now, f)
+				c.orphaned(u.label, f.now-since)
+			}
+		}
+	}
+}
+
+// overtake counts for whom of the waiters a grant was an overtaking.
+func (f *fold) overtake(r *request) {
+	f.stamp++
+	for i := range r.Chosen {
+		s := r.hold.slots[i]
+		fresh := want{}
+		if j := r.Chosen[i].Req; r.spec != nil && j >= 0 && j < len(r.spec.wants) {
+			fresh = r.spec.wants[j]
+		}
+		for _, p := range s.pools {
+			for _, c := range p.active {
+				if c.suits(p, &fresh) {
+					continue
+				}
+				for _, w := range c.waiters {
+					if !w.before(r) {
+						break
+					}
+					if w.stamp != f.stamp {
+						w.stamp = f.stamp
+						w.OvertakenBy++
+					}
+				}
+			}
+		}
+	}
+}
+
+// end ends a hold.
+func (f *fold) end(e *eventlog.Event) {
+	r := f.requests[id(e)]
+	if r == nil || r.hold == nil {
+		return // its beginning was not seen, and a hold without one has no length
+	}
+	h := r.hold
+	if e.Ev == eventlog.Expired && r.lease > 0 {
+		for _, s := range h.slots {
+			f.recordKey(s)
+			for i := range s.uses {
+				if s.uses[i].hold == h && s.uses[i].cause == poolFull {
+					f.blameOrphan(s, &s.uses[i], f.now-toMicros(r.lease))
+				}
+			}
+		}
+	}
+	held := toMicros(e.HeldMS.Duration())
+	if held == 0 {
+		held = f.now - h.start
+		if h.keys == 0 && len(h.slots) > 0 {
+			held = h.end - h.start
+		}
+	}
+	r.Held, r.Ended, r.End = held.ms().Duration(), time.UnixMicro(int64(f.now)).UTC(), e.Ev
+	r.Error = e.Error
+	if d := toMicros(e.KeptMS.Duration()); d > 0 && e.Ev == eventlog.Release {
+		r.Kept = d.ms().Duration()
+		f.keep(h, f.now+d)
+	} else {
+		f.removeAll(h)
+	}
+	f.chargeHold(r, held)
+	f.over(r)
+}
+
+// keep turns a hold into one for nobody, until a moment.
+func (f *fold) keep(h *hold, until micros) {
+	for _, s := range h.slots {
+		for i := range s.uses {
+			if s.uses[i].hold != h {
+				continue
+			}
+			f.recordKey(s)
+			for _, p := range s.pools {
+				p.addSlot(s, -1)
+			}
+			s.uses[i].cause = kept
+			for _, p := range s.pools {
+				p.addSlot(s, 1)
+			}
+		}
+	}
+	f.seq++
+	heap.Push(&f.keeping, keptHold{h, until, f.seq})
+}
+
+// endKept ends what was kept until now.
+func (f *fold) endKept() {
+	to := f.now
+	for len(f.keeping) > 0 && f.keeping[0].until <= to {
+		k := heap.Pop(&f.keeping).(keptHold)
+		f.now = k.until
+		f.removeAll(k.hold)
+	}
+	f.now = to
+}
+
+type keptHold struct {
+	hold  *hold
+	until micros
+	seq   int
+}
+
+// keeping is a heap, the first to end on top.
+type keeping []keptHold
+
+func (k keeping) Len() int { return len(k) }
+func (k keeping) Less(i, j int) bool {
+	if k[i].until != k[j].until {
+		return k[i].until < k[j].until
+	}
+	return k[i].seq < k[j].seq
+}
+func (k keeping) Swap(i, j int) { k[i], k[j] = k[j], k[i] }
+func (k *keeping) Push(x any)   { *k = append(*k, x.(keptHold)) }
+func (k *keeping) Pop() any {
+	last := len(*k) - 1
+	x := (*k)[last]
+	*k = (*k)[:last]
+	return x
+}

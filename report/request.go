@@ -1,0 +1,102 @@
+package report
+
+import (
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// A Request is what happened to one request, as [Options.OnRequest] gets it.
+type Request struct {
+	ID     string
+	Parent string // ID of a lease that the same test already held
+	Run    eventlog.RunInfo
+	Host   string
+	PID    int
+	Test   eventlog.TestInfo
+	Reqs   []eventlog.Requirement // shared; do not change
+
+	Asked  time.Time // on the clock that orders the events
+	Served time.Time // when it was granted or gave up; zero if neither was seen
+	Ended  time.Time // when the hold ended; zero if that was not seen
+	Waited time.Duration
+	Held   time.Duration
+	Kept   time.Duration // how much longer the lease was to be kept for somebody to look
+
+	// Outcome is that of the wait; empty if its end was not seen: the process was
+	// killed, or still runs.
+	Outcome eventlog.Outcome
+	Cause   eventlog.Cause
+	Error   string
+	Chosen  []eventlog.Chosen // shared; do not change
+	End     eventlog.Kind     // how the hold ended: Release, Lost, Expired, Reclaim, or empty
+
+	Blame       []Share // sums to Waited
+	OvertakenBy int     // requests that came later and took what it could have used
+	Polls       int
+}
+
+// BlockedBy is whom most of the wait was spent on, and how much; the zero
+// Share if nobody is known.
+func (r *Request) BlockedBy() Share {
+	times := map[Holder]eventlog.MS{}
+	var best Share
+	for _, s := range r.Blame {
+		if s.Holder == (Holder{}) {
+			continue
+		}
+		times[s.Holder] += s.Time
+		if t := times[s.Holder]; t > best.Time {
+			best = Share{Cause: s.Cause, Holder: s.Holder, Pool: s.Pool, Time: t}
+		}
+	}
+	return best
+}
+
+// A request is an open request.
+type request struct {
+	Request
+	label   labelID
+	spec    *spec
+	start   micros // of the wait
+	rank    micros // start, moved forward by the priority
+	seq     int    // among those that start at the same time
+	waiting bool
+	proc    *proc
+	lease   time.Duration
+
+	cohort  *cohort // nil while it does not wait, or waits for the store
+	block   *block  // of the cohort, in which it joined
+	since   micros  // when it joined, or when the store failed
+	broken  bool    // it waits for the store
+	leading parts   // soft time recorded as behind this request, for others
+	led     parts   // the same, firm
+	blame   []part  // of what it left behind
+	stamp   int     // of the last grant that overtook it
+
+	hold *hold
+}
+
+// before is the order in which waiters are served.
+func (r *request) before(o *request) bool {
+	if r.rank != o.rank {
+		return r.rank < o.rank
+	}
+	return r.seq < o.seq
+}
+
+// A hold is a granted request.
+type hold struct {
+	req     *request
+	start   micros
+	end     micros // of the last key, once they are gone
+	keys    int    // of the slots, still there
+	expires micros // of the lease, as the latest snapshot told; 0: unknown
+	gone    micros // until then, blame was given to the orphaned lease
+	slots   []*slot
+}
+
+// A proc is a process that writes events.
+type proc struct {
+	last micros // its last sign of life
+}

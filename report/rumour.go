@@ -1,0 +1,121 @@
+package report
+
+import "slices"
+
+// hear takes what a snapshot says of runs whose events are not in the input:
+// their holders, and their earliest waiter. It explains the time since the last
+// snapshot that events could not, and holds from now on until contradicted. The
+// caller has recorded until now.
+func (c *cohort) hear(now micros, said []rumour, front labelID) {
+	slices.SortStableFunc(said, func(a, b rumour) int { return int(max(-1, min(1, a.since-b.since))) })
+	// Shortage begins when as many of them are there as it takes.
+	begin, found := micros(0), false
+	for i := 0; i <= len(said) && !found; i++ {
+		c.hearsay = said[:i]
+		if found = c.shortage(); found && i > 0 {
+			begin = said[i-1].since
+		}
+	}
+	c.hearsay, c.front = said, front
+	explained := micros(0)
+	if found {
+		explained = now - max(c.marked, begin)
+	}
+	c.marked = now
+	for _, r := range c.waiters {
+		r.settle(explained)
+	}
+	for b := c.tail; b != nil; b = b.prev {
+		explained -= c.explain(b, explained)
+	}
+}
+
+func (c *cohort) shortage() bool {
+	for i := range c.wants {
+		if c.free(i) < c.wants[i].need {
+			return true
+		}
+	}
+	return false
+}
+
+// explain makes the soft part of a block firm, up to most of it as time spent
+// on the holders, and returns how much that was.
+func (c *cohort) explain(b *block, most micros) micros {
+	var done micros
+	for _, p := range (b.soft).sorted() {
+		t := max(0, min(p.time, most-done))
+		done += t
+		rest := p.blameKey
+		if rest.cause == unknown && c.front != 0 {
+			rest.cause, rest.label = behind, c.front
+		}
+		b.firm.add(rest, p.time-t)
+		c.split(t, b.firm)
+	}
+	clear(b.soft)
+	return done
+}
+
+// split gives t to the holders of what is short now.
+func (c *cohort) split(t micros, to parts) {
+	if t == 0 {
+		return
+	}
+	var short []*want
+	for i := range c.wants {
+		if c.free(i) < c.wants[i].need {
+			short = append(short, &c.wants[i])
+		}
+	}
+	apportion(t, len(short), func(int) micros { return 1 }, func(i int, t micros) {
+		c.holders(short[i], to.add, t)
+	})
+}
+
+// settle is explain for what the request spent at the front of its cohort.
+func (r *request) settle(explained micros) {
+	for _, p := range r.leading.sorted() {
+		t := min(p.time, explained)
+		explained -= t
+		if r.led == nil {
+			r.led = parts{}
+		}
+		r.led.add(p.blameKey, p.time-t)
+	}
+	r.leading = nil
+}
+
+// doubt forgets a rumour about a key of which an event tells something newer.
+func (c *cohort) doubt(key string) {
+	c.hearsay = slices.DeleteFunc(slices.Clone(c.hearsay), func(r rumour) bool { return r.key == key })
+}
+
+// orphaned moves what holder was blamed for during the last tail of time to the
+// cause that it was gone. The caller has recorded until now, and still counts
+// the holder among those in the way.
+func (c *cohort) orphaned(label labelID, tail micros) {
+	for i := range c.wants {
+		w := &c.wants[i]
+		mine, all := 0, 0
+		for _, h := range w.pool.holders {
+			all += h.n
+			if h.label == label && h.cause == poolFull {
+				mine += h.n
+			}
+		}
+		if mine == 0 {
+			continue
+		}
+		left := mulDiv(tail, micros(mine), micros(all))
+		from, to := blameKey{poolFull, label, w.name}, blameKey{orphan, label, w.name}
+		for b := c.tail; b != nil && left > 0; b = b.prev {
+			t := min(left, b.firm[from])
+			if t > 0 {
+				b.firm[from] -= t
+				b.firm[to] += t
+				left -= t
+			}
+		}
+	}
+}

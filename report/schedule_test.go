@@ -1,0 +1,246 @@
+package report
+
+import (
+	"flag"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+var update = flag.Bool("update", false, "rewrite what the files under testdata expect")
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// TestSchedules runs the files under testdata/schedules: a schedule, one event a
+// line, then, after a line of dashes, what the report must say of it.
+//
+//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [lease=D] [prio=N]
+//	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES]]...     a snapshot of its blockers
+//	TIME WHO errs                                     the store cannot be asked
+//	TIME WHO gets KEY...
+//	TIME WHO quits [OUTCOME]
+//	TIME WHO releases [kept=D]
+//	TIME WHO loses | expires
+//
+// WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test of
+// a run whose events are not there if written HOLDER!.
+func TestSchedules(t *testing.T) {
+	files, err := filepath.Glob("testdata/schedules/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, "no files")
+	}
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, want, _ := strings.Cut(string(b), "\n---\n")
+			got := tell(t, parseSchedule(t, text))
+			if *update {
+				if err := os.WriteFile(f, []byte(text+"\n---\n"+got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// tell words the report of events.
+func tell(t *testing.T, events []eventlog.Event) string {
+	t.Helper()
+	var b strings.Builder
+	opts := Options{OnRequest: func(r *Request) {
+		fmt.Fprintf(&b, "%s: ", r.Test.Name)
+		if r.Outcome == "" {
+			b.WriteString("never served, ")
+		} else if r.Outcome != eventlog.Acquired {
+			fmt.Fprintf(&b, "%s, ", r.Outcome)
+		}
+		fmt.Fprintf(&b, "waited %v", r.Waited)
+		sum := time.Duration(0)
+		for i, s := range r.Blame {
+			sum += s.Time.Duration()
+			sep := ", "
+			if i == 0 {
+				sep = " ("
+			}
+			fmt.Fprintf(&b, "%s%v %s", sep, s.Time.Duration(), s.Cause)
+			if s.Holder != (Holder{}) {
+				fmt.Fprintf(&b, " %s", s.Holder)
+			}
+			if s.Pool != "" && len(r.Reqs) > 1 {
+				fmt.Fprintf(&b, " in %s", s.Pool)
+			}
+		}
+		if len(r.Blame) > 0 {
+			b.WriteString(")")
+		}
+		if sum != r.Waited {
+			t.Errorf("%s waited %v, blame sums to %v", r.Test.Name, r.Waited, sum)
+		}
+		if r.Held > 0 {
+			fmt.Fprintf(&b, ", held %v", r.Held)
+		}
+		if r.End != "" && r.End != eventlog.Release {
+			fmt.Fprintf(&b, " until %s", r.End)
+		}
+		if r.OvertakenBy > 0 {
+			fmt.Fprintf(&b, ", overtaken %d times", r.OvertakenBy)
+		}
+		b.WriteString("\n")
+	}}
+	rep, err := Fold(sequence(events), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range rep.Pools {
+		fmt.Fprintf(&b, "pool %s: %d, in use %.4g, utilisation %.4g, queue %.4g, at most %d", g.Name, g.Size, g.InUse, g.Utilisation, g.QueueMean, g.QueueMax)
+		for _, c := range g.Blame {
+			fmt.Fprintf(&b, ", %v %s", c.Time.Duration(), c.Cause)
+		}
+		b.WriteString("\n")
+	}
+	var blame eventlog.MS
+	for _, c := range rep.Blame {
+		blame += c.Time
+	}
+	if blame != rep.Total.Wait.Total {
+		t.Errorf("all waited %v, blame sums to %v", rep.Total.Wait.Total.Duration(), blame.Duration())
+	}
+	return b.String()
+}
+
+func sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
+	return func(yield func(eventlog.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func parseSchedule(t *testing.T, text string) []eventlog.Event {
+	t.Helper()
+	var events []eventlog.Event
+	n := map[string]int{}
+	for l := range strings.Lines(text) {
+		l, _, _ = strings.Cut(l, "#")
+		w := strings.Fields(l)
+		if len(w) == 0 {
+			continue
+		}
+		if len(w) < 3 {
+			t.Fatalf("%q has too few words", l)
+		}
+		at, err := time.ParseDuration(w[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, proc, ok := strings.Cut(w[1], "@")
+		if !ok {
+			proc = who
+		}
+		e := eventlog.Event{V: 1, TS: t0.Add(at), At: t0.Add(at), Host: proc, Run: eventlog.RunInfo{ID: "run"}, Test: eventlog.TestInfo{Name: who}}
+		if w[2] == "asks" {
+			n[who]++
+		}
+		e.Req = fmt.Sprint(who, n[who])
+		parseVerb(t, &e, w[2], w[3:])
+		events = append(events, e)
+	}
+	return events
+}
+
+func parseVerb(t *testing.T, e *eventlog.Event, verb string, args []string) {
+	t.Helper()
+	duration := func(s string) time.Duration {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	switch verb {
+	case "asks":
+		e.Ev = eventlog.Request
+		e.Reqs = []eventlog.Requirement{{}}
+		for i, a := range args {
+			r := &e.Reqs[len(e.Reqs)-1]
+			name, value, opt := strings.Cut(a, "=")
+			number, err := strconv.Atoi(a)
+			switch {
+			case a == "and":
+				e.Reqs = append(e.Reqs, eventlog.Requirement{})
+			case a == "shared":
+				r.Shared = true
+			case a == "of":
+			case err == nil && i+1 < len(args) && args[i+1] == "of":
+				r.Need = number
+			case opt && name == "seats":
+				r.Seats, _ = strconv.Atoi(value)
+			case opt && name == "pool":
+				r.Name = value
+			case opt && name == "lease":
+				e.LeaseMS = eventlog.MS(duration(value))
+			case opt && name == "prio":
+				e.Priority, _ = strconv.Atoi(value)
+			default:
+				r.Candidates = append(r.Candidates, a)
+			}
+		}
+	case "sees":
+		e.Ev = eventlog.Queue
+		for _, a := range args {
+			f := append(strings.Split(a, ":"), "", "", "")
+			b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
+			if name, ok := strings.CutSuffix(f[1], "!"); ok {
+				b.Test, b.Run = name, "elsewhere"
+			} else {
+				b.Req = f[1] + "1"
+			}
+			if d, ok := strings.CutPrefix(f[3], "since="); ok {
+				b.Since = t0.Add(duration(d))
+			} else if f[3] != "" {
+				b.Expires = t0.Add(duration(f[3]))
+			}
+			e.Blockers = append(e.Blockers, b)
+		}
+	case "errs":
+		e.Ev, e.Error = eventlog.Queue, "connection refused"
+	case "gets":
+		e.Ev = eventlog.Grant
+		for _, k := range args {
+			key, req, _ := strings.Cut(k, "/")
+			i, _ := strconv.Atoi(req)
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: key, Req: i})
+		}
+	case "quits":
+		e.Ev, e.Outcome = eventlog.Withdraw, eventlog.TimedOut
+		if len(args) > 0 {
+			e.Outcome = eventlog.Outcome(args[0])
+		}
+	case "releases":
+		e.Ev = eventlog.Release
+		if len(args) > 0 {
+			e.KeptMS = eventlog.MS(duration(strings.TrimPrefix(args[0], "kept=")))
+		}
+	case "loses":
+		e.Ev = eventlog.Lost
+	case "expires":
+		e.Ev = eventlog.Expired
+	default:
+		t.Fatalf("unknown verb %q; known: %q", verb, slices.Sorted(slices.Values([]string{"asks", "sees", "errs", "gets", "quits", "releases", "loses", "expires"})))
+	}
+}

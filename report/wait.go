@@ -1,0 +1,210 @@
+package report
+
+import (
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// enter makes a request one of its cohort, or one that waits for the store.
+func (f *fold) enter(r *request) {
+	r.since = f.now
+	if r.broken {
+		return
+	}
+	c := r.spec.cohort
+	if len(c.waiters) == 0 || r.before(c.waiters[0]) {
+		f.recordRivals(c)
+	}
+	c.record(f.now, f)
+	if len(c.waiters) == 0 {
+		for i := range c.wants {
+			if p := c.wants[i].pool; !slices.Contains(p.active, c) {
+				p.active = append(p.active, c)
+			}
+		}
+	}
+	c.join(r, f.now)
+	r.cohort = c
+}
+
+// exit takes it out again and keeps what it waited for.
+func (f *fold) exit(r *request) {
+	c := r.cohort
+	if c == nil {
+		r.blame = append(r.blame, part{blameKey{cause: storeFault, pool: r.firstPool()}, f.now - r.since})
+		return
+	}
+	if c.waiters[0] == r {
+		f.recordRivals(c)
+	}
+	c.record(f.now, f)
+	r.blame = append(r.blame, c.leave(r)...)
+	r.cohort = nil
+	if len(c.waiters) == 0 {
+		for i := range c.wants {
+			p := c.wants[i].pool
+			p.active = slices.DeleteFunc(p.active, func(o *cohort) bool { return o == c })
+		}
+	}
+}
+
+func (r *request) firstPool() int32 {
+	if r.spec == nil || len(r.spec.wants) == 0 {
+		return -1
+	}
+	return r.spec.wants[0].name
+}
+
+// recordRivals records the cohorts whose foremost rival may change with c.
+func (f *fold) recordRivals(c *cohort) {
+	for i := range c.wants {
+		for _, p := range c.wants[i].pool.rivals {
+			for _, o := range p.active {
+				o.record(f.now, f)
+			}
+		}
+	}
+}
+
+// first is the waiter that is served first of all that want what c wants, c's
+// own included, and the want of c at which they meet.
+func (f *fold) first(c *cohort) (*request, *want) {
+	best, meet := c.waiters[0], &want{name: -1}
+	if len(c.wants) > 0 {
+		meet = &c.wants[0]
+	}
+	for i := range c.wants {
+		w := &c.wants[i]
+		for _, p := range w.pool.rivals {
+			for _, o := range p.active {
+				if head := o.waiters[0]; head.before(best) && !o.suits(p, w) {
+					best, meet = head, w
+				}
+			}
+		}
+	}
+	return best, meet
+}
+
+// suits reports whether what the cohort wants of p leaves room for w.
+func (c *cohort) suits(p *pool, w *want) bool {
+	for i := range c.wants {
+		if c.wants[i].pool == p && !c.wants[i].compatible(w) {
+			return false
+		}
+	}
+	return true
+}
+
+// hear takes the snapshot that a waiter's event carries.
+func (f *fold) hear(r *request, e *eventlog.Event) {
+	c := r.cohort
+	if c == nil || len(e.Blockers) == 0 {
+		return
+	}
+	c.record(f.now, f)
+	var said []rumour
+	var front labelID
+	for i := range e.Blockers {
+		b := &e.Blockers[i]
+		if f.own(b) {
+			if o := f.requests[b.Req]; o != nil && o.hold != nil && !b.Expires.IsZero() {
+				o.hold.expires = micros(b.Expires.UnixMicro())
+			}
+			continue
+		}
+		if b.State == "waiting" {
+			if front == 0 {
+				front = f.labels.blocker(b)
+			}
+			continue
+		}
+		f.guess(c, b.Key)
+		if s := f.slots[b.Key]; s != nil && len(s.uses) > 0 {
+			continue // events know better
+		}
+		k := rumour{key: b.Key, label: f.labels.blocker(b), cause: causeOf(b.State)}
+		if !b.Since.IsZero() {
+			k.since = micros(b.Since.UnixMicro())
+		}
+		if !slices.ContainsFunc(said, func(o rumour) bool { return o.key == k.key && o.label == k.label }) {
+			said = append(said, k)
+		}
+	}
+	c.hear(f.now, said, front)
+}
+
+// own reports whether the events of a blocker's run are in the input.
+func (f *fold) own(b *eventlog.Blocker) bool {
+	if b.State == "foreign" {
+		return false
+	}
+	return f.requests[b.Req] != nil || f.runs[b.Run]
+}
+
+// guess makes a key that blocks c a member of the pool whose members are not
+// all known, if there is just one.
+func (f *fold) guess(c *cohort, key string) {
+	var p *pool
+	for i := range c.wants {
+		switch o := c.wants[i].pool; {
+		case o.members[key]:
+			return
+		case len(o.members) >= o.count:
+		case p != nil && p != o:
+			return
+		default:
+			p = o
+		}
+	}
+	if p != nil {
+		f.enrol(p, key)
+	}
+}
+
+func causeOf(state string) causeID {
+	switch state {
+	case "foreign":
+		return foreign
+	case "kept":
+		return kept
+	}
+	return poolFull
+}
+
+// withdraw ends a wait in vain.
+func (f *fold) withdraw(e *eventlog.Event, p *proc) {
+	r := f.open(e, p)
+	if len(e.Blockers) > 0 && r.waiting {
+		f.hear(r, e)
+	}
+	if r.hold != nil {
+		return
+	}
+	r.Outcome = e.Outcome
+	if r.Outcome == "" || r.Outcome == eventlog.Acquired {
+		r.Outcome = eventlog.Failed
+	}
+	f.served(r, e)
+	f.over(r)
+}
+
+// served ends a wait, of which r.Outcome says how.
+func (f *fold) served(r *request, e *eventlog.Event) {
+	if r.waiting {
+		f.exit(r)
+		f.depth(r, -1)
+		r.waiting = false
+	}
+	waited := toMicros(e.WaitedMS.Duration())
+	if waited == 0 {
+		waited = f.now - r.start
+	}
+	r.Served = time.UnixMicro(int64(f.now)).UTC()
+	r.Waited = waited.ms().Duration()
+	r.Cause, r.Error, r.Polls = e.Cause, e.Error, e.Polls
+	r.blame = rescale(merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
+	f.charge(r, waited)
+}
