@@ -1,0 +1,345 @@
+package rtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Acquire takes everything that the requirements among args ask for, all or
+// nothing, and waits in line until it is there. It is given back in t.Cleanup,
+// whatever becomes of the test; when the whole process dies, the store notices:
+// at once on one machine, else when the lease runs out.
+//
+// It returns or ends the test. The test is skipped or fails, as [OnBusy] and
+// [OnError] say, when the wait is over or the store cannot be reached, with
+// words that name who is in the way. It always fails, before anything is asked
+// of the store where that is possible, for what no waiting mends: a mistake in a
+// requirement, a bad environment variable, a circle of tests that wait for each
+// other, a resource that this test (or one that it is a subtest of, or [Main])
+// holds already.
+//
+// Call t.Parallel before Acquire: a test that is parked there would hold its
+// resources until all serial tests are over, and fails therefore. A package that
+// acquires is never served from go test's cache of results.
+//
+// While it waits, lines say for how long, the place in line and who is in the
+// way: after 1 s, and then ever more rarely; in the log of the test with -v, on
+// standard error without. On an interrupt or a TERM signal everything is
+// given back before the process ends; RTEST_SIGNALS=off leaves signals alone.
+//
+// Inside a fuzz worker, what the coordinating process acquired in the body of
+// the fuzz test, or in [Main], is not taken again but shared with it.
+func Acquire(t TB, args ...Arg) *Lease {
+	t.Helper()
+	c := &call{t: t, at: caller()}
+	if err := c.prepare(args); err != nil {
+		c.helper.dismiss()
+		stop(t, false, "rtest: "+err.Error())
+	}
+	if l := c.inherit(); l != nil {
+		return l
+	}
+	defer pauseBenchmark(t)()
+	defer c.leave() // also when Fatalf of another framework panics
+	l, err := c.acquire()
+	if err != nil {
+		c.giveUp(err)
+	}
+	if driven(t) {
+		c.test.attributes(t, c.env.attrs) // a test that -timeout ends gets no other occasion
+	}
+	l.hand(c)
+	t.Cleanup(l.cleanup)
+	if ctx := contextOf(t); ctx != nil && ctx.Err() != nil {
+		l.finish(0) // nobody may run Cleanup functions any more
+		stop(t, false, "rtest: "+errOver.Error())
+	}
+	return l
+}
+
+var errOver = errors.New("Acquire was called after the end of the test (its context is done): resources cannot be taken in a Cleanup function or in a goroutine that outlives the test")
+
+// Get acquires one requirement and returns the items obtained.
+func Get[T any](t TB, r Requirement[T], opts ...Option) []T {
+	t.Helper()
+	args := make([]Arg, 0, len(opts)+1)
+	args = append(args, r)
+	for _, o := range opts {
+		args = append(args, o)
+	}
+	return r.From(Acquire(t, args...))
+}
+
+// call is one Acquire on its way.
+type call struct {
+	t      TB
+	at     site
+	id     string // of the request, and then of the lease
+	test   *testState
+	index  int // which Acquire of the test
+	cfg    config
+	env    settings
+	wishes []wish
+	reqs   []lockcore.Requirement
+	helper *servant // nil unless in a bubble
+	slot   any      // the parallel slot that the test occupies
+	serial bool     // t.Parallel was not called yet
+
+	source any // what locker: leases of different ones do not concern each other
+	locker *lockcore.Locker
+	above  []*Lease // held while it waits
+	limit  limit
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	log    *record
+	start  time.Time
+	last   *lockcore.BusyError // what is known of the wait
+	seen   string              // the blockers that an event told of
+	hint   string              // what the wait says of traps in this process
+}
+
+// prepare reads the arguments and the environment, and finds every mistake that
+// can be found without asking the store.
+func (c *call) prepare(args []Arg) error {
+	// Whatever becomes of this call, its result is about the world at this time.
+	keepUncached()
+	var err error
+	if c.cfg, c.env, err = readEnv(os.Getenv); err != nil {
+		return err
+	}
+	for i, a := range args {
+		if a == nil {
+			return fmt.Errorf("argument %d of Acquire is nil", i+1)
+		}
+		if err := a.join(c); err != nil {
+			return err
+		}
+	}
+	if c.cfg.locker != nil {
+		c.source = c.cfg.locker
+	} else {
+		c.source = storeID{c.env.url, c.env.namespace}
+		c.helper = hire()
+	}
+	if ctx := contextOf(c.t); ctx != nil && ctx.Err() != nil {
+		return errOver
+	}
+	self, slot, known := parallelOf(c.t)
+	c.slot, c.serial = slot, known && !self
+	if c.reqs, err = c.discover(); err != nil {
+		return err
+	}
+	var fresh bool
+	c.test, fresh = reg.enter(c.t)
+	c.index = c.test.count
+	if fresh {
+		c.t.Cleanup(func() { c.test.end(c.t, c.env, c.at) })
+	}
+	c.above = reg.above(c.test, c.source)
+	if key, by := ownUse(c.reqs, c.above); by != nil {
+		return c.heldAlready(key, by)
+	}
+	c.id = rand.Text()
+	return nil
+}
+
+// discover asks every requirement for its candidates. A discovery has as long as
+// the wait has, and a fair chance where that is short.
+func (c *call) discover() ([]lockcore.Requirement, error) {
+	limit := max(c.cfg.limit(c.t, time.Now()).d, 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	reqs := make([]lockcore.Requirement, len(c.wishes))
+	for i, w := range c.wishes {
+		var err error
+		if reqs[i], err = w.ask(ctx, false); err != nil {
+			return nil, err
+		}
+	}
+	return reqs, nil
+}
+
+func (c *call) heldAlready(key string, by *Lease) error {
+	who := "this test"
+	switch {
+	case by.test.suite:
+		who = "the suite (rtest.Main)"
+	case by.test != c.test:
+		who = by.test.name + ", which this test is part of,"
+	}
+	return fmt.Errorf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)
+}
+
+// acquire asks the store and waits, on other goroutines; this one, on which the
+// test runs, reports what happens, so that log lines carry the user's line and
+// the state of the test can be read.
+func (c *call) acquire() (*Lease, error) {
+	c.t.Helper()
+	e := &errand{call: c}
+	c.helper.do(e.begin)
+	defer close(e.over)
+	for {
+		select {
+		case n := <-e.notices:
+			c.notice(n)
+		case r := <-e.done:
+			return r.lease, r.err
+		}
+	}
+}
+
+// leave ends what acquire began for the time of the wait. The servant of a
+// bubble stays with the lease, if there is one.
+func (c *call) leave() {
+	reg.mu.Lock()
+	delete(reg.calls, c)
+	reg.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel(nil)
+	}
+}
+
+// errand is the part of a call that runs on goroutines of its own: outside the
+// bubble, if the test is in one. So its channels are made there too.
+type errand struct {
+	call    *call
+	notices chan notice
+	done    chan result
+	over    chan struct{} // closed when nobody listens any more
+	served  chan struct{} // closed when the request is granted
+	probed  chan struct{} // closed when the early look at the line is over
+}
+
+type notice struct {
+	busy  *lockcore.BusyError
+	early bool // for events and attributes only: no line for the user yet
+}
+
+type result struct {
+	lease *Lease
+	err   error
+}
+
+// begin opens the store and sets off.
+func (e *errand) begin() {
+	c := e.call
+	e.notices, e.done = make(chan notice), make(chan result, 1)
+	e.over, e.served, e.probed = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.start = time.Now()
+	c.limit = c.cfg.limit(c.t, c.start)
+	c.log = newRecord(c)
+	base := context.Background()
+	if ctx := contextOf(c.t); ctx != nil && c.helper == nil {
+		base = ctx // that of a bubble cannot be waited for outside
+	}
+	base, c.cancel = context.WithCancelCause(base)
+	guardEnter(c.env.signals && driven(c.t))
+	reg.mu.Lock()
+	reg.calls[c] = struct{}{}
+	reg.mu.Unlock()
+	c.test.asked(c)
+	c.log.request()
+	go func() {
+		defer guardLeave()
+		lease, err := e.run(base)
+		e.done <- result{lease, err}
+	}()
+}
+
+func (e *errand) run(base context.Context) (*Lease, error) {
+	c := e.call
+	locker, err := c.open(base)
+	if err != nil {
+		return nil, &storeError{err}
+	}
+	c.locker = locker
+	ctx, cancel := c.limit.context(base)
+	defer cancel()
+	mute := e.watchStore()
+	req := c.request(func(b *lockcore.BusyError) {
+		mute()
+		e.tell(notice{busy: b})
+	})
+	if c.log.wantsLine() {
+		go e.probe(ctx)
+	} else {
+		close(e.probed)
+	}
+	var inner *lockcore.Lease
+	if c.limit.d > 0 {
+		inner, err = locker.Acquire(ctx, req)
+	} else {
+		inner, err = locker.TryAcquire(base, req)
+	}
+	mute()
+	if err != nil {
+		return nil, err
+	}
+	e.awaitProbe()
+	return newLease(c, inner), nil
+}
+
+// tell hands something to the test's goroutine.
+func (e *errand) tell(n notice) {
+	select {
+	case e.notices <- n:
+	case <-e.over:
+	}
+}
+
+func (c *call) open(ctx context.Context) (*lockcore.Locker, error) {
+	if c.cfg.locker != nil {
+		return c.cfg.locker, nil
+	}
+	return openLocker(ctx, c.source.(storeID))
+}
+
+func (c *call) request(onWait func(*lockcore.BusyError)) lockcore.Request {
+	req := lockcore.Request{
+		ID: c.id, Requirements: c.reqs, Owner: ownerOf(c.t, c.at), Priority: c.cfg.priority,
+		TTL: c.cfg.ttl, Expect: c.cfg.expect, Reason: c.cfg.reason, OnWait: onWait,
+	}
+	if d := deadlineOf(c.t); !d.IsZero() {
+		req.RenewUntil = d.Add(renewGrace)
+	}
+	for _, l := range c.above {
+		if l.inner != nil {
+			req.Holding = append(req.Holding, l.inner)
+		}
+	}
+	if slices.ContainsFunc(c.wishes, wish.dynamic) {
+		req.Rediscover = c.rediscover
+	}
+	return req
+}
+
+// renewGrace is how long a lease is renewed after -timeout should have ended the
+// test binary: enough for a binary that is busy printing its goroutines.
+const renewGrace = 10 * time.Second
+
+func (c *call) rediscover(ctx context.Context) ([]lockcore.Requirement, error) {
+	reqs := make([]lockcore.Requirement, len(c.wishes))
+	for i, w := range c.wishes {
+		var err error
+		if reqs[i], err = w.ask(ctx, true); err != nil {
+			return nil, err
+		}
+	}
+	c.log.rediscovered(reqs)
+	return reqs, nil
+}
+
+// blockers of the last notice, for the record.
+func (c *call) blockers() []lockcore.Blocker {
+	if c.last == nil {
+		return nil
+	}
+	return c.last.Blockers
+}

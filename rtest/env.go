@@ -1,0 +1,84 @@
+package rtest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The environment. RTEST_RUN and RTEST_JOB_URL are read by package eventlog.
+const (
+	envURL       = "RTEST_URL"
+	envNamespace = "RTEST_NAMESPACE"
+	envEvents    = "RTEST_EVENTS"
+	envReport    = "RTEST_REPORT"
+	envWait      = "RTEST_WAIT"
+	envTTL       = "RTEST_TTL"
+	envOnBusy    = "RTEST_ON_BUSY"
+	envOnError   = "RTEST_ON_ERROR"
+	envAttrs     = "RTEST_ATTRS"
+	envSignals   = "RTEST_SIGNALS"
+)
+
+const (
+	defaultURL       = "file:"
+	defaultNamespace = "default"
+)
+
+// settings are what the environment says, and the options do not change.
+type settings struct {
+	url, namespace string
+	events, report string
+	attrs          attrLevel
+	signals        bool
+}
+
+// readEnv gives the defaults of the options, and the settings. It reads the
+// environment at every call, so that t.Setenv works; an unset and an empty
+// variable are the same, as CI systems cannot always tell them apart.
+func readEnv(getenv func(string) string) (c config, s settings, err error) {
+	s = settings{url: getenv(envURL), namespace: getenv(envNamespace), events: getenv(envEvents), report: getenv(envReport), attrs: attrsMin, signals: true}
+	if s.url == "" {
+		s.url = defaultURL
+	}
+	if s.namespace == "" {
+		s.namespace = defaultNamespace
+	}
+	duration := func(name string, least time.Duration) (d time.Duration, set bool) {
+		v := getenv(name)
+		if v == "" || err != nil {
+			return 0, false
+		}
+		d, e := time.ParseDuration(v)
+		if e != nil || d < least {
+			err = badEnv(name, v, "a duration such as 90s, 5m or 1h30m")
+		}
+		return d, true
+	}
+	choice := func(name string, words ...string) int {
+		v := getenv(name)
+		if v == "" || err != nil {
+			return -1
+		}
+		for i, w := range words {
+			if strings.EqualFold(strings.TrimSpace(v), w) {
+				return i
+			}
+		}
+		err = badEnv(name, v, strings.Join(words[:len(words)-1], ", ")+" or "+words[len(words)-1])
+		return -1
+	}
+	c.wait, c.waitSet = duration(envWait, 0)
+	c.ttl, _ = duration(envTTL, 1)
+	c.onBusy = Policy(max(0, choice(envOnBusy, Fail.String(), Skip.String())))
+	c.onError = Policy(max(0, choice(envOnError, Fail.String(), Skip.String())))
+	if i := choice(envAttrs, "off", "min", "all"); i >= 0 {
+		s.attrs = attrLevel(i)
+	}
+	s.signals = choice(envSignals, "on", "off") != 1
+	return c, s, err
+}
+
+func badEnv(name, value, want string) error {
+	return fmt.Errorf("the environment variable %s is %q; want %s, or leave it unset", name, value, want)
+}

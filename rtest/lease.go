@@ -1,0 +1,197 @@
+package rtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A Lease is what [Acquire] obtained. It is given back in t.Cleanup, after the
+// test and its subtests, or early by [Lease.Release]. When it is lost, because
+// no renewal reached the store in time or somebody freed it by hand, the test
+// fails with words, and [Lease.Context] is cancelled. Its methods are safe for
+// concurrent use.
+type Lease struct {
+	t      TB
+	test   *testState
+	at     site
+	id     string
+	source any
+	serial bool // acquired before t.Parallel, if that was to come
+	keep   time.Duration
+	log    *record
+	helper *servant
+	inner  *lockcore.Lease // nil if another process holds it for this one
+
+	ctx      context.Context
+	end      context.CancelFunc // of a lease without inner
+	reqs     []lockcore.Requirement
+	keys     []string
+	obtained [][]string
+	token    uint64
+	waited   time.Duration
+	granted  time.Time
+	got      []gotten
+
+	once    sync.Once
+	unwatch func() bool
+	watched chan struct{} // closed when the watcher has done its work
+	lost    atomic.Bool
+	closed  atomic.Bool // its end is on record
+}
+
+// gotten are the items of one requirement.
+type gotten struct {
+	id    *ident
+	name  string
+	items any // []T
+}
+
+// newLease makes a lease of a grant. It runs outside a bubble.
+func newLease(c *call, inner *lockcore.Lease) *Lease {
+	l := &Lease{
+		t: c.t, test: c.test, at: c.at, id: inner.ID(), source: c.source, serial: c.serial, keep: c.cfg.keep, log: c.log, helper: c.helper,
+		inner: inner, ctx: inner.Context(), reqs: c.reqs, keys: inner.Keys(), obtained: inner.Obtained(), token: inner.Token(),
+		waited: inner.Waited(), granted: time.Now(), watched: make(chan struct{}),
+	}
+	if c.helper != nil {
+		// lockcore's context looks at the clock, which inside the bubble is not the
+		// lease's.
+		ctx, cancel := context.WithCancel(l.ctx)
+		l.ctx, l.end = ctx, cancel
+	}
+	l.take(c)
+	l.unwatch = context.AfterFunc(inner.Context(), l.watch)
+	return l
+}
+
+// take files the items obtained, and enters the lease into the books.
+func (l *Lease) take(c *call) {
+	for i, w := range c.wishes {
+		l.got = append(l.got, gotten{w.ident(), l.reqs[i].Name, w.collect(l.obtained[i])})
+	}
+	reg.add(l)
+	guardEnter(c.env.signals && driven(c.t))
+	l.test.got(l)
+	l.test.ended("acquired", l.waited, c.blockers())
+	l.log.grant(l)
+}
+
+// Context is cancelled when the lease ends. If it was lost,
+// [context.Cause] wraps [lockcore.ErrLost]: stop using the resources.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Keys lists the keys obtained, in the order of the requirements.
+func (l *Lease) Keys() []string { return slices.Clone(l.keys) }
+
+// Token is the fencing token: strictly increasing over the grants of a
+// namespace, 0 where the store has none.
+func (l *Lease) Token() uint64 { return l.token }
+
+// Waited is how long it took to obtain.
+func (l *Lease) Waited() time.Duration { return l.waited }
+
+// Release gives everything back before the test ends. Calling it again does
+// nothing.
+func (l *Lease) Release() {
+	l.t.Helper()
+	l.finish(0)
+}
+
+// cleanup is Release at the end of the test.
+func (l *Lease) cleanup() {
+	l.t.Helper()
+	keep := time.Duration(0)
+	if l.keep > 0 && (l.t.Failed() || panicking()) {
+		keep = l.keep
+	}
+	l.finish(keep)
+}
+
+// finish ends the lease on a goroutine of the test.
+func (l *Lease) finish(keep time.Duration) {
+	l.t.Helper()
+	l.once.Do(func() {
+		l.t.Helper()
+		if words := l.parkedWhileHolding(); words != "" {
+			l.t.Errorf("%s", words)
+		}
+		var err error
+		l.helper.do(func() { err = l.giveBack(keep) })
+		l.helper.dismiss()
+		switch {
+		case errors.Is(err, lockcore.ErrLost):
+			if l.lost.CompareAndSwap(false, true) { // else the watcher said so
+				l.t.Errorf("%s", l.lostWords(err))
+			}
+		case err != nil:
+			l.t.Logf("rtest: %v", err) // it will expire; the test did its work
+		case keep > 0:
+			l.t.Logf("rtest: the test failed, so %s stays taken for %s; rtest-report free gives it back earlier", list(l.keys, keysShown), short(keep))
+		}
+	})
+}
+
+// giveBack ends the lease in the store, and in the books. It runs outside a
+// bubble.
+func (l *Lease) giveBack(keep time.Duration) error {
+	defer guardLeave()
+	held := time.Since(l.granted)
+	if l.inner == nil {
+		l.end()
+		reg.remove(l)
+		return nil
+	}
+	if !l.unwatch() {
+		<-l.watched // it may still call t.Errorf, which must not happen after the test
+	}
+	var err error
+	if keep > 0 {
+		err = l.inner.Keep(context.Background(), keep)
+	} else {
+		err = l.inner.Release(context.Background())
+	}
+	reg.remove(l)
+	if l.end != nil {
+		l.end()
+	}
+	l.file(held, keep, err)
+	l.log.flush()
+	return err
+}
+
+// file puts the end of the lease on record, once.
+func (l *Lease) file(held, keep time.Duration, err error) {
+	if l.closed.CompareAndSwap(false, true) {
+		l.log.gone(l, held, keep, err)
+		l.test.heldFor(held, errors.Is(err, lockcore.ErrLost))
+	}
+}
+
+// watch runs when the lease's context ends otherwise than by giveBack.
+func (l *Lease) watch() {
+	defer close(l.watched)
+	cause := context.Cause(l.inner.Context())
+	if !errors.Is(cause, lockcore.ErrLost) || !l.lost.CompareAndSwap(false, true) {
+		return
+	}
+	l.file(time.Since(l.granted), 0, cause)
+	complain(l.t, l.lostWords(cause))
+}
+
+func (l *Lease) lostWords(cause error) string {
+	why := ""
+	if !parentAlive() {
+		why = "; the process that started this test binary has ended, so its leases are not renewed any more"
+	} else if d := deadlineOf(l.t); !d.IsZero() && time.Now().After(d) {
+		why = "; leases are not renewed once -timeout is over"
+	}
+	return fmt.Sprintf("rtest: lost %s, acquired at %s: %v%s. Somebody else may be using it", list(l.keys, keysShown), l.at, strings.TrimPrefix(cause.Error(), "lockcore: "), why)
+}

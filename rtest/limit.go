@@ -1,0 +1,65 @@
+package rtest
+
+import (
+	"context"
+	"time"
+)
+
+// limit is how long a call waits, and why no longer.
+type limit struct {
+	d   time.Duration
+	why waitOver
+}
+
+// waitOver is the cause of a context that ended because the wait was over. Its
+// text completes "gave up after 2s waiting for board-1 (".
+type waitOver string
+
+func (w waitOver) Error() string { return string(w) }
+
+const (
+	defaultWait = 5 * time.Minute
+	// What is left of the time before -timeout: a tenth, to print and to release,
+	// but no more than a release can take three times over.
+	leastMargin = 500 * time.Millisecond
+	mostMargin  = 15 * time.Second
+)
+
+func (c config) limit(t TB, now time.Time) limit {
+	l := limit{c.wait, "the limit that rtest.Wait or RTEST_WAIT sets"}
+	deadline := deadlineOf(t)
+	if !c.waitSet {
+		l = limit{defaultWait, "this is the default limit; rtest.Wait or RTEST_WAIT sets another"}
+		if !deadline.IsZero() {
+			l.d = 1<<63 - 1
+		}
+		if _, ok := t.(*suite); ok {
+			l.d = suiteWait()
+		}
+	}
+	if deadline.IsZero() {
+		return l
+	}
+	left := deadline.Sub(now)
+	margin := min(max(left/10, leastMargin), mostMargin, left)
+	if left-margin < l.d {
+		l = limit{left - margin, waitOver("-timeout ends the test binary in " + short(margin))}
+	}
+	l.d = max(0, l.d)
+	return l
+}
+
+func (l limit) context(base context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(base, l.d, l.why)
+}
+
+// short rounds a duration to what a person reads.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,130 @@
+package rtest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Main takes a lease for the whole package, runs its tests, gives the lease back
+// and returns the exit code:
+//
+//	func TestMain(m *testing.M) { os.Exit(rtest.Main(m, chamber)) }
+//
+// [Requirement.From] with a nil lease tells the tests what was obtained. If the
+// lease is lost meanwhile, the code is not 0. Where [OnBusy] or [OnError] say
+// [Skip], no test runs and the code is 0. An os.Exit in a test, or a panic, ends
+// the process without returning here; the store notices, as it does for every
+// lease.
+func Main(m *testing.M, args ...Arg) (code int) {
+	if !flag.Parsed() {
+		flag.Parse() // m.Run would, but the wait comes before it
+	}
+	if flagValue("list") != "" {
+		return m.Run() // runs nothing
+	}
+	s := &suite{}
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case suiteOver:
+			code = int(r)
+		default:
+			defer panic(r)
+		}
+		if c := s.finish(); code == 0 {
+			code = c
+		}
+	}()
+	Acquire(s, args...)
+	code = m.Run()
+	keepUncachedAfter()
+	if code != 0 {
+		s.markFailed() // for HoldOnFail
+	}
+	return code
+}
+
+// suite is the TB of Main: messages go to standard error, and the end of it is
+// a panic that Main takes up.
+type suite struct {
+	mu       sync.Mutex
+	cleanups []func()
+	failed   bool
+}
+
+type suiteOver int
+
+// Name is what go test and gotestsum call trouble outside any test.
+func (s *suite) Name() string { return "TestMain" }
+
+func (s *suite) Helper() {}
+
+func (s *suite) Cleanup(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cleanups = append(s.cleanups, f)
+}
+
+func (s *suite) Failed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+func (s *suite) Logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "TestMain: "+format+"\n", args...)
+}
+
+func (s *suite) Errorf(format string, args ...any) {
+	s.markFailed()
+	s.Logf(format, args...)
+}
+
+func (s *suite) markFailed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = true
+}
+
+func (s *suite) Fatalf(format string, args ...any) {
+	s.Errorf(format, args...)
+	panic(suiteOver(1))
+}
+
+func (s *suite) Skipf(format string, args ...any) {
+	s.Logf(format, args...)
+	panic(suiteOver(0))
+}
+
+// finish runs the cleanups and returns 1 if anything failed.
+func (s *suite) finish() int {
+	for {
+		s.mu.Lock()
+		n := len(s.cleanups)
+		if n == 0 {
+			defer s.mu.Unlock()
+			if s.failed {
+				return 1
+			}
+			return 0
+		}
+		f := s.cleanups[n-1]
+		s.cleanups = s.cleanups[:n-1]
+		s.mu.Unlock()
+		f()
+	}
+}
+
+// suiteWait bounds the default wait of Main. go test ends a test binary a minute
+// after -timeout, and counts from the start of the process.
+func suiteWait() time.Duration {
+	d, err := time.ParseDuration(flagValue("timeout"))
+	if err != nil || d <= 0 {
+		return defaultWait
+	}
+	return min(defaultWait, d/2)
+}

@@ -1,0 +1,82 @@
+package rtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+)
+
+// storeID names the store that the environment asks for.
+type storeID struct{ url, namespace string }
+
+// lockers are those of this process: one, unless a test changes the environment.
+// They are never closed, as nobody can say which test is the last; idle, they
+// keep nothing in the store.
+var lockers struct {
+	sync.Mutex
+	open map[storeID]*lockcore.Locker
+}
+
+// openTimeout bounds the opening of a store. Those that a server keeps bound
+// their dialling themselves, more tightly.
+const openTimeout = 15 * time.Second
+
+// openLocker opens the store at the first call. A failure is not remembered: the
+// server may be back when the next test asks.
+func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
+	lockers.Lock()
+	defer lockers.Unlock()
+	if l := lockers.open[id]; l != nil {
+		return l, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
+	defer cancel()
+	store, err := openStore(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", envURL, err)
+	}
+	l := lockcore.New(&watchedStore{store}, &lockcore.Options{Alive: parentAlive})
+	if lockers.open == nil {
+		lockers.open = make(map[storeID]*lockcore.Locker)
+	}
+	lockers.open[id] = l
+	return l, nil
+}
+
+// watchedStore puts failed renewals on record: the lease still lives then, but a
+// report should show how close it came.
+type watchedStore struct{ lockcore.Store }
+
+func (s *watchedStore) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
+	errs, err := s.Store.Renew(ctx, grants)
+	if err != nil {
+		leases := reg.byID()
+		for _, g := range grants {
+			if l := leases[g.Ticket.ID]; l != nil {
+				l.log.renewFail(err)
+			}
+		}
+	}
+	return errs, err
+}
+
+// parent is the process that started this one: go test, usually.
+var parent = os.Getppid()
+
+// parentAlive reports whether it still runs. go test that is killed leaves its
+// test binaries behind, which would go on renewing for nobody. On Windows the
+// answer is always yes: the parent's id never changes there.
+func parentAlive() bool { return os.Getppid() == parent }
+
+// openStore knows the store in memory.
+func openStore(_ context.Context, id storeID) (lockcore.Store, error) {
+	if id.url != "mem:" {
+		return nil, fmt.Errorf("%q: only mem: can be opened", id.url)
+	}
+	return memstore.Shared(id.namespace, nil), nil
+}

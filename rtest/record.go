@@ -1,0 +1,218 @@
+package rtest
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// record writes the events of one call and, after it, of its lease, and counts
+// for RTEST_REPORT. Both are off, and cost next to nothing, unless asked for.
+// None of its methods blocks or fails a test.
+type record struct {
+	call  *call
+	log   *eventlog.Writer
+	sums  *sums
+	attrs bool
+}
+
+func newRecord(c *call) *record {
+	return &record{call: c, log: eventLog(c.env.events), sums: reportSums(c.env.report), attrs: c.env.attrs != attrsOff && (verbose() || !driven(c.t))}
+}
+
+// wantsLine reports whether somebody wants to know who is in the way as soon as
+// the request has to wait.
+func (r *record) wantsLine() bool { return r.log != nil || r.attrs }
+
+func (r *record) event(kind eventlog.Kind) eventlog.Event {
+	c := r.call
+	return eventlog.Event{Ev: kind, Req: c.id, Test: testInfo(c.t, c.test, c.at)}
+}
+
+func testInfo(t TB, ts *testState, at site) eventlog.TestInfo {
+	return eventlog.TestInfo{Pkg: testPackage(), Name: t.Name(), Attempt: ts.attempt, File: at.file, Line: at.line, Runner: runner(t)}
+}
+
+func (r *record) request() {
+	c := r.call
+	r.sums.requested(c)
+	if r.log == nil {
+		return
+	}
+	if c.index == 1 {
+		e := r.event(eventlog.TestStart)
+		e.Req = ""
+		r.log.Write(e)
+	}
+	e := r.event(eventlog.Request)
+	e.Reqs = r.wanted(c.reqs)
+	e.Priority = c.cfg.priority
+	e.LeaseMS = eventlog.MS(c.cfg.ttl)
+	e.Deadline = time.Now().Add(c.limit.d).UTC()
+	e.Policy = c.cfg.onBusy.String()
+	if n := len(c.above); n > 0 {
+		// The nearest: the one taken last.
+		l := slices.MaxFunc(c.above, func(a, b *Lease) int { return a.granted.Compare(b.granted) })
+		e.Parent = l.id
+	}
+	r.log.Write(e)
+}
+
+func (r *record) wanted(reqs []lockcore.Requirement) []eventlog.Requirement {
+	out := make([]eventlog.Requirement, len(reqs))
+	for i, q := range reqs {
+		names, tags := r.call.wishes[i].facts()
+		out[i] = eventlog.Requirement{Name: q.Name, Need: q.Units(), Candidates: names, Tags: tags, Shared: q.Shared, Seats: q.Seats}
+	}
+	return out
+}
+
+// queue tells of a wait, if its blockers changed since the last time.
+func (r *record) queue(b *lockcore.BusyError) {
+	if r.log == nil {
+		return
+	}
+	var who strings.Builder
+	for _, k := range b.Blockers {
+		who.WriteString(k.Key + "\x00" + k.ID + "\x00")
+	}
+	if s := who.String(); s == r.call.seen && s != "" {
+		return
+	} else {
+		r.call.seen = s
+	}
+	e := r.event(eventlog.Queue)
+	e.Srv, e.WaitedMS, e.QueuePos, e.Blockers = b.Time.UTC(), eventlog.MS(b.Waited), b.Position, blockersOf(b)
+	if b.Time.IsZero() {
+		e.Srv = b.Time
+	}
+	r.log.Write(e)
+}
+
+// rediscovered tells of a pool that changed while waiting.
+func (r *record) rediscovered(reqs []lockcore.Requirement) {
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.Queue)
+	e.Reqs = r.wanted(reqs)
+	e.WaitedMS = eventlog.MS(time.Since(r.call.start))
+	r.log.Write(e)
+}
+
+func (r *record) grant(l *Lease) {
+	r.sums.obtained(l)
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.Grant)
+	e.WaitedMS, e.Outcome = eventlog.MS(l.waited), eventlog.Acquired
+	for i, keys := range l.obtained {
+		for _, k := range keys {
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Req: i, Tags: r.call.wishes[i].tagsOf(k), Fence: l.token})
+		}
+	}
+	r.log.Write(e)
+}
+
+func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Cause, b *lockcore.BusyError, words string) {
+	r.sums.failed(r.call)
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.Withdraw)
+	e.Outcome, e.Cause, e.Error, e.Policy = outcome, cause, words, r.call.cfg.onBusy.String()
+	e.WaitedMS = eventlog.MS(time.Since(r.call.start))
+	if b != nil {
+		e.QueuePos, e.Blockers = b.Position, blockersOf(b)
+		if !b.Time.IsZero() {
+			e.Srv = b.Time.UTC()
+		}
+	}
+	r.log.Write(e)
+}
+
+// gone tells of the end of a lease.
+func (r *record) gone(l *Lease, held, keep time.Duration, err error) {
+	r.sums.released(l, held)
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.Release)
+	e.HeldMS, e.KeptMS = eventlog.MS(held), eventlog.MS(keep)
+	if err != nil {
+		e.Error = err.Error()
+		if errors.Is(err, lockcore.ErrLost) {
+			e.Ev, e.Outcome, e.KeptMS = eventlog.Lost, eventlog.LeaseLost, 0
+		}
+	}
+	r.log.Write(e)
+}
+
+func (r *record) renewFail(err error) {
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.RenewFail)
+	e.Error = err.Error()
+	r.log.Write(e)
+}
+
+// flushLimit bounds what a slow or dead sink can cost at the end of a lease.
+const flushLimit = 200 * time.Millisecond
+
+// flush sees to it that what was written is not lost if the process ends now, as
+// test binaries do right after their last test.
+func (r *record) flush() {
+	if r.log != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+		defer cancel()
+		_ = r.log.Flush(ctx) // what is lost is counted in the log itself
+	}
+	r.sums.flush()
+}
+
+func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
+	out := make([]eventlog.Blocker, len(b.Blockers))
+	for i, k := range b.Blockers {
+		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
+			Host: k.Holder.Host, PID: k.Holder.PID, Since: utc(k.Since), Expires: utc(k.Expires)}
+		if k.State != "held" {
+			out[i].State = k.State
+		}
+	}
+	return out
+}
+
+// utc keeps the zero time zero, so that it is left out.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+// runner names the framework, for reports that join events with its own files.
+func runner(t TB) string {
+	if driven(t) {
+		return ""
+	}
+	if isGinkgo(t) {
+		return "ginkgo"
+	}
+	return "other"
+}
+
+func isGinkgo(t TB) bool {
+	typ := reflect.TypeOf(t)
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	return strings.Contains(typ.PkgPath(), "ginkgo")
+}

@@ -1,0 +1,191 @@
+package rtest
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// registry knows what the tests of this process hold and wait for. The store
+// knows it for all processes, but not which test is a subtest of which, nor who
+// occupies a parallel slot.
+type registry struct {
+	mu     sync.Mutex
+	tests  map[any]*testState
+	runs   map[string]int // how often a test of that name came here
+	leases map[*Lease]struct{}
+	calls  map[*call]struct{} // those that wait, or are about to
+	suite  *Lease             // of Main
+}
+
+var reg = registry{tests: map[any]*testState{}, runs: map[string]int{}, leases: map[*Lease]struct{}{}, calls: map[*call]struct{}{}}
+
+// testState is one run of one test that acquires something.
+type testState struct {
+	key     any
+	name    string
+	driven  bool // by package testing, so that a slash in the name means a subtest
+	suite   bool
+	attempt int
+	count   int // calls of Acquire so far
+
+	mu     sync.Mutex
+	totals totals
+}
+
+// keyOfTest tells tests apart. Other frameworks hand out a new value at each
+// call of their GinkgoT or its like, so there it is the name.
+func keyOfTest(t TB) any {
+	if driven(t) {
+		return t
+	}
+	return "name:" + t.Name()
+}
+
+// enter notes one more Acquire of the test. The first one of a test gets fresh
+// true, and must arrange for leave.
+func (r *registry) enter(t TB) (ts *testState, fresh bool) {
+	key := keyOfTest(t)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ts = r.tests[key]
+	if ts == nil {
+		fresh = true
+		r.runs[t.Name()]++
+		_, suite := t.(*suite)
+		ts = &testState{key: key, name: t.Name(), driven: driven(t), suite: suite, attempt: r.runs[t.Name()]}
+		r.tests[key] = ts
+	}
+	ts.count++
+	return ts, fresh
+}
+
+func (r *registry) leave(ts *testState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.tests, ts.key)
+}
+
+// within reports whether ts is the other test, or a subtest of it at any depth:
+// what the other holds, it will not release before ts is done.
+func (ts *testState) within(other *testState) bool {
+	switch {
+	case other.suite || ts == other:
+		return true
+	case !ts.driven || !other.driven:
+		return false
+	}
+	return ts.name == other.name || strings.HasPrefix(ts.name, other.name+"/")
+}
+
+// above lists the live leases that stay held while the test waits: its own,
+// those of the tests that it is part of, and the suite's.
+func (r *registry) above(ts *testState, source any) []*Lease {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []*Lease
+	for l := range r.leases {
+		if l.source == source && !l.lost.Load() && ts.within(l.test) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (r *registry) add(l *Lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leases[l] = struct{}{}
+	if l.test.suite {
+		r.suite = l
+	}
+}
+
+func (r *registry) remove(l *Lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.leases, l)
+	if r.suite == l {
+		r.suite = nil
+	}
+}
+
+// byID finds live leases of this process by their identity in a store.
+func (r *registry) byID() map[string]*Lease {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := make(map[string]*Lease, len(r.leases))
+	for l := range r.leases {
+		m[l.id] = l
+	}
+	return m
+}
+
+// usage is how leases occupy one key, in the words of lockcore.Requirement.
+type usage struct {
+	lease  *Lease
+	shared bool
+	seats  int
+}
+
+// ownUse finds what of the requirements the leases make unattainable however
+// long one waits: those leases end after the wait. It returns the key and lease
+// to name, or nil.
+//
+// A candidate that is held so is no mistake in itself: the next board of five is
+// a fair request while there are others.
+func ownUse(reqs []lockcore.Requirement, leases []*Lease) (key string, by *Lease) {
+	held := make(map[string][]usage)
+	for _, l := range leases {
+		for i, keys := range l.obtained {
+			for _, k := range keys {
+				held[k] = append(held[k], usage{l, l.reqs[i].Shared, l.reqs[i].Seats})
+			}
+		}
+	}
+	if len(held) == 0 {
+		return "", nil
+	}
+	free := func(r int, k string) int { return freeBeside(&reqs[r], held[k]) }
+	all := func(r int, _ string) int { return max(1, reqs[r].Seats) }
+	picks, ok := lockcore.Match(reqs, free, nil)
+	if ok {
+		return "", nil
+	}
+	if _, ok := lockcore.Match(reqs, all, nil); !ok {
+		return "", nil // impossible anyway, which lockcore words
+	}
+	for pass := range 2 { // first where something is missing, then anywhere
+		for i := range reqs {
+			if pass == 0 && len(picks[i]) >= reqs[i].Units() {
+				continue
+			}
+			for _, c := range reqs[i].Candidates {
+				if h := held[c.Key]; len(h) > 0 && free(i, c.Key) == 0 {
+					return c.Key, h[0].lease
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+// freeBeside is how many units of a key the requirement could take beside what
+// is held of it.
+func freeBeside(r *lockcore.Requirement, held []usage) int {
+	n := max(1, r.Seats)
+	for _, h := range held {
+		switch {
+		case r.Shared && h.shared:
+		case r.Seats > 0 && h.seats > 0:
+			n = min(n, h.seats)
+		default:
+			return 0
+		}
+	}
+	if r.Seats > 0 {
+		n -= len(held)
+	}
+	return max(n, 0)
+}

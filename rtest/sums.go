@@ -1,0 +1,108 @@
+package rtest
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report/redisreport"
+)
+
+// sums count for RTEST_REPORT. A nil one counts nothing.
+type sums struct{ r *redisreport.Reporter }
+
+var reporters struct {
+	sync.Mutex
+	open map[string]*sums
+}
+
+func reportSums(url string) *sums {
+	if url == "" {
+		return nil
+	}
+	reporters.Lock()
+	defer reporters.Unlock()
+	s, known := reporters.open[url]
+	if known {
+		return s
+	}
+	opts, err := redis.ParseURL(url)
+	if err != nil {
+		// The parser's words may quote the address, and with it a password.
+		fmt.Fprintf(os.Stderr, "rtest: %s: nothing is counted: want an address such as redis://host:6379/1\n", envReport)
+	} else {
+		opts.MaxRetries = -1 // a retry could count twice
+		var told sync.Once
+		s = &sums{redisreport.New(redis.NewClient(opts), &redisreport.Options{OnError: func(err error) {
+			told.Do(func() { fmt.Fprintf(os.Stderr, "rtest: %s: %v\n", envReport, err) })
+		}})}
+	}
+	if reporters.open == nil {
+		reporters.open = make(map[string]*sums)
+	}
+	reporters.open[url] = s
+	return s
+}
+
+func (s *sums) requested(c *call) {
+	if s != nil {
+		s.r.LockRequested(allCandidates(c.reqs)...)
+	}
+}
+
+func (s *sums) failed(c *call) {
+	if s != nil {
+		s.r.LockFailed(allCandidates(c.reqs)...)
+	}
+}
+
+func (s *sums) obtained(l *Lease) {
+	if s != nil {
+		s.r.LockSuccess(l.waited, l.candidates()...)
+	}
+}
+
+func (s *sums) released(l *Lease, held time.Duration) {
+	if s != nil {
+		s.r.LockReleased(held, l.candidates()...)
+	}
+}
+
+func (s *sums) flush() {
+	if s != nil {
+		_ = s.r.Flush() // failures are told once, and counted
+	}
+}
+
+// allCandidates lists every key once: several requirements may name it.
+func allCandidates(reqs []lockcore.Requirement) []lockcore.Candidate {
+	if len(reqs) == 1 {
+		return reqs[0].Candidates
+	}
+	var out []lockcore.Candidate
+	seen := make(map[string]bool)
+	for _, r := range reqs {
+		for _, c := range r.Candidates {
+			if !seen[c.Key] {
+				seen[c.Key] = true
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// candidates are what the lease holds, with their tags.
+func (l *Lease) candidates() []lockcore.Candidate {
+	var out []lockcore.Candidate
+	for i, keys := range l.obtained {
+		for _, k := range keys {
+			out = append(out, lockcore.Candidate{Key: k, Tags: l.log.call.wishes[i].tagsOf(k)})
+		}
+	}
+	return out
+}
