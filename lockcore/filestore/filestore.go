@@ -1,0 +1,254 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+)
+
+// Options configure a [Store]. The zero value is ready to use.
+type Options struct {
+	// Namespace separates pools that share a directory. Any string will do.
+	// Default "default".
+	Namespace string
+	// LockDelay keeps the keys of a lease that expired (not: was released, and not:
+	// whose process died) aside for this long before somebody else gets them.
+	// Default 0. Processes should agree about it; each applies its own.
+	LockDelay time.Duration
+}
+
+// A Store is a [lockcore.Store] in a directory. Make one with [Open]. Several
+// stores of one process may use the same directory: they count as processes.
+type Store struct {
+	loc   *location
+	name  string
+	id    string // of this process, as the others know it
+	boot  id128
+	delay time.Duration
+	line  line
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	work  sync.WaitGroup // goroutines
+
+	// turn is held through a step: the lock of the file, beside the kernel's, among
+	// the goroutines of the process. A channel, so that waiting for it can be given
+	// up. It guards what follows.
+	turn     chan struct{}
+	closed   bool
+	alive    *file // by whose lock the others see us live
+	ear      ear   // where we hear of grants, once somebody waits
+	instance id128 // of the state in which we are registered
+	head     header
+	slot     int          // of head
+	state    *sched.State // what head points to, if it was decoded
+	buf      []byte
+	crash    func(where string) // tests die here
+}
+
+var _ lockcore.Store = (*Store)(nil)
+
+// Open opens the store in a directory, which must exist and be on a local disk;
+// an empty dir means rtest in the cache directory of the user, which is made
+// when missing. opts may be nil. ctx bounds the opening only.
+//
+// A directory that its group may write to is shared with the group: the files in
+// it are writable for the group too. All others are private.
+func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	namespace := opts.Namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	loc, err := locate(dir, namespace)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, turn: make(chan struct{}, 1)}
+	if namespace != "default" {
+		s.name += fmt.Sprintf(" (namespace %s)", namespace)
+	}
+	s.line.waiting = make(map[uint64]*waiter)
+	s.life, s.end = context.WithCancel(context.Background())
+	// The first look makes a state if there is none, and registers this process.
+	if err := s.view(ctx, func(*sched.State) {}); err != nil {
+		s.end()
+		s.retire(false)
+		return nil, err
+	}
+	return s, nil
+}
+
+// String is "file:" and the directory, with the namespace unless it is the
+// default.
+func (s *Store) String() string { return s.name }
+
+// Ask implements [lockcore.Store].
+//
+// A request that has to wait looks once whether those in its way still live;
+// later that is the work of the watch.
+func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (ans lockcore.Answer, err error) {
+	if err := ctx.Err(); err != nil {
+		return ans, err
+	}
+	first := !s.line.has(t.ID)
+	var procs []string
+	ask := func(st *sched.State, now int64) {
+		ans.Grant, ans.Poll = st.Ask(now, t, s.id, rand.IntN)
+		if ans.Grant != nil {
+			return
+		}
+		if t.Wait {
+			s.listen() // before anybody can know that there is somebody to call
+			s.line.join(t, wake)
+			if s.ear == nil {
+				ans.Poll = min(ans.Poll, deafPoll)
+			}
+		}
+		if first {
+			procs = st.Procs()
+		}
+	}
+	err = s.step(ctx, ask)
+	if err == nil && ans.Grant == nil {
+		if dead := s.deadOf(procs); len(dead) > 0 {
+			err = s.step(ctx, func(st *sched.State, now int64) {
+				reap(st, now, dead)
+				ask(st, now)
+			})
+		}
+	}
+	switch {
+	case err != nil:
+		return lockcore.Answer{}, err
+	case ans.Grant != nil:
+		s.line.leave(t.ID)
+	case t.Wait:
+		s.startWatch()
+	}
+	return ans, nil
+}
+
+// Renew implements [lockcore.Store].
+func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
+	errs := make([]error, len(grants))
+	err := s.step(ctx, func(st *sched.State, now int64) {
+		for i, g := range grants {
+			errs[i] = st.Renew(now, g, rand.IntN)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grants {
+		s.line.leave(g.Ticket.ID)
+	}
+	return errs, nil
+}
+
+// Release implements [lockcore.Store].
+func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
+	held := false
+	err := s.step(ctx, func(st *sched.State, now int64) {
+		held = st.Release(now, g.Ticket.ID, keep, rand.IntN)
+	})
+	if err == nil && !held {
+		err = fmt.Errorf("%s: lease %s: %w", s.name, g.Ticket.ID, lockcore.ErrNotHeld)
+	}
+	return err
+}
+
+// Withdraw implements [lockcore.Store].
+func (s *Store) Withdraw(ctx context.Context, id string) error {
+	s.line.leave(id)
+	return s.step(ctx, func(st *sched.State, now int64) { st.Withdraw(now, id, rand.IntN) })
+}
+
+// Snapshot implements [lockcore.Store]. Dead processes are not in it.
+func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error) {
+	var procs []string
+	err = s.step(ctx, func(st *sched.State, now int64) {
+		snap, procs = st.Snapshot(now, rand.IntN), st.Procs()
+	})
+	if err != nil {
+		return snap, err
+	}
+	if dead := s.deadOf(procs); len(dead) > 0 {
+		err = s.step(ctx, func(st *sched.State, now int64) {
+			reap(st, now, dead)
+			snap = st.Snapshot(now, rand.IntN)
+		})
+	}
+	return snap, err
+}
+
+// Free implements [lockcore.Store].
+func (s *Store) Free(ctx context.Context, key, why string) (freed []lockcore.Holder, err error) {
+	err = s.step(ctx, func(st *sched.State, now int64) { freed = st.Free(now, key, why, rand.IntN) })
+	if err == nil && freed == nil {
+		err = fmt.Errorf("%s: %q: %w", s.name, key, lockcore.ErrNotHeld)
+	}
+	return freed, err
+}
+
+var errClosed = errors.New("the store is closed")
+
+// Close implements [lockcore.Store]. Leases stay until their TTL ends; nothing
+// else does.
+func (s *Store) Close() error {
+	s.line.close()
+	s.end() // what waits for its turn gives up
+	s.turn <- struct{}{}
+	if s.closed {
+		<-s.turn
+		return nil
+	}
+	s.closed = true
+	s.retire(s.named())
+	s.hush()
+	s.state = nil
+	<-s.turn
+	s.work.Wait()
+	return nil // whatever could not be tidied up, the next to open the directory does
+}
+
+// named reports whether the state still names this process, or may do so.
+func (s *Store) named() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	f, err := openFile(s.loc.state(), forChange, 0)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.close()
+	if s.lock(ctx, f) != nil {
+		return true
+	}
+	defer f.unlock()
+	return s.read(f) != nil || slices.Contains(s.state.Procs(), s.id)
+}
+
+// closeLimit is how long Close tries to leave tidily.
+const closeLimit = 2 * time.Second
+
+// deafPoll is how often a waiter asks where a process cannot be called.
+const deafPoll = 50 * time.Millisecond
+
+// reap drops what dead processes had.
+func reap(st *sched.State, now int64, dead []string) {
+	st.Reap(now, func(proc string) bool { return slices.Contains(dead, proc) }, rand.IntN)
+}
+
+// deadOf picks the dead among processes. It needs no lock.
+func (s *Store) deadOf(procs []string) []string {
+	return slices.DeleteFunc(procs, func(id string) bool { return id == s.id || !s.loc.dead(id) })
+}

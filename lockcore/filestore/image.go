@@ -1,0 +1,179 @@
+package filestore
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// The state file holds two headers, a pulse, and encoded states behind them:
+//
+//	0      header A
+//	512    header B, in another sector than A
+//	1024   the pulse: when somebody last looked for dead processes (see watch.go)
+//	4096   states; the one that the valid header points to is never overwritten
+//
+// Writing a new state puts it beside the current one and then writes the header
+// that is not the current one. So at every moment at least one header stands
+// whose state is whole. Renaming a new file into place would be as safe, but
+// costs five times as much, and a lock on a file that is replaced locks nothing.
+const (
+	magic         = "rtest-st"
+	formatVersion = 1
+	headerSize    = 100
+	headerStride  = 512
+	pulseAt       = 2 * headerStride
+	frontSize     = pulseAt + 8
+	statesAt      = 4096
+	// reservedSize is what a new file is filled to: small states then need no new
+	// block, and go on working when the disk is full.
+	reservedSize = 64 << 10
+	// stateLimit bounds what a damaged header can make us read.
+	stateLimit = 1 << 30
+)
+
+// An id128 names something for good: an incarnation of the state, a boot of the
+// machine.
+type id128 [16]byte
+
+// hashID is the id128 of something that has a name.
+func hashID(s string) id128 {
+	sum := sha256.Sum256([]byte(s))
+	return id128(sum[:16])
+}
+
+// A header says where the current state is.
+type header struct {
+	instance id128  // drawn when the state was begun: a new one means that all is forgotten
+	gen      uint64 // rises by one with each write
+	at, size int64  // of the encoded state
+	sum      uint32 // its checksum
+	offset   int64  // the store's clock minus ticks
+	ticks    int64  // of the kernel's clock at the write
+	boot     id128  // of the machine: ticks of another boot mean nothing
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
+// append encodes the header. The place of magic and version is the same in every
+// format version there will be.
+func (h *header) append(b []byte) []byte {
+	start := len(b)
+	b = append(b, magic...)
+	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = append(b, h.instance[:]...)
+	b = binary.LittleEndian.AppendUint64(b, h.gen)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.at))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.size))
+	b = binary.LittleEndian.AppendUint32(b, h.sum)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.offset))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.ticks))
+	b = append(b, h.boot[:]...)
+	b = append(b, make([]byte, headerSize-4-(len(b)-start))...)
+	return binary.LittleEndian.AppendUint32(b, checksum(b[start:]))
+}
+
+// versionError tells of a file that another version wrote.
+type versionError struct{ version uint32 }
+
+func (e *versionError) Error() string {
+	return fmt.Sprintf("it has format version %d, this program knows version %d", e.version, formatVersion)
+}
+
+var (
+	errBlank     = errors.New("it is blank")
+	errNotOurs   = errors.New("it is not a state file of this package")
+	errBadHeader = errors.New("the checksum of a header is wrong")
+	errBadState  = errors.New("the checksum of the state is wrong")
+	errCut       = errors.New("it ends in the middle of the state")
+)
+
+// parseHeader decodes one header.
+func parseHeader(b []byte) (h header, err error) {
+	b = b[:headerSize]
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return h, errBlank
+	}
+	if string(b[:8]) != magic {
+		return h, errNotOurs
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v != formatVersion {
+		return h, &versionError{v}
+	}
+	if checksum(b[:headerSize-4]) != binary.LittleEndian.Uint32(b[headerSize-4:]) {
+		return h, errBadHeader
+	}
+	u64 := func(i int) uint64 { return binary.LittleEndian.Uint64(b[i:]) }
+	h = header{
+		instance: id128(b[12:28]), gen: u64(28), at: int64(u64(36)), size: int64(u64(44)), sum: binary.LittleEndian.Uint32(b[52:]),
+		offset: int64(u64(56)), ticks: int64(u64(64)), boot: id128(b[72:88]),
+	}
+	if h.at < statesAt || h.size < 0 || h.size > stateLimit {
+		return header{}, errBadHeader
+	}
+	return h, nil
+}
+
+// A front is the beginning of the file, decoded: its good headers with the
+// newest first, and what is wrong with the others.
+type front struct {
+	headers []header
+	slots   []int // where each stands: 0 or 1
+	err     error // of a header that is neither good nor blank
+}
+
+func parseFront(b []byte) (f front) {
+	for slot := range 2 {
+		h, err := parseHeader(b[slot*headerStride:])
+		var other *versionError
+		switch {
+		case err == nil && len(f.headers) == 1 && h.gen > f.headers[0].gen:
+			f.headers, f.slots = []header{h, f.headers[0]}, []int{slot, f.slots[0]}
+		case err == nil:
+			f.headers, f.slots = append(f.headers, h), append(f.slots, slot)
+		case errors.As(err, &other) || err != errBlank && f.err == nil:
+			f.err = err
+		}
+	}
+	return f
+}
+
+// A place is where a state may stand.
+type place struct{ at, size int64 }
+
+// room finds a place for a new state that leaves the current one alone: in front
+// of it if it fits, else behind. The file so stays within about three times the
+// size of the largest state.
+func room(cur place, size int64) place {
+	if cur.size == 0 || statesAt+size <= cur.at {
+		return place{statesAt, size}
+	}
+	const page = 4096
+	end := cur.at + cur.size
+	return place{(end + page - 1) / page * page, size}
+}
+
+// clock continues the store's clock from the header to a moment given by the
+// kernel's ticks: it neither jumps nor goes back within one boot, whatever is
+// done to the wall clock. After a boot it goes on from the wall clock.
+func (h *header) clock(boot id128, ticks, wall int64) (now, offset int64) {
+	last := h.ticks + h.offset
+	switch {
+	case h.gen == 0:
+		return wall, wall - ticks
+	case h.boot != boot:
+		now = max(wall, last)
+		return now, now - ticks
+	case ticks < h.ticks:
+		// Only a clock that is no monotonic one does this, or a boot that cannot be told
+		// from the last one.
+		now = max(last, wall)
+		return now, now - ticks
+	}
+	return ticks + h.offset, h.offset
+}

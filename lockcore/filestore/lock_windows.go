@@ -1,0 +1,80 @@
+package filestore
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// A file is an open file that can be locked.
+type file struct {
+	f    *os.File
+	path string
+}
+
+// openFile opens a file for the time of a step. Go makes no handle inheritable,
+// so no child process inherits a lock.
+func openFile(path string, mode openMode, perm fs.FileMode) (file, error) {
+	flags := os.O_RDONLY
+	switch mode {
+	case forChange:
+		flags = os.O_RDWR
+	case forCreation:
+		flags = os.O_RDWR | os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, perm)
+	return file{f, path}, err
+}
+
+func (f file) close() { _ = f.f.Close() }
+
+// lockRegion is the byte that is locked. Locks bind readers and writers on
+// Windows, so it lies far beyond what is ever read or written.
+func lockRegion() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 0x7fff0000} }
+
+func (f file) tryLock(exclusive bool) (bool, error) {
+	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
+	if exclusive {
+		flags |= windows.LOCKFILE_EXCLUSIVE_LOCK
+	}
+	err := windows.LockFileEx(windows.Handle(f.f.Fd()), flags, 0, 1, 0, lockRegion())
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, windows.ERROR_LOCK_VIOLATION), errors.Is(err, windows.ERROR_IO_PENDING):
+		return false, nil
+	}
+	return false, &fs.PathError{Op: "lock", Path: f.path, Err: err}
+}
+
+func (f file) unlock() { _ = windows.UnlockFileEx(windows.Handle(f.f.Fd()), 0, 1, 0, lockRegion()) }
+
+// readAt reads until b is full or the file ends.
+func (f file) readAt(b []byte, at int64) (int, error) {
+	n, err := f.f.ReadAt(b, at)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (f file) writeAt(b []byte, at int64) error {
+	_, err := f.f.WriteAt(b, at)
+	return err
+}
+
+func (f file) size() (int64, error) {
+	st, err := f.f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+func (f file) truncate(size int64) error { return f.f.Truncate(size) }
+
+// chmod does nothing: access is inherited from the directory on Windows.
+func (f file) chmod(fs.FileMode) error { return nil }

@@ -1,0 +1,207 @@
+package filestore
+
+import (
+	"encoding/binary"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+)
+
+// line is who waits in this process.
+type line struct {
+	mu       sync.Mutex
+	waiting  map[uint64]*waiter // by the hash of the ticket
+	watching bool               // the goroutine runs
+	closed   bool
+}
+
+type waiter struct {
+	wake  func(*lockcore.Grant)
+	until time.Time // forgotten then, unless it asks again
+}
+
+// missed is how many polls a waiter may miss before it is forgotten, as in the
+// scheduler.
+const missed = 3
+
+// join notes whom to wake.
+func (l *line) join(t *lockcore.Ticket, wake func(*lockcore.Grant)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting[ticketHash(t.ID)] = &waiter{wake, time.Now().Add(missed * sched.Poll(t.TTL))}
+}
+
+func (l *line) has(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.waiting[ticketHash(id)] != nil
+}
+
+func (l *line) leave(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.waiting, ticketHash(id))
+}
+
+// wake tells a waiter that its turn has come. It stays in line until it asks,
+// since the news may be premature.
+func (l *line) wake(hash uint64) {
+	l.mu.Lock()
+	w := l.waiting[hash]
+	l.mu.Unlock()
+	if w != nil && w.wake != nil {
+		w.wake(nil)
+	}
+}
+
+func (l *line) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	clear(l.waiting)
+}
+
+// idle forgets who does not ask any more, and reports whether nobody is left:
+// then the watch ends.
+func (l *line) idle(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for hash, w := range l.waiting {
+		if now.After(w.until) {
+			delete(l.waiting, hash)
+		}
+	}
+	if len(l.waiting) == 0 {
+		l.watching = false
+	}
+	return len(l.waiting) == 0
+}
+
+// listen opens the ear of the process, once.
+func (s *Store) listen() {
+	if s.ear != nil {
+		return
+	}
+	e, err := listen(s.loc, s.id)
+	if err != nil {
+		return // the watch still tells of grants, only later; the next waiter tries again
+	}
+	s.ear = e
+	s.work.Go(func() {
+		buf := make([]byte, 512*wakeSize)
+		for {
+			n, err := e.Read(buf)
+			if err != nil {
+				return
+			}
+			for b := buf[:n]; len(b) >= wakeSize; b = b[wakeSize:] {
+				s.line.wake(binary.LittleEndian.Uint64(b))
+			}
+		}
+	})
+}
+
+// hush closes the ear.
+func (s *Store) hush() {
+	if s.ear != nil {
+		_ = s.ear.Close()
+		s.ear = nil
+	}
+}
+
+// tell wakes who was granted something.
+func (s *Store) tell(granted []sched.Granted) {
+	for len(granted) > 0 {
+		proc := granted[0].Proc
+		var wakeUps []byte
+		granted = slices.DeleteFunc(granted, func(g sched.Granted) bool {
+			switch {
+			case g.Proc != proc:
+				return false
+			case proc == s.id:
+				s.line.wake(ticketHash(g.ID))
+			default:
+				wakeUps = appendWakeUp(wakeUps, g.ID)
+			}
+			return true
+		})
+		if len(wakeUps) > 0 {
+			call(s.loc, proc, wakeUps)
+		}
+	}
+}
+
+const (
+	// watchEvery is how often a process that waits thinks of looking for dead ones.
+	watchEvery = 80 * time.Millisecond
+	// pulseFresh is how recent a look may be, of whichever process, to be enough.
+	// Together: somebody looks at least every 120 ms, and however many processes
+	// wait, not much more often.
+	pulseFresh = 40 * time.Millisecond
+)
+
+// startWatch looks after the waiters of this process while there are any.
+func (s *Store) startWatch() {
+	s.line.mu.Lock()
+	defer s.line.mu.Unlock()
+	if s.line.watching || s.line.closed || len(s.line.waiting) == 0 {
+		return
+	}
+	s.line.watching = true
+	s.work.Go(func() {
+		timer := time.NewTimer(watchEvery)
+		defer timer.Stop()
+		for {
+			select {
+			case <-timer.C:
+			case <-s.life.Done():
+				return
+			}
+			if s.line.idle(time.Now()) {
+				return
+			}
+			if s.pulse() {
+				s.look()
+			}
+			timer.Reset(watchEvery)
+		}
+	})
+}
+
+// pulse reports whether it is time to look again, and if so says to the others
+// that somebody does. Two may do so at once, which costs nothing but the look.
+func (s *Store) pulse() bool {
+	f, err := openFile(s.loc.state(), forChange, 0)
+	if err != nil {
+		return true // look will meet the same error, and the next ask report it
+	}
+	defer f.close()
+	var b [8]byte
+	now := ticks()
+	if n, err := f.readAt(b[:], pulseAt); err == nil && n == len(b) {
+		if age := now - int64(binary.LittleEndian.Uint64(b[:])); age >= 0 && age < int64(pulseFresh) {
+			return false
+		}
+	}
+	binary.LittleEndian.PutUint64(b[:], uint64(now))
+	_ = f.writeAt(b[:], pulseAt) // then others look too
+	return true
+}
+
+// look reaps the dead, and calls again whoever was granted something and has not
+// been heard of: its waker may have died before it called.
+func (s *Store) look() {
+	var procs []string
+	var unconfirmed []sched.Granted
+	err := s.view(s.life, func(st *sched.State) { procs, unconfirmed = st.Procs(), st.Unconfirmed() })
+	if err != nil {
+		return // those who ask are told
+	}
+	if dead := s.deadOf(procs); len(dead) > 0 {
+		_ = s.step(s.life, func(st *sched.State, now int64) { reap(st, now, dead) })
+	}
+	s.tell(unconfirmed)
+}
