@@ -97,38 +97,43 @@ func plainName(s string) string {
 }
 
 // samePackage says how well the package of a test fits a testcase: 0 not at all,
-// higher is better. Producers name packages by import path, by the end of it, by
-// directory, or not at all.
+// higher is better.
 func (e *junitElem) samePackage(t *junitTest) int {
-	const exact, tail, unknown = 3000, 2000, 1
-	if t.pkg == "" {
-		return unknown
-	}
-	best := 0
 	names := []string{e.class, e.pkg}
 	for s := e.suite; s != nil; s = s.suite {
 		names = append(names, s.name, s.pkg, s.class)
 	}
+	return packageFit(names, t.pkg, t.ginkgo)
+}
+
+// packageFit compares a package with the names that a producer gave, which may
+// be its import path, the end of it, or a directory; most specific first.
+// Ginkgo gives the description of the suite too, which says nothing.
+func packageFit(names []string, pkg string, ginkgo bool) int {
+	const exact, tail, unknown = 3000, 2000, 1
+	if pkg == "" {
+		return unknown
+	}
+	best := 0
 	for _, n := range names {
 		n = strings.ReplaceAll(n, `\`, "/")
 		switch {
 		case n == "":
-		case n == t.pkg:
+		case n == pkg:
 			return exact
-		case strings.HasSuffix(t.pkg, "/"+n):
+		case strings.HasSuffix(pkg, "/"+n):
 			best = max(best, tail+len(n))
 		case isDirectory(n):
-			common := commonTail(n, t.pkg)
+			common := commonTail(n, pkg)
 			if common == 0 {
 				return best
 			}
 			best = max(best, common)
-		case strings.Contains(n, "/") && !strings.Contains(n, " ") && !t.ginkgo:
+		case strings.Contains(n, "/") && !strings.Contains(n, " ") && !ginkgo:
 			return 0 // the path of another package
 		}
 	}
-	if best == 0 && t.ginkgo {
-		// Its class name is the description of the suite.
+	if best == 0 && ginkgo {
 		best = unknown
 	}
 	return best
@@ -150,19 +155,22 @@ func commonTail(a, b string) int {
 }
 
 // suiteUses are the leases of a whole suite, by its package. They belong to the
-// first suite of that name.
+// first suite that fits.
 func (x *junitIndex) suiteUses(s *junitElem) []*junitUse {
-	var uses []*junitUse
-	for _, name := range []string{s.name, s.pkg} {
-		if name != "" && len(uses) == 0 {
-			uses = x.suites[name]
+	var best *junitSuite
+	top := 0
+	for _, o := range x.suites {
+		switch fit := packageFit([]string{s.name, s.pkg}, o.pkg, false); {
+		case fit == 0 || fit < top || o.pkg == "":
+		case fit == top:
+			best = nil // one of several: none
+		default:
+			best, top = o, fit
 		}
 	}
-	if len(uses) > 0 && uses[0].matched && uses[0].suite != s {
+	if best == nil || best.told != nil && best.told != s {
 		return nil
 	}
-	for _, u := range uses {
-		u.suite = s
-	}
-	return uses
+	best.told = s
+	return best.uses
 }

@@ -15,7 +15,6 @@ type junitUse struct {
 	pkg, test string
 	requests  []*junitRequest
 	matched   bool
-	suite     *junitElem // of a suite-wide lease: where it was told
 }
 
 // A junitRequest is what annotations need of a Request; the rest is let go.
@@ -75,7 +74,7 @@ func junitOutcome(r *Request) string {
 type junitIndex struct {
 	byReq  map[string]*junitUse
 	byName map[string][]*junitTest // by plainName
-	suites map[string][]*junitUse  // those of no test, by package: suite-wide leases
+	suites []*junitSuite           // in the order of time
 	all    []*junitUse
 }
 
@@ -88,6 +87,13 @@ type junitTest struct {
 	met    int // testcases so far
 }
 
+// A junitSuite is the uses of a package outside its tests: suite-wide leases.
+type junitSuite struct {
+	pkg  string
+	uses []*junitUse
+	told *junitElem // where
+}
+
 // newJUnitIndex groups requests by runs of tests. The n-th run is told by the
 // attempt within its process, after those of earlier processes; a run without a
 // request is noticed only when a later one of the same process has one.
@@ -95,7 +101,7 @@ func newJUnitIndex(added []*junitRequest) *junitIndex {
 	slices.SortStableFunc(added, func(a, b *junitRequest) int {
 		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.id, b.id))
 	})
-	x := &junitIndex{byReq: map[string]*junitUse{}, byName: map[string][]*junitTest{}, suites: map[string][]*junitUse{}}
+	x := &junitIndex{byReq: map[string]*junitUse{}, byName: map[string][]*junitTest{}}
 	type testKey struct{ pkg, test string }
 	type procKey struct {
 		testKey
@@ -106,7 +112,8 @@ func newJUnitIndex(added []*junitRequest) *junitIndex {
 		k := testKey{q.pkg, q.test}
 		if q.test == "" {
 			u := &junitUse{pkg: q.pkg, requests: []*junitRequest{q}}
-			x.suites[q.pkg] = append(x.suites[q.pkg], u)
+			s := x.suite(q.pkg)
+			s.uses = append(s.uses, u)
 			x.all, x.byReq[q.id] = append(x.all, u), u
 			continue
 		}
@@ -144,6 +151,17 @@ func (x *junitIndex) test(q *junitRequest) *junitTest {
 	t := &junitTest{pkg: q.pkg, ginkgo: q.ginkgo}
 	x.byName[name] = append(x.byName[name], t)
 	return t
+}
+
+func (x *junitIndex) suite(pkg string) *junitSuite {
+	for _, s := range x.suites {
+		if s.pkg == pkg {
+			return s
+		}
+	}
+	s := &junitSuite{pkg: pkg}
+	x.suites = append(x.suites, s)
+	return s
 }
 
 // junitTotals is the sum of requests, as properties tell it.
