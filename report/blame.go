@@ -39,7 +39,11 @@ type micros int64
 
 func (m micros) ms() eventlog.MS { return eventlog.MS(m) * eventlog.MS(time.Microsecond) }
 
-func toMicros(d time.Duration) micros { return micros(d.Round(time.Microsecond) / time.Microsecond) }
+// toMicros converts what an event says; nobody waits for less than nothing or
+// more than a year, whatever a broken line may say.
+func toMicros(d time.Duration) micros {
+	return micros(max(0, min(d, 365*24*time.Hour)).Round(time.Microsecond) / time.Microsecond)
+}
 
 // A cause within this package.
 type causeID uint8

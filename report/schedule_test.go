@@ -22,8 +22,8 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // TestSchedules runs the files under testdata/schedules: a schedule, one event a
 // line, then, after a line of dashes, what the report must say of it.
 //
-//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [lease=D] [prio=N]
-//	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES]]...     a snapshot of its blockers
+//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N]
+//	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
 //	TIME WHO errs                                     the store cannot be asked
 //	TIME WHO gets KEY...
 //	TIME WHO quits [OUTCOME]
@@ -104,6 +104,7 @@ func tell(t *testing.T, events []eventlog.Event) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fmt.Fprintf(&b, "all: queue %.4g, at most %d\n", rep.QueueMean, rep.QueueMax)
 	for _, g := range rep.Pools {
 		fmt.Fprintf(&b, "pool %s: %d, in use %.4g, utilisation %.4g, queue %.4g, at most %d", g.Name, g.Size, g.InUse, g.Utilisation, g.QueueMean, g.QueueMax)
 		for _, c := range g.Blame {
@@ -192,6 +193,10 @@ func parseVerb(t *testing.T, e *eventlog.Event, verb string, args []string) {
 				r.Seats, _ = strconv.Atoi(value)
 			case opt && name == "pool":
 				r.Name = value
+			case opt && name == "count":
+				r.Count, _ = strconv.Atoi(value)
+			case opt && name == "hash":
+				r.Hash = value
 			case opt && name == "lease":
 				e.LeaseMS = eventlog.MS(duration(value))
 			case opt && name == "prio":

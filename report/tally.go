@@ -67,7 +67,9 @@ func (r *resource) use(now micros, change int) {
 // beside the window.
 func (r *resource) used() (micros, int) {
 	if r.seats > 0 {
-		return r.taken, r.seats
+		// A release that is told late makes it look for a moment as if there were
+		// more.
+		return min(r.taken, r.busy*micros(r.seats)), r.seats
 	}
 	return r.busy, 1
 }
