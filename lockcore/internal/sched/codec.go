@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -239,13 +238,6 @@ func (s *State) code(c *codec) {
 
 	list(c, &s.gone, func(e *ended) { c.str(&e.id); c.str(&e.why) })
 	codeMap(c, s.used, func(at *int64) { num(c, at) })
-	codeMap(c, s.history, func(p **holds) {
-		if c.reading {
-			*p = new(holds)
-		}
-		num(c, &(*p).at)
-		list(c, &(*p).last, func(d *time.Duration) { num(c, d) })
-	})
 }
 
 func codeMap[V any](c *codec, m map[string]V, each func(*V)) {

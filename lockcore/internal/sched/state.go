@@ -39,6 +39,9 @@ type State struct {
 	// LockDelay is how long the keys of an expired lease stay aside before they
 	// are given to somebody else. It is configuration, not part of the encoding.
 	LockDelay time.Duration
+	// History is what was learned about how long tests hold. It is no part of the
+	// encoding either; a nil one is made at the first step.
+	History *History
 
 	now     int64 // latest moment seen: the clock of a step never goes back
 	fence   uint64
@@ -49,7 +52,6 @@ type State struct {
 	waiting map[string]*waiter
 	used    map[string]int64 // last use of keys that were chosen by LeastRecentlyUsed
 	gone    []ended
-	history map[string]*holds
 
 	// What follows is derived.
 	keys      map[string]*holding
@@ -108,18 +110,6 @@ type ended struct {
 	why string
 }
 
-// holds are the last durations for which a test held what it asked for: the
-// expectation that a later scheduler can learn from.
-type holds struct {
-	last []time.Duration // oldest first
-	at   int64           // of the newest
-}
-
-const (
-	holdsKept   = 20   // durations per test
-	historyKept = 1000 // tests
-)
-
 // A Granted tells the store whom to wake.
 type Granted struct {
 	ID   string
@@ -134,12 +124,14 @@ func (s *State) TakeGranted() []Granted {
 }
 
 func (s *State) init() {
+	if s.History == nil {
+		s.History = new(History)
+	}
 	if s.leases == nil {
 		s.leases = make(map[string]*lease)
 		s.lapsed = make(map[string]*lease)
 		s.waiting = make(map[string]*waiter)
 		s.used = make(map[string]int64)
-		s.history = make(map[string]*holds)
 		s.keys = make(map[string]*holding)
 		s.classes = make(map[string]*class)
 	}

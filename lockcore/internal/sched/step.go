@@ -3,7 +3,6 @@ package sched
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -305,47 +304,6 @@ func (s *State) end(l *lease, why string) {
 	if len(s.gone) > goneKept {
 		s.gone = slices.Delete(s.gone, 0, len(s.gone)-goneKept)
 	}
-}
-
-// learn remembers how long the test held what it asked for.
-func (s *State) learn(l *lease) {
-	if l.owner.Test == "" {
-		return
-	}
-	k := historyKey(l.owner, l.reqs)
-	h := s.history[k]
-	if h == nil {
-		if len(s.history) >= historyKept {
-			s.forgetOldest()
-		}
-		h = new(holds)
-		s.history[k] = h
-	}
-	h.at = s.now
-	h.last = append(h.last, time.Duration(s.now-l.since))
-	if len(h.last) > holdsKept {
-		h.last = slices.Delete(h.last, 0, len(h.last)-holdsKept)
-	}
-}
-
-func (s *State) forgetOldest() {
-	var oldest string
-	for k, h := range s.history {
-		if o := s.history[oldest]; o == nil || h.at < o.at || h.at == o.at && k < oldest {
-			oldest = k
-		}
-	}
-	delete(s.history, oldest)
-}
-
-// historyKey tells the holds of one test from those of another, and those of
-// one test from each other when it asks for different things.
-func historyKey(o lockcore.Owner, reqs []lockcore.Requirement) string {
-	parts := []string{o.Package, o.Test}
-	for _, r := range reqs {
-		parts = append(parts, r.Name)
-	}
-	return strings.Join(parts, "\x00")
 }
 
 // Waiting reports whether anybody is in line.

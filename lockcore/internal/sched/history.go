@@ -1,0 +1,136 @@
+package sched
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// History is how long each test held what it asked for, the last times: the
+// expectation that a scheduler can learn from. The zero value is an empty one.
+//
+// It is no part of the encoding of a [State], because it is a hundred times as
+// large and nobody's safety depends on it: a store that decodes the state at
+// every step keeps the history aside, writes it now and then, and may lose the
+// end of it.
+type History struct {
+	tests map[string]*holds
+}
+
+// holds are the last durations of one test.
+type holds struct {
+	last  []time.Duration // oldest first
+	at    int64           // of the newest
+	fresh int             // how many at the end are not stored yet
+}
+
+const (
+	holdsKept   = 20   // durations per test
+	historyKept = 1000 // tests
+)
+
+// learn remembers how long the test held what it asked for.
+func (s *State) learn(l *lease) {
+	if l.owner.Test != "" {
+		s.History.add(historyKey(l.owner, l.reqs), s.now, []time.Duration{time.Duration(s.now - l.since)})
+	}
+}
+
+// add appends durations that are not stored yet.
+func (h *History) add(key string, at int64, durations []time.Duration) {
+	t := h.tests[key]
+	if t == nil {
+		if h.tests == nil {
+			h.tests = make(map[string]*holds)
+		}
+		if len(h.tests) >= historyKept {
+			h.forgetOldest()
+		}
+		t = new(holds)
+		h.tests[key] = t
+	}
+	t.at = max(t.at, at)
+	t.last = append(t.last, durations...)
+	if len(t.last) > holdsKept {
+		t.last = slices.Delete(t.last, 0, len(t.last)-holdsKept)
+	}
+	t.fresh = min(t.fresh+len(durations), holdsKept)
+}
+
+func (h *History) forgetOldest() {
+	var oldest string
+	for k, t := range h.tests {
+		if o := h.tests[oldest]; o == nil || t.at < o.at || t.at == o.at && k < oldest {
+			oldest = k
+		}
+	}
+	delete(h.tests, oldest)
+}
+
+// Rebase puts what was learned here since the last Rebase on top of what is
+// stored, by whomever, and reports whether there was anything. The result is in
+// the receiver and is what to store next.
+func (h *History) Rebase(stored *History) (news bool) {
+	mine := h.tests
+	h.tests = stored.tests
+	for k, t := range mine {
+		if t.fresh > 0 {
+			h.add(k, t.at, t.last[len(t.last)-t.fresh:])
+			news = true
+		}
+	}
+	for _, t := range h.tests {
+		t.fresh = 0
+	}
+	return news
+}
+
+// Append appends the encoding of the history to buf.
+func (h *History) Append(buf []byte) []byte {
+	c := codec{out: buf}
+	h.code(&c)
+	return c.out
+}
+
+// DecodeHistory reads a history that Append wrote.
+func DecodeHistory(data []byte) (*History, error) {
+	c := codec{in: string(data), reading: true}
+	h := &History{tests: make(map[string]*holds)}
+	h.code(&c)
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case len(c.in) != 0:
+		return nil, fmt.Errorf("%d bytes after the end of the history", len(c.in))
+	}
+	return h, nil
+}
+
+func (h *History) code(c *codec) {
+	version := Version
+	num(c, &version)
+	if version != Version {
+		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+		return
+	}
+	codeMap(c, h.tests, func(p **holds) {
+		if c.reading {
+			*p = new(holds)
+		}
+		num(c, &(*p).at)
+		list(c, &(*p).last, func(d *time.Duration) { num(c, d) })
+	})
+}
+
+// historyKey tells the holds of one test from those of another, and those of
+// one test from each other when it asks for different things.
+func historyKey(o lockcore.Owner, reqs []lockcore.Requirement) string {
+	parts := []string{o.Package, o.Test}
+	for _, r := range reqs {
+		parts = append(parts, r.Name)
+	}
+	return strings.Join(parts, "\x00")
+}
