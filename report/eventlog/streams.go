@@ -162,16 +162,12 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 			return unreadable(name, err)
 		}
 		t := stamp(line, `"ts":"`)
-		if current != nil && current.clocks == nil {
-			current.learn(line)
-		}
 		switch {
 		case current == nil:
 			// The first stream takes what precedes the first time.
 			current = add(at, t)
 			count = 1
 		case t.IsZero():
-			continue
 		case latest.IsZero():
 			current.event.At = t
 		case t.Before(latest.Add(-disorder)) && count < streamsMax:
@@ -182,6 +178,9 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 		}
 		if t.After(latest) {
 			latest = t
+		}
+		if current.clocks == nil {
+			current.learn(line)
 		}
 	}
 	return nil
