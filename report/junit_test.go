@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,13 +15,11 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-var rewriteGolden = flag.Bool("rewrite", false, "write the golden files anew")
-
 // compareGolden compares with a file under testdata, or writes it.
 func compareGolden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	path = filepath.Join("testdata", path)
-	if *rewriteGolden {
+	if *update {
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -32,10 +29,10 @@ func compareGolden(t *testing.T, path string, got []byte) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v; go test -rewrite writes it", err)
+		t.Fatalf("%v; go test -update writes it", err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; go test -rewrite writes it anew. Got:\n%s", path, got)
+		t.Errorf("%s differs; go test -update writes it anew. Got:\n%s", path, got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 // named after a subcommand makes it.
 var subcommands = []func() *cobra.Command{
 	newRunCmd,
+	newAnnotateCmd,
 }
 
 func newRoot() *cobra.Command {

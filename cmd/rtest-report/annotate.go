@@ -1,0 +1,322 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+// annotateFlags are the flags of annotate.
+type annotateFlags struct {
+	out        string
+	inPlace    bool
+	check      bool
+	properties string
+	systemOut  string
+	aliases    []string
+}
+
+func newAnnotateCmd() *cobra.Command {
+	var in input
+	var flags annotateFlags
+	cmd := &cobra.Command{
+		Use:   "annotate [flags] [JUNIT.xml...]",
+		Short: "Add to JUnit files what each test waited for",
+		Long: `Add to JUnit files what each test waited for, for how long and because of
+whom: properties of the testcase, totals of the suite, and on request a line at
+the front of its output.
+
+Bytes are only inserted: names, times, counters and everything else stay as they
+are, and a second time adds nothing. A test is found by its property rtest.req,
+which rtest writes through t.Attr, else by package, name and order. The result
+goes to standard output, or where -o or --in-place say; without a file, standard
+input is read.`,
+		Example: `  rtest-report annotate --events events --in-place 'reports/*.xml'
+  go tool gotestsum --junitfile junit.xml && rtest-report annotate -e events junit.xml -o annotated.xml`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return annotate(cmd, &in, flags, args)
+		},
+	}
+	in.bind(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&flags.out, "output", "o", "", "write to `PATH`, a directory if there are several files")
+	f.BoolVarP(&flags.inPlace, "in-place", "i", false, "change the files themselves, each in one step")
+	f.BoolVar(&flags.check, "check", false, "write nothing; exit with 1 if a file lacks something")
+	f.StringVar(&flags.properties, "properties", "auto", "properties of testcases and suites: `auto|none`")
+	f.StringVar(&flags.systemOut, "system-out", "none", "line at the front of the output of which testcases: `none|failed|all`")
+	f.StringSliceVar(&flags.aliases, "alias", nil, "properties in the words of a product too: `datadog|reportportal`; repeatable")
+	cmd.MarkFlagsMutuallyExclusive("output", "in-place", "check")
+	for name, words := range map[string][]string{"properties": {"auto", "none"}, "system-out": {"none", "failed", "all"}, "alias": {"datadog", "reportportal"}} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+	return cmd
+}
+
+// oneOf refuses a word that a flag does not know.
+func oneOf(flag, word string, words ...string) error {
+	if slices.Contains(words, word) {
+		return nil
+	}
+	return fmt.Errorf("--%s is %q; want %s", flag, word, strings.Join(words, ", "))
+}
+
+func (f annotateFlags) junit() (*report.JUnit, error) {
+	err := errors.Join(
+		oneOf("properties", f.properties, "auto", "none"),
+		oneOf("system-out", f.systemOut, "none", "failed", "all"))
+	for _, a := range f.aliases {
+		err = errors.Join(err, oneOf("alias", a, "datadog", "reportportal"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	j := &report.JUnit{NoProperties: f.properties == "none", SystemOut: f.systemOut, Aliases: f.aliases}
+	if j.SystemOut == "none" {
+		j.SystemOut = ""
+	}
+	return j, nil
+}
+
+func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string) error {
+	j, err := flags.junit()
+	if err != nil {
+		return err
+	}
+	files, err := expand(args)
+	if err != nil {
+		return err
+	}
+	stdin := slices.Contains(files, "-")
+	switch {
+	case stdin && slices.Contains(in.targets, "-"):
+		return errors.New("standard input cannot be both the events and the JUnit file; name one of them by its path")
+	case stdin && (len(files) > 1 || flags.inPlace):
+		return errors.New("standard input can only be annotated by itself, to standard output or -o")
+	case len(files) > 1 && flags.out == "" && !flags.inPlace && !flags.check:
+		return fmt.Errorf("%d files cannot go to standard output together; use --in-place, or -o with a directory", len(files))
+	}
+	dir := len(files) > 1
+	if info, err := os.Stat(flags.out); err == nil && info.IsDir() {
+		dir = true
+	}
+	if err := distinctNames(files, dir && flags.out != ""); err != nil {
+		return err
+	}
+	if err := readRequests(cmd, in, j.Add); err != nil {
+		return err
+	}
+	a := annotator{junit: j, flags: flags, dir: dir, stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+	return a.all(files)
+}
+
+// readRequests folds the events, for what is made of single requests.
+func readRequests(cmd *cobra.Command, in *input, add func(*report.Request)) error {
+	events, err := in.open(cmd)
+	if err != nil {
+		return err
+	}
+	if _, err := report.Fold(events, report.Options{OnRequest: add}); err != nil {
+		return err
+	}
+	return in.done(cmd)
+}
+
+// expand resolves patterns that the shell left alone, as CI systems do, and
+// stands in standard input for nothing.
+func expand(args []string) ([]string, error) {
+	if len(args) == 0 {
+		return []string{"-"}, nil
+	}
+	var files []string
+	for _, a := range args {
+		if _, err := os.Lstat(a); err == nil || a == "-" || !strings.ContainsAny(a, "*?[") {
+			files = append(files, a)
+			continue
+		}
+		found, err := filepath.Glob(a)
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("no file matches %q", a)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+// distinctNames refuses files that would overwrite each other in one directory:
+// the reports of shards often have the same name.
+func distinctNames(files []string, dir bool) error {
+	seen := map[string]string{}
+	for _, f := range files {
+		base := filepath.Base(f)
+		if other, twice := seen[base]; dir && twice {
+			return fmt.Errorf("%s and %s would both become %q in the directory of -o; use --in-place, or name them differently", other, f, base)
+		}
+		seen[base] = f
+	}
+	return nil
+}
+
+// An annotator annotates files.
+type annotator struct {
+	junit  *report.JUnit
+	flags  annotateFlags
+	dir    bool // the output is a directory
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// listMax bounds a list on the terminal.
+const listMax = 10
+
+// all annotates every file that can be, and only then fails for the others.
+func (a *annotator) all(files []string) error {
+	var errs []error
+	incomplete := 0
+	for _, path := range files {
+		complete, err := a.one(path)
+		if err != nil {
+			errs = append(errs, err)
+		} else if !complete {
+			incomplete++
+		}
+	}
+	a.list("runs of tests that used locks are in none of the files", a.junit.Unmatched())
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	if a.flags.check && incomplete > 0 {
+		return breach("%d of %d files lack annotations; rtest-report annotate --in-place adds them", incomplete, len(files))
+	}
+	return nil
+}
+
+// one annotates a file. It is complete if there was nothing to insert.
+func (a *annotator) one(path string) (complete bool, err error) {
+	in, err := a.read(path)
+	if err != nil {
+		return false, fmt.Errorf("reading the JUnit file: %w", err)
+	}
+	out, res := a.junit.Annotate(in)
+	name := path
+	if path == "-" {
+		name = "standard input"
+	}
+	if res.Warning != "" {
+		fmt.Fprintf(a.stderr, "rtest-report: warning: %s: %s\n", name, res.Warning)
+	}
+	fmt.Fprintf(a.stderr, "rtest-report: %s: %d of %d testcases used locks", name, res.Matched, res.Testcases)
+	if res.Inserted == 0 {
+		fmt.Fprint(a.stderr, "; nothing to add")
+	}
+	fmt.Fprintln(a.stderr)
+	a.list("testcases could not be matched", res.Unmatched)
+	return res.Inserted == 0, a.write(path, in, out)
+}
+
+func (a *annotator) read(path string) ([]byte, error) {
+	if path == "-" {
+		return io.ReadAll(a.stdin)
+	}
+	return os.ReadFile(path)
+}
+
+func (a *annotator) write(path string, in, out []byte) error {
+	switch {
+	case a.flags.check:
+		return nil
+	case a.flags.inPlace:
+		if string(in) == string(out) {
+			return nil // its time of change stays, too
+		}
+		return writeAtomic(path, out)
+	case a.flags.out == "":
+		_, err := a.stdout.Write(out)
+		return err
+	case a.dir:
+		if err := os.MkdirAll(a.flags.out, 0o777); err != nil {
+			return err
+		}
+		return writeAtomic(filepath.Join(a.flags.out, filepath.Base(path)), out)
+	}
+	return writeAtomic(a.flags.out, out)
+}
+
+// list tells of things without a counterpart: how many, and the first ones.
+func (a *annotator) list(what string, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	fmt.Fprintf(a.stderr, "rtest-report: warning: %d %s:\n", len(names), what)
+	for i, n := range names {
+		if i == listMax {
+			fmt.Fprintf(a.stderr, "  and %d more\n", len(names)-i)
+			break
+		}
+		fmt.Fprintf(a.stderr, "  %q\n", n)
+	}
+}
+
+// writeAtomic replaces a file in one step, so that whoever reads it meanwhile, or
+// after a crash, has the old one or the new one. A link stays a link, and a file
+// keeps its mode.
+func writeAtomic(path string, data []byte) (err error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			// A pipe or a device, such as /dev/stdout, cannot be replaced.
+			return os.WriteFile(path, data, mode)
+		}
+		mode = info.Mode().Perm()
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".rtest-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := f.Chmod(mode); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func init() { afterRun = append(afterRun, annotateAfterRun) }
+
+// annotateAfterRun is annotate as run does it: the files of --junit, in place.
+func annotateAfterRun(ctx context.Context, opts runOptions, events []string, stderr io.Writer) error {
+	if len(opts.junit) == 0 {
+		return nil
+	}
+	files, err := expand(opts.junit)
+	if err != nil {
+		return err
+	}
+	cmd := newAnnotateCmd()
+	cmd.SetContext(ctx)
+	cmd.SetErr(stderr)
+	cmd.SetOut(stderr)
+	return annotate(cmd, &input{targets: events}, annotateFlags{inPlace: true, properties: "auto", systemOut: "none"}, files)
+}
