@@ -1,0 +1,177 @@
+package locktest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Times in these tests are how long the suite waits, not how long a store may
+// take.
+const (
+	shortTTL = 600 * time.Millisecond // of leases that are meant to expire
+	renewTTL = 2 * time.Second        // of leases that are meant to live, on a machine that is busy
+)
+
+func expiry(e *env) {
+	s := e.open()
+	dead := ticket("dead", shortTTL, of(1, "k"))
+	g := e.ask(s, dead)
+	if g == nil {
+		e.Fatal("a free key was refused")
+	}
+	l := e.locker("next")
+	le := e.acquire(l, request(of(1, "k")))
+	if !e.h.Unfenced && le.Token() <= g.Token {
+		e.Errorf("token %d follows token %d", le.Token(), g.Token)
+	}
+	errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
+	if err != nil || len(errs) != 1 || !errors.Is(errs[0], lockcore.ErrLost) {
+		e.Fatalf("renewing a lease that went to somebody else: want ErrLost, got %v, %v", errs, err)
+	}
+	if !strings.Contains(errs[0].Error(), "next") {
+		e.Errorf("the error does not say who has the key now: %v", errs[0])
+	}
+	if err := s.Release(e.ctx, g, 0); !errors.Is(err, lockcore.ErrNotHeld) {
+		e.Errorf("releasing it: want ErrNotHeld, got %v", err)
+	}
+	if e.try(l, request(of(1, "k"))) != nil {
+		e.Fatal("the new holder lost the key by it")
+	}
+	e.release(le)
+}
+
+func renewal(e *env) {
+	l := e.locker("l")
+	req := request(of(1, "k"))
+	req.TTL = renewTTL
+	le := e.acquire(l, req)
+	mute := lockcore.New(e.h.Open(e, e.ns), &lockcore.Options{Alive: func() bool { return false }})
+	defer mute.Close()
+	req = request(of(1, "m"))
+	req.TTL = renewTTL
+	lost := e.acquire(mute, req)
+	<-lost.Context().Done()
+	if err := context.Cause(lost.Context()); !errors.Is(err, lockcore.ErrLost) {
+		e.Errorf("a lease that is not renewed ends with %v, want ErrLost", err)
+	}
+	if err := lost.Release(e.ctx); !errors.Is(err, lockcore.ErrLost) {
+		e.Errorf("Release of a lost lease: want ErrLost, got %v", err)
+	}
+	e.until(l, "the time of the unrenewed lease is over", func(s lockcore.Snapshot) bool {
+		return !slices.ContainsFunc(s.Holders, func(h lockcore.Holder) bool { return h.ID == lost.ID() })
+	})
+	if err := context.Cause(le.Context()); err != nil {
+		e.Fatalf("the lease that is renewed is over: %v", err)
+	}
+	if e.try(l, request(of(1, "k"))) != nil {
+		e.Fatal("the key of a lease that is renewed went to somebody else")
+	}
+	e.release(le)
+}
+
+func revival(e *env) {
+	s := e.open()
+	l := e.locker("l")
+	g := e.ask(s, ticket("sleeper", shortTTL, of(1, "k")))
+	gone := func(snap lockcore.Snapshot) bool { return len(snap.Holders) == 0 }
+	e.until(l, "the lease has expired", gone)
+	errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
+	if err != nil || errs[0] != nil {
+		e.Fatalf("nobody had the key since it expired, and its renewal gave %v, %v", errs, err)
+	}
+	if e.try(l, request(of(1, "k"))) != nil {
+		e.Fatal("the revived lease does not hold its key")
+	}
+	e.until(l, "the lease has expired again", gone)
+	e.release(e.acquire(l, request(of(1, "k"))))
+	errs, err = s.Renew(e.ctx, []*lockcore.Grant{g})
+	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
+		e.Fatalf("somebody had the key since it expired: want ErrLost, got %v, %v", errs, err)
+	}
+}
+
+func untakenGrant(e *env) {
+	s := e.open()
+	l := e.locker("l")
+	le := e.acquire(l, request(of(1, "k")))
+	t := ticket("absent", watchdog, of(1, "k"))
+	if e.ask(s, t) != nil {
+		e.Fatal("the key is held")
+	}
+	p := e.start(e.ctx, l, "next", request(of(1, "k")))
+	e.release(le)
+	e.release(p.lease()) // after the grant to the absent one has run out
+	errs, err := s.Renew(e.ctx, []*lockcore.Grant{{Ticket: t, Obtained: [][]string{{"k"}}}})
+	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
+		e.Fatalf("taking up a grant that went to somebody else: want ErrLost, got %v, %v", errs, err)
+	}
+	e.empty(l)
+}
+
+func deadWaiter(e *env) {
+	s := e.open()
+	l := e.locker("l")
+	le := e.acquire(l, request(of(1, "a")))
+	if e.ask(s, ticket("dead", shortTTL, of(1, "a"), of(1, "b"))) != nil {
+		e.Fatal("a is held")
+	}
+	e.release(e.acquire(l, request(of(1, "b")))) // once the dead one's claim on b is over
+	e.release(le)
+	e.empty(l)
+}
+
+func keptLease(e *env) {
+	l := e.locker("TestBroken")
+	le := e.acquire(l, request(of(1, "k")))
+	if err := le.Keep(e.ctx, watchdog); err != nil {
+		e.Fatalf("Keep: %v", err)
+	}
+	if le.Context().Err() == nil {
+		e.Error("the context of a kept lease is not over")
+	}
+	if e.try(l, request(of(1, "k"))) != nil {
+		e.Fatal("a kept key was given out")
+	}
+	snap, err := l.Snapshot(e.ctx)
+	if err != nil || len(snap.Holders) != 1 || snap.Holders[0].State != "kept" {
+		e.Fatalf("want one holder that is kept, got %+v, %v", snap.Holders, err)
+	}
+	s := e.open()
+	freed, err := s.Free(e.ctx, "k", "somebody had a look")
+	if err != nil || len(freed) != 1 || freed[0].Owner.Test != "TestBroken" {
+		e.Fatalf("Free gave %+v, %v", freed, err)
+	}
+	short := e.acquire(l, request(of(1, "k")))
+	if err := short.Keep(e.ctx, shortTTL); err != nil {
+		e.Fatalf("Keep: %v", err)
+	}
+	e.release(e.acquire(l, request(of(1, "k")))) // by itself, when its time is over
+	e.empty(l)
+}
+
+func freedKey(e *env) {
+	l := e.locker("TestHog")
+	req := request(of(2, "a", "b"))
+	req.TTL = renewTTL
+	le := e.acquire(l, req)
+	p := e.start(e.ctx, l, "next", request(of(1, "b")))
+	s := e.open()
+	freed, err := s.Free(e.ctx, "a", "freed by an admin who was fed up")
+	if err != nil || len(freed) != 1 || freed[0].Owner.Test != "TestHog" || len(freed[0].Keys()) != 2 {
+		e.Fatalf("Free gave %+v, %v", freed, err)
+	}
+	e.release(p.lease()) // b was freed along with a
+	<-le.Context().Done()
+	if err := context.Cause(le.Context()); !errors.Is(err, lockcore.ErrLost) || !strings.Contains(err.Error(), "fed up") {
+		e.Errorf("the holder should learn why it lost its lease, got: %v", err)
+	}
+	if _, err := s.Free(e.ctx, "a", ""); !errors.Is(err, lockcore.ErrNotHeld) {
+		e.Errorf("freeing what is free: want ErrNotHeld, got %v", err)
+	}
+	e.empty(l)
+}
