@@ -46,17 +46,17 @@ func Acquire(t TB, args ...Arg) *Lease {
 	if l := c.inherit(); l != nil {
 		return l
 	}
-	defer pauseBenchmark(t)()
 	defer c.leave() // also when Fatalf of another framework panics
 	l, err := c.acquire()
 	if err != nil {
 		c.giveUp(err)
 	}
+	c.test.ended("acquired", l.waited, c.blockers())
 	if driven(t) {
 		c.test.attributes(t, c.env.attrs) // a test that -timeout ends gets no other occasion
 	}
 	l.hand(c)
-	t.Cleanup(l.cleanup)
+	l.tie()
 	if ctx := contextOf(t); ctx != nil && ctx.Err() != nil {
 		l.finish(0) // nobody may run Cleanup functions any more
 		stop(t, false, "rtest: "+errOver.Error())
@@ -96,7 +96,6 @@ type call struct {
 	locker *lockcore.Locker
 	above  []*Lease // held while it waits
 	limit  limit
-	ctx    context.Context
 	cancel context.CancelCauseFunc
 	log    *record
 	start  time.Time
@@ -171,7 +170,7 @@ func (c *call) heldAlready(key string, by *Lease) error {
 	switch {
 	case by.test.suite:
 		who = "the suite (rtest.Main)"
-	case by.test != c.test:
+	case by.test.key != c.test.key:
 		who = by.test.name + ", which this test is part of,"
 	}
 	return fmt.Errorf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)
@@ -183,10 +182,14 @@ func (c *call) heldAlready(key string, by *Lease) error {
 func (c *call) acquire() (*Lease, error) {
 	c.t.Helper()
 	e := &errand{call: c}
+	bench := benchmarkOf(c.t)
+	defer bench.resume()
 	c.helper.do(e.begin)
 	defer close(e.over)
 	for {
 		select {
+		case <-bench.slow:
+			bench.pause()
 		case n := <-e.notices:
 			c.notice(n)
 		case r := <-e.done:

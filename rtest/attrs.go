@@ -33,13 +33,43 @@ const attrMax = 4000
 type totals struct {
 	waited, held time.Duration
 	over         int // leases that have ended, which held sums up
-	resources    []string
-	blockedBy    []string
-	reqs         []string
-	wanted       []string
-	tokens       []string
+	resources    words
+	blockedBy    words
+	reqs         words
+	wanted       words
+	tokens       words
 	outcome      string
-	dirty        bool // something is not output yet
+	shown        map[string]string // what was output last
+}
+
+// words are a list that will be one value: beyond its size they are counted.
+type words struct {
+	list []string
+	size int
+	more int
+}
+
+func (w *words) add(s string) {
+	if w.size+len(s) > attrMax-100 {
+		w.more++
+		return
+	}
+	w.list = append(w.list, s)
+	w.size += len(s) + 2
+}
+
+func (w *words) addDistinct(s string) {
+	if s != "" && !slices.Contains(w.list, s) {
+		w.add(s)
+	}
+}
+
+func (w *words) join(sep string) string {
+	s := strings.Join(w.list, sep)
+	if w.more > 0 {
+		s += fmt.Sprintf("%sand %d more", sep, w.more)
+	}
+	return s
 }
 
 // outcomeRank orders outcomes by how much they matter: the worst one stands for
@@ -47,26 +77,8 @@ type totals struct {
 var outcomeRank = []string{"", "acquired", "cancelled", "timeout", "failed", "skipped", "lost"}
 
 func (s *totals) end(outcome string) {
-	s.dirty = true
 	if slices.Index(outcomeRank, outcome) > slices.Index(outcomeRank, s.outcome) {
 		s.outcome = outcome
-	}
-}
-
-func addDistinct(list []string, s string) []string {
-	if s == "" || slices.Contains(list, s) {
-		return list
-	}
-	return append(list, s)
-}
-
-// blockedBy words those that stood in the way of a call.
-func (s *totals) blocked(blockers []lockcore.Blocker) {
-	for i, b := range blockers {
-		if i == 8 {
-			break
-		}
-		s.blockedBy = addDistinct(s.blockedBy, b.Key+" by "+b.Holder.String())
 	}
 }
 
@@ -74,19 +86,23 @@ func (s *totals) blocked(blockers []lockcore.Blocker) {
 func (ts *testState) asked(c *call) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	ts.totals.reqs = append(ts.totals.reqs, c.id)
+	ts.totals.reqs.add(c.id)
 	for _, r := range c.reqs {
-		ts.totals.wanted = append(ts.totals.wanted, r.String())
+		ts.totals.wanted.addDistinct(r.String())
 	}
-	ts.totals.dirty = true
 }
+
+// blockersNamed bounds how many of those in the way of one call are kept.
+const blockersNamed = 8
 
 // ended notes how a wait ended.
 func (ts *testState) ended(outcome string, waited time.Duration, blockers []lockcore.Blocker) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	ts.totals.waited += waited
-	ts.totals.blocked(blockers)
+	for _, b := range blockers[:min(len(blockers), blockersNamed)] {
+		ts.totals.blockedBy.addDistinct(b.Key + " by " + b.Holder.String())
+	}
 	ts.totals.end(outcome)
 }
 
@@ -95,9 +111,9 @@ func (ts *testState) got(l *Lease) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	for _, k := range l.keys {
-		ts.totals.resources = addDistinct(ts.totals.resources, k)
+		ts.totals.resources.addDistinct(k)
 	}
-	ts.totals.tokens = append(ts.totals.tokens, strconv.FormatUint(l.token, 10))
+	ts.totals.tokens.add(strconv.FormatUint(l.token, 10))
 }
 
 // heldFor notes the end of a lease.
@@ -106,30 +122,41 @@ func (ts *testState) heldFor(d time.Duration, lost bool) {
 	defer ts.mu.Unlock()
 	ts.totals.held += d
 	ts.totals.over++
-	ts.totals.dirty = true
 	if lost {
 		ts.totals.end("lost")
 	}
 }
 
-// attributes outputs the totals, unless nothing changed since the last time.
+// attributes outputs the totals that changed since the last time.
 func (ts *testState) attributes(t TB, level attrLevel) {
 	a, ok := t.(interface{ Attr(key, value string) })
-	if !ok || level == attrsOff {
+	if !ok || !attrsShow(t, level) {
 		return
 	}
+	for _, kv := range ts.changed(level) {
+		a.Attr(kv[0], kv[1])
+	}
+}
+
+// attrsShow reports whether attributes get anywhere: package testing drops them
+// without -v.
+func attrsShow(t TB, level attrLevel) bool { return level != attrsOff && (verbose() || !driven(t)) }
+
+func (ts *testState) changed(level attrLevel) (out [][2]string) {
 	ts.mu.Lock()
-	s := ts.totals
-	ts.totals.dirty = false
-	ts.mu.Unlock()
-	if !s.dirty {
-		return
+	defer ts.mu.Unlock()
+	s := &ts.totals
+	if s.shown == nil {
+		s.shown = make(map[string]string)
 	}
 	for _, kv := range s.pairs(level) {
-		if kv[1] != "" {
-			a.Attr(attrKey(kv[0]), attrValue(kv[1]))
+		key, value := attrKey(kv[0]), attrValue(kv[1])
+		if value != "" && s.shown[key] != value {
+			s.shown[key] = value
+			out = append(out, [2]string{key, value})
 		}
 	}
+	return out
 }
 
 func (s *totals) pairs(level attrLevel) [][2]string {
@@ -138,15 +165,15 @@ func (s *totals) pairs(level attrLevel) [][2]string {
 		held = seconds(s.held)
 	}
 	p := [][2]string{
-		{"rtest.req", strings.Join(s.reqs, " ")},
+		{"rtest.req", strings.Join(s.reqs.list, " ")},
 		{"rtest.outcome", s.outcome},
 		{"rtest.waited_s", seconds(s.waited)},
 		{"rtest.held_s", held},
-		{"rtest.resources", strings.Join(s.resources, ", ")},
-		{"rtest.blocked_by", strings.Join(s.blockedBy, "; ")},
+		{"rtest.resources", s.resources.join(", ")},
+		{"rtest.blocked_by", s.blockedBy.join("; ")},
 	}
 	if level == attrsAll {
-		p = append(p, [2]string{"rtest.wanted", strings.Join(s.wanted, "; ")}, [2]string{"rtest.tokens", strings.Join(s.tokens, " ")})
+		p = append(p, [2]string{"rtest.wanted", s.wanted.join("; ")}, [2]string{"rtest.tokens", s.tokens.join(" ")})
 	}
 	return p
 }

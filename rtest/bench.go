@@ -5,21 +5,50 @@ import (
 	"time"
 )
 
-// pauseBenchmark keeps the wait out of a benchmark's time. The function it
-// returns starts the clock again, if it ran: whether it does shows only by
-// looking twice.
-func pauseBenchmark(t TB) (resume func()) {
+// slowAfter is when a benchmark's Acquire counts as waiting. Stopping the
+// benchmark's clock itself stops the world, so it is not done for less.
+const slowAfter = time.Millisecond
+
+// benchmark keeps a wait out of a benchmark's time.
+type benchmark struct {
+	b     *testing.B // nil: the test is no benchmark, or its clock is stopped
+	timer *time.Timer
+	slow  <-chan time.Time // nil: never
+}
+
+func benchmarkOf(t TB) *benchmark {
 	b, ok := t.(*testing.B)
-	if !ok {
-		return func() {}
+	if !ok || !clockRuns(b) {
+		return &benchmark{}
 	}
+	timer := time.NewTimer(slowAfter)
+	return &benchmark{b: b, timer: timer, slow: timer.C}
+}
+
+// clockRuns finds out by looking until it moves: package testing does not tell,
+// and starting a clock that the user stopped would spoil his result.
+func clockRuns(b *testing.B) bool {
 	before := b.Elapsed()
-	for range 3 {
-		time.Sleep(time.Nanosecond) // at least one tick of a coarse clock
+	for range 100 {
 		if b.Elapsed() != before {
-			b.StopTimer()
-			return b.StartTimer
+			return true
 		}
 	}
-	return func() {}
+	return false
+}
+
+func (w *benchmark) pause() {
+	w.b.StopTimer()
+	w.slow = nil
+}
+
+// resume starts the clock again if it was stopped here.
+func (w *benchmark) resume() {
+	if w.b == nil {
+		return
+	}
+	w.timer.Stop()
+	if w.slow == nil {
+		w.b.StartTimer()
+	}
 }

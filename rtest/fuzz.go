@@ -83,6 +83,6 @@ func (c *call) inherit() *Lease {
 		l.keys = append(l.keys, keys...)
 	}
 	l.take(c)
-	c.t.Cleanup(l.cleanup)
+	l.tie()
 	return l
 }

@@ -45,6 +45,24 @@ type Lease struct {
 	watched chan struct{} // closed when the watcher has done its work
 	lost    atomic.Bool
 	closed  atomic.Bool // its end is on record
+	tether  *tether
+}
+
+// tether is what t.Cleanup keeps of a lease: nothing once it is given back, so
+// that a test which acquires a hundred thousand times does not keep them all.
+type tether struct{ lease atomic.Pointer[Lease] }
+
+func (l *Lease) tie() {
+	l.tether = &tether{}
+	l.tether.lease.Store(l)
+	l.t.Cleanup(l.tether.pull)
+}
+
+func (h *tether) pull() {
+	if l := h.lease.Load(); l != nil {
+		l.t.Helper()
+		l.cleanup()
+	}
 }
 
 // gotten are the items of one requirement.
@@ -80,7 +98,6 @@ func (l *Lease) take(c *call) {
 	reg.add(l)
 	guardEnter(c.env.signals && driven(c.t))
 	l.test.got(l)
-	l.test.ended("acquired", l.waited, c.blockers())
 	l.log.grant(l)
 }
 
@@ -126,6 +143,7 @@ func (l *Lease) finish(keep time.Duration) {
 		var err error
 		l.helper.do(func() { err = l.giveBack(keep) })
 		l.helper.dismiss()
+		l.tether.lease.Store(nil)
 		switch {
 		case errors.Is(err, lockcore.ErrLost):
 			if l.lost.CompareAndSwap(false, true) { // else the watcher said so

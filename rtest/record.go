@@ -23,7 +23,7 @@ type record struct {
 }
 
 func newRecord(c *call) *record {
-	return &record{call: c, log: eventLog(c.env.events), sums: reportSums(c.env.report), attrs: c.env.attrs != attrsOff && (verbose() || !driven(c.t))}
+	return &record{call: c, log: eventLog(c.env.events), sums: reportSums(c.env.report), attrs: attrsShow(c.t, c.env.attrs)}
 }
 
 // wantsLine reports whether somebody wants to know who is in the way as soon as
