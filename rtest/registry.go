@@ -162,7 +162,7 @@ func ownUse(reqs []lockcore.Requirement, leases []*Lease) (key string, by *Lease
 				continue
 			}
 			for _, c := range reqs[i].Candidates {
-				if h := held[c.Key]; len(h) > 0 && free(i, c.Key) == 0 {
+				if h := held[c.Key]; len(h) > 0 && free(i, c.Key) < all(i, c.Key) {
 					return c.Key, h[0].lease
 				}
 			}
