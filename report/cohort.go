@@ -75,15 +75,14 @@ func (c *cohort) leave(r *request) []part {
 		}
 	}
 	// What was recorded as the time behind this very request, for the others of
-	// the cohort, has no known cause for itself.
-	for _, l := range [...]parts{r.led, r.leading} {
-		for k, t := range l {
-			t = min(t, sum[k]) // a snapshot may have explained it since
-			sum[k] -= t
-			sum[blameKey{cause: unknown, pool: k.pool}] += t
-		}
+	// the cohort, has no known cause for itself. A snapshot may have explained
+	// some of it since.
+	for k, t := range r.leading {
+		t = min(t, sum[k])
+		sum[k] -= t
+		sum[blameKey{cause: unknown, pool: k.pool}] += t
 	}
-	r.led, r.leading = nil, nil
+	r.leading = nil
 	c.drop(r.block)
 	r.block = nil
 	i := slices.Index(c.waiters, r)

@@ -12,6 +12,7 @@ import (
 // finish closes what is open and makes the report.
 func (f *fold) finish() *Report {
 	r := &Report{
+		Pools: []Group{}, Tests: []Group{}, Resources: []Group{}, Tags: []Group{}, Holders: []HolderGroup{}, Pairs: []Pair{},
 		Events: f.events, Dropped: f.dropped, Runs: len(f.runs), Processes: len(f.procs), Hosts: len(f.hosts),
 		RenewFails: f.renewFails,
 	}
@@ -54,8 +55,7 @@ func (f *fold) closeOpen() []OpenRequest {
 			f.total.open++
 			f.tally[f.test(r.label)].tally.open++
 			list = append(list, o)
-		} else if r.hold != nil {
-			f.closeHold(r, &o, until)
+		} else if r.hold != nil && f.closeHold(r, &o, until) {
 			list = append(list, o)
 		}
 		f.over(r)
@@ -72,16 +72,16 @@ func (f *fold) dead(r *request, t micros) {
 }
 
 // closeHold ends a hold without a release: when its last key went to somebody
-// else, else when its lease must have run out.
-func (f *fold) closeHold(r *request, o *OpenRequest, until micros) {
+// else, else when its lease must have run out; then it may still go on, which
+// is what is returned.
+func (f *fold) closeHold(r *request, o *OpenRequest, until micros) bool {
 	h := r.hold
 	o.Since = r.Served
 	if h.keys == 0 && len(h.slots) > 0 {
 		held := h.end - h.start
 		r.Held, r.End = held.ms().Duration(), eventlog.Expired
-		o.For = held.ms()
 		f.chargeHold(r, held)
-		return
+		return false
 	}
 	until = max(until, h.start)
 	r.Held = (until - h.start).ms().Duration()
@@ -103,6 +103,7 @@ func (f *fold) closeHold(r *request, o *OpenRequest, until micros) {
 			s.res.busy -= f.now - max(gone, s.res.begin)
 		}
 	}
+	return true
 }
 
 // closeUses brings the use of all resources up to the end of the window.
@@ -124,7 +125,7 @@ func ratio(a, b micros) float64 {
 }
 
 func causeTimes(blame *[causeCount]micros) []CauseTime {
-	var l []CauseTime
+	l := []CauseTime{}
 	for c, t := range blame {
 		if t != 0 {
 			l = append(l, CauseTime{causeID(c).public(), t.ms()})

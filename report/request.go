@@ -69,8 +69,7 @@ type request struct {
 	block   *block  // of the cohort, in which it joined
 	since   micros  // when it joined, or when the store failed
 	broken  bool    // it waits for the store
-	leading parts   // soft time recorded as behind this request, for others
-	led     parts   // the same, firm
+	leading parts   // time recorded as behind this request, for others
 	blame   []part  // of what it left behind
 	stamp   int     // of the last grant that overtook it
 

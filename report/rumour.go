@@ -22,9 +22,6 @@ func (c *cohort) hear(now micros, said []rumour, front labelID) {
 		explained = now - max(c.marked, begin)
 	}
 	c.marked = now
-	for _, r := range c.waiters {
-		r.settle(explained)
-	}
 	for b := c.tail; b != nil; b = b.prev {
 		explained -= c.explain(b, explained)
 	}
@@ -71,19 +68,6 @@ func (c *cohort) split(t micros, to parts) {
 	apportion(t, len(short), func(int) micros { return 1 }, func(i int, t micros) {
 		c.holders(short[i], to.add, t)
 	})
-}
-
-// settle is explain for what the request spent at the front of its cohort.
-func (r *request) settle(explained micros) {
-	for _, p := range r.leading.sorted() {
-		t := min(p.time, explained)
-		explained -= t
-		if r.led == nil {
-			r.led = parts{}
-		}
-		r.led.add(p.blameKey, p.time-t)
-	}
-	r.leading = nil
 }
 
 // doubt forgets a rumour about a key of which an event tells something newer.

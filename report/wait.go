@@ -122,18 +122,33 @@ func (f *fold) hear(r *request, e *eventlog.Event) {
 			continue
 		}
 		f.guess(c, b.Key)
-		if s := f.slots[b.Key]; s != nil && len(s.uses) > 0 {
-			continue // events know better
-		}
 		k := rumour{key: b.Key, label: f.labels.blocker(b), cause: causeOf(b.State)}
 		if !b.Since.IsZero() {
 			k.since = micros(b.Since.UnixMicro())
+		}
+		if s := f.slots[b.Key]; s != nil && !f.outdated(s, k.since) {
+			continue // events know better
 		}
 		if !slices.ContainsFunc(said, func(o rumour) bool { return o.key == k.key && o.label == k.label }) {
 			said = append(said, k)
 		}
 	}
 	c.hear(f.now, said, front)
+}
+
+// outdated reports whether a key is free of holders known by events, after it
+// ended those that a snapshot disproves, because it names a later one: they died
+// without a word. A snapshot may itself be older than the latest event, so only
+// the time since when somebody holds the key can tell.
+func (f *fold) outdated(s *slot, since micros) bool {
+	for i := len(s.uses) - 1; i >= 0; i-- {
+		if u := &s.uses[i]; !u.shared && u.seats == 0 && since > u.hold.start {
+			f.recordKey(s)
+			f.orphan(s, u)
+			f.remove(s, i)
+		}
+	}
+	return len(s.uses) == 0
 }
 
 // own reports whether the events of a blocker's run are in the input.

@@ -1,0 +1,95 @@
+package report
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// short words a duration with two or three digits, which is what a reader
+// compares.
+func short(m eventlog.MS) string {
+	d := m.Duration()
+	switch {
+	case d == 0:
+		return "0"
+	case d < 10*time.Millisecond:
+		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'g', 2, 64) + "ms"
+	case d < time.Second-time.Millisecond/2:
+		return strconv.FormatInt(d.Round(time.Millisecond).Milliseconds(), 10) + "ms"
+	case d < time.Minute-50*time.Millisecond:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + "s"
+	case d < time.Hour-time.Second/2:
+		s := int(d.Round(time.Second) / time.Second)
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	min := int(d.Round(time.Minute) / time.Minute)
+	return fmt.Sprintf("%dh%02dm", min/60, min%60)
+}
+
+// percent words a part of 1.
+func percent(x float64) string {
+	switch p := 100 * x; {
+	case p == 0:
+		return "0%"
+	case p < 1:
+		return "<1%"
+	case p > 99 && p < 100:
+		return "99%"
+	default:
+		return strconv.FormatFloat(p, 'f', 0, 64) + "%"
+	}
+}
+
+// one words a mean number of things.
+func one(x float64) string {
+	if x >= 100 {
+		return strconv.FormatFloat(x, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(x, 'f', 1, 64)
+}
+
+// count words a number of things: 1 test, 2 tests.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	if strings.HasSuffix(thing, "s") {
+		return fmt.Sprint(n, " ", thing, "es")
+	}
+	return fmt.Sprint(n, " ", thing, "s")
+}
+
+// nameMax bounds names in tables.
+const nameMax = 72
+
+// plain makes a name fit for a line: what a terminal would obey is quoted, what
+// is long is cut in the middle, where names differ least.
+func plain(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			s = strconv.Quote(s)
+			break
+		}
+	}
+	if s == "" {
+		return `""`
+	}
+	if utf8.RuneCountInString(s) <= nameMax {
+		return s
+	}
+	r := []rune(s)
+	return string(r[:nameMax/2]) + "…" + string(r[len(r)-nameMax/2+1:])
+}
+
+// markdown makes a name fit for a cell of a table in Markdown, in all dialects:
+// no character of it is markup.
+func markdown(s string) string { return markdownEscapes.Replace(plain(s)) }
+
+var markdownEscapes = strings.NewReplacer(`\`, `\\`, "|", `\|`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`,
+	"#", `\#`, "!", `\!`, "&", "&amp;", "<", "&lt;", ">", "&gt;", "$", `\$`)
