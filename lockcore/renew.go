@@ -100,24 +100,25 @@ func (l *Locker) renew() {
 	for i, le := range going {
 		le.mu.Lock()
 		le.inflight = nil
-		if err != nil {
-			// Soon again: the lease lives until its validity ends.
-			le.due = time.Now().Add(le.grant.Ticket.TTL / 12)
-		}
 		le.mu.Unlock()
 		switch {
-		case err != nil:
-		case results[i] == nil:
+		case err == nil && results[i] == nil:
 			le.renewed(sent)
-		case errors.Is(results[i], ErrLost):
+		case err == nil && errors.Is(results[i], ErrLost):
 			le.lose(results[i])
 		default:
-			le.mu.Lock()
-			le.due = time.Now().Add(le.grant.Ticket.TTL / 12)
-			le.mu.Unlock()
+			le.again()
 		}
 	}
 	close(done)
+}
+
+// again puts a renewal that failed back on the schedule, soon: the lease lives
+// until its validity ends.
+func (le *Lease) again() {
+	le.mu.Lock()
+	defer le.mu.Unlock()
+	le.due = time.Now().Add(le.grant.Ticket.TTL / 12)
 }
 
 // batch picks the leases to renew now, and how long the call may take: a third
