@@ -19,7 +19,7 @@ func Example() {
 	}
 	chamber := lockcore.Requirement{Candidates: []lockcore.Candidate{{Key: "chamber"}}}
 
-	locker := lockcore.New(memstore.New(nil), nil)
+	var locker *lockcore.Locker = lockcore.New(memstore.New(nil), nil)
 	defer locker.Close()
 
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // how long to wait
@@ -29,7 +29,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer lease.Release(ctx)
+	defer func(l *lockcore.Lease) { l.Release(ctx) }(lease)
 
 	fmt.Println(len(lease.Keys()), "keys,", len(lease.Obtained()[0]), "boards,", lease.Obtained()[1])
 	fmt.Println("token", lease.Token(), "over:", lease.Context().Err())

@@ -74,6 +74,7 @@ func Shared(name string, opts *Options) *Store {
 	return s
 }
 
+// String implements [lockcore.Store].
 func (s *Store) String() string { return s.name }
 
 // step runs one operation under the mutex, and wakes who was granted by it.
