@@ -260,7 +260,7 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 	c := e.call
 	locker, err := c.open(base)
 	if err != nil {
-		return nil, &storeError{err}
+		return nil, err
 	}
 	c.locker = locker
 	ctx, cancel := c.limit.context(base)

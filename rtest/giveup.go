@@ -12,12 +12,6 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// storeError marks what the store said before it could be asked for anything.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
 // trapError is the cause of a wait that was ended because tests of this process
 // keep each other from going on.
 type trapError struct{ words string }
@@ -44,6 +38,7 @@ func (c *call) judge(err error) verdict {
 	v := verdict{words: "rtest: " + strings.TrimPrefix(err.Error(), "lockcore: ")}
 	policy, knob := Fail, ""
 	errors.As(err, &v.busy)
+	var open *openError
 	switch {
 	case errors.Is(err, errSilent), v.busy != nil && isWaitOver(v.busy.Cause) && v.busy.Position == 0:
 		// Whoever waits in line is told his place; here nobody answered.
@@ -59,6 +54,8 @@ func (c *call) judge(err error) verdict {
 		v.cause = eventlog.CauseImpossible
 	case v.busy != nil:
 		v.cause = eventlog.CauseCancelled
+	case errors.As(err, &open) && open.mistake():
+		v.cause = eventlog.CauseStore
 	default:
 		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.CauseStore
 	}

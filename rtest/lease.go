@@ -126,7 +126,7 @@ func (l *Lease) Release() {
 func (l *Lease) cleanup() {
 	l.t.Helper()
 	keep := time.Duration(0)
-	if l.keep > 0 && (l.t.Failed() || panicking()) {
+	if l.keep > 0 && (l.t.Failed() || brokenOff(l.t)) {
 		keep = l.keep
 	}
 	l.finish(keep)

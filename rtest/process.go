@@ -2,13 +2,13 @@ package rtest
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
 // storeID names the store that the environment asks for.
@@ -36,9 +36,9 @@ func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
 	defer cancel()
-	store, err := openStore(ctx, id)
+	store, err := storeurl.Open(ctx, id.url) // reads RTEST_NAMESPACE itself
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", envURL, err)
+		return nil, &openError{err}
 	}
 	l := lockcore.New(&watchedStore{store}, &lockcore.Options{Alive: parentAlive})
 	if lockers.open == nil {
@@ -47,6 +47,15 @@ func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
 	lockers.open[id] = l
 	return l, nil
 }
+
+// openError is about a store that was not opened. A URL that says nothing is a
+// mistake that no policy should turn into skipped tests; what its words begin
+// with is how it differs from, say, a directory on a full disk.
+type openError struct{ err error }
+
+func (e *openError) Error() string { return envURL + ": " + e.err.Error() }
+func (e *openError) Unwrap() error { return e.err }
+func (e *openError) mistake() bool { return strings.HasPrefix(e.err.Error(), "storeurl: ") }
 
 // watchedStore puts failed renewals on record: the lease still lives then, but a
 // report should show how close it came.
@@ -72,11 +81,3 @@ var parent = os.Getppid()
 // test binaries behind, which would go on renewing for nobody. On Windows the
 // answer is always yes: the parent's id never changes there.
 func parentAlive() bool { return os.Getppid() == parent }
-
-// openStore knows the store in memory.
-func openStore(_ context.Context, id storeID) (lockcore.Store, error) {
-	if id.url != "mem:" {
-		return nil, fmt.Errorf("%q: only mem: can be opened", id.url)
-	}
-	return memstore.Shared(id.namespace, nil), nil
-}

@@ -79,16 +79,20 @@ func ownerOf(t TB, at site) lockcore.Owner {
 	return lockcore.Owner{Test: t.Name(), Package: testPackage(), Host: hostname(), PID: os.Getpid(), Run: run.ID, URL: run.URL, Site: at.String()}
 }
 
-// panicking reports whether the calling Cleanup function runs because the test
-// panics: then t.Failed() is still false. The panic's frame is a few frames up,
-// below those of package testing.
-func panicking() bool {
+// brokenOff reports whether the calling Cleanup function runs because the test
+// panics, or left by runtime.Goexit without failing: t.Failed() is still false
+// then. The frame that shows it is a few up, below those of package testing.
+func brokenOff(t TB) bool {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if f.Function == "runtime.gopanic" {
+		switch f.Function {
+		case "runtime.gopanic":
 			return true
+		case "runtime.Goexit":
+			s, ok := t.(interface{ Skipped() bool })
+			return ok && !s.Skipped()
 		}
 		if !more {
 			return false

@@ -1,0 +1,315 @@
+package rtest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
+)
+
+// The tests of this file and the next run test binaries and go test itself as
+// processes, since what matters is what becomes of a lease when they end.
+
+// builds are the test binaries made so far, by package.
+var builds struct {
+	sync.Mutex
+	dir  string
+	done map[string]error
+}
+
+// binary builds the tests of a package under testdata, once.
+func binary(t *testing.T, pkg string) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds and runs test binaries; run without -short")
+	}
+	builds.Lock()
+	defer builds.Unlock()
+	if builds.dir == "" {
+		t.Fatal("TestMain made no directory")
+	}
+	file := filepath.Join(builds.dir, pkg+".test")
+	err, built := builds.done[pkg]
+	if !built {
+		out, e := exec.Command("go", "test", "-c", "-o", file, "./testdata/"+pkg).CombinedOutput()
+		if e != nil {
+			err = fmt.Errorf("%w\n%s", e, out)
+		}
+		if builds.done == nil {
+			builds.done = map[string]error{}
+		}
+		builds.done[pkg] = err
+	}
+	if err != nil {
+		t.Fatalf("building testdata/%s: %v", pkg, err)
+	}
+	return file
+}
+
+func TestMain(m *testing.M) {
+	// Whoever runs these tests may have settings of his own.
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "RTEST_") {
+			os.Unsetenv(name)
+		}
+	}
+	dir, err := os.MkdirTemp("", "rtest")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	builds.dir = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// lab is a store in a directory, and where its events go.
+type lab struct {
+	url, events string
+	locker      *lockcore.Locker
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{url: "file://" + filepath.ToSlash(dir), events: filepath.Join(t.TempDir(), "events")}
+	store, err := storeurl.Open(context.Background(), l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.locker = lockcore.New(store, nil)
+	t.Cleanup(func() {
+		if err := l.locker.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// left lists what is held or waited for, as "board-1 held".
+func (l *lab) left(t *testing.T) string {
+	t.Helper()
+	s, err := l.locker.Snapshot(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, h := range s.Holders {
+		words = append(words, strings.Join(h.Keys(), "+")+" "+h.State)
+	}
+	for _, w := range s.Waiters {
+		words = append(words, w.Owner.Test+" waits")
+	}
+	return strings.Join(words, ", ")
+}
+
+// child is a running process.
+type child struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	exited chan struct{}
+
+	mu  sync.Mutex
+	out bytes.Buffer
+	saw *sync.Cond
+	eof bool
+}
+
+func (c *child) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.saw.Broadcast()
+	return c.out.Write(p)
+}
+
+func (c *child) output() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.String()
+}
+
+// launch starts a process in the lab. env are further variables.
+func (l *lab) launch(t *testing.T, env []string, name string, args ...string) *child {
+	t.Helper()
+	c := &child{t: t, cmd: exec.Command(name, args...), exited: make(chan struct{})}
+	c.saw = sync.NewCond(&c.mu)
+	c.cmd.Env = append(os.Environ(), "RTEST_URL="+l.url, "RTEST_EVENTS="+l.events)
+	c.cmd.Env = append(c.cmd.Env, env...)
+	r, w, err := os.Pipe() // not c directly: orphans keep it open beyond the child's end
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cmd.Stdout, c.cmd.Stderr = w, w
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	go func() {
+		io.Copy(c, r)
+		r.Close()
+		c.mu.Lock()
+		c.eof = true
+		c.saw.Broadcast()
+		c.mu.Unlock()
+	}()
+	go func() {
+		c.cmd.Wait()
+		close(c.exited)
+	}()
+	t.Cleanup(func() {
+		c.cmd.Process.Kill()
+		<-c.exited
+	})
+	return c
+}
+
+// scenario starts one test of testdata/scenarios.
+func (l *lab) scenario(t *testing.T, run string, args ...string) *child {
+	t.Helper()
+	return l.scenarioEnv(t, nil, run, args...)
+}
+
+func (l *lab) scenarioEnv(t *testing.T, env []string, run string, args ...string) *child {
+	t.Helper()
+	return l.launch(t, env, binary(t, "scenarios"), append([]string{"-test.run=^(" + run + ")$", "-test.timeout=2m"}, args...)...)
+}
+
+// await returns when the child has printed the words; it fails if it ends
+// without. Only the limit of the whole test run bounds it: how fast a machine is
+// is not under test.
+func (c *child) await(words string) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !strings.Contains(c.out.String(), words) {
+		if c.eof {
+			c.t.Fatalf("the process ended without printing %q:\n%s", words, c.out.String())
+		}
+		c.saw.Wait()
+	}
+}
+
+// end returns the exit code and the output, when the process, and all that
+// inherited its output, have ended.
+func (c *child) end() (code int, output string) {
+	<-c.exited
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.eof {
+		c.saw.Wait()
+	}
+	return c.cmd.ProcessState.ExitCode(), c.out.String()
+}
+
+// free says whether board-1 can be had at once.
+func (l *lab) free(t *testing.T, key string) bool {
+	t.Helper()
+	le, err := l.locker.TryAcquire(context.Background(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: key}}}}})
+	if err != nil {
+		t.Logf("%s: %v", key, err)
+		return false
+	}
+	if err := le.Release(context.Background()); err != nil {
+		t.Error(err)
+	}
+	return true
+}
+
+func TestEndsOfATest(t *testing.T) {
+	for _, c := range []struct {
+		run   string
+		code  int
+		words string
+		left  string
+	}{
+		{"TestPass", 0, "PASS", ""},
+		{"TestPanic", 2, "panic: on purpose", ""},
+		{"TestNilPointer", 2, "nil pointer dereference", ""},
+		{"TestFailNow", 1, "FAIL: TestFailNow", ""},
+		{"TestFailNowInGoroutine", 1, "FAIL", ""},
+		{"TestGoexit", 2, "runtime.Goexit", ""},
+		{"TestPanicInSubtest", 2, "panic: on purpose", ""},
+		{"TestExit", 3, "HOLDING", ""},
+		{"TestHang", 2, "test timed out after 1s", ""},
+		{"TestFailKept", 1, "board-1 stays taken for 1h0m0s", "board-1 kept"},
+		{"TestPanicKept", 2, "board-1 stays taken for 1h0m0s", "board-1 kept"},
+		{"TestGoexitKept", 2, "board-1 stays taken for 1h0m0s", "board-1 kept"},
+		{"TestSkipNotKept", 0, "PASS", ""},
+	} {
+		t.Run(c.run, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			args := []string{}
+			if c.run == "TestHang" {
+				args = append(args, "-test.timeout=1s")
+			}
+			code, out := l.scenario(t, c.run, args...).end()
+			if code != c.code {
+				t.Errorf("exit code %d, want %d:\n%s", code, c.code, out)
+			}
+			mustContain(t, out, "HOLDING [board-1", c.words)
+			if got := l.left(t); got != c.left {
+				t.Errorf("left behind: %q, want %q", got, c.left)
+			}
+		})
+	}
+}
+
+func TestCountRunsAgain(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	code, out := l.scenario(t, "TestPass|TestParallelFirst", "-test.count=3", "-test.cpu=1,2").end()
+	if n := strings.Count(out, "HOLDING"); code != 0 || n != 6 {
+		t.Errorf("exit code %d after %d acquisitions, want 0 after 6:\n%s", code, n, out)
+	}
+	var attempts []string
+	for _, e := range l.grants(t) {
+		if e.Test.Name == "TestPass" {
+			attempts = append(attempts, fmt.Sprint(e.Test.Attempt))
+		}
+	}
+	if got := strings.Join(attempts, " "); got != "1 2 3 4 5 6" {
+		t.Errorf("attempts on record: %s", got)
+	}
+}
+
+// A killed holder's resource goes to a waiter in another process, long before
+// the lease would have run out.
+func TestKilledHolder(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	holder := l.scenario(t, "TestHang")
+	holder.await("HOLDING")
+	waiter := l.scenario(t, "TestWaiter", "-test.v")
+	for !strings.Contains(l.left(t), "TestWaiter waits") {
+		time.Sleep(5 * time.Millisecond)
+	}
+	killed := time.Now()
+	holder.cmd.Process.Kill()
+	waiter.await("HOLDING")
+	t.Logf("the waiter had it %s after kill -9", time.Since(killed).Round(time.Millisecond))
+	if code, out := waiter.end(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	if got := l.left(t); got != "" {
+		t.Errorf("left behind: %s", got)
+	}
+}

@@ -1,0 +1,184 @@
+// Package scenarios holds tests that end badly, each in its own way. They are
+// run one at a time, by the tests of package rtest, in processes of their own.
+package scenarios
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+var (
+	boards = rtest.R("board-1", "board-2", "board-3").Named("boards").InOrder()
+	first  = rtest.R("board-1")
+)
+
+// ready tells the parent process that the lease is there.
+func ready(l *rtest.Lease) { fmt.Fprintln(os.Stderr, "HOLDING", l.Keys()) }
+
+func TestPass(t *testing.T)    { ready(rtest.Acquire(t, boards.Need(2))) }
+func TestPanic(t *testing.T)   { ready(rtest.Acquire(t, first)); panic("on purpose") }
+func TestFailNow(t *testing.T) { ready(rtest.Acquire(t, first)); t.FailNow() }
+func TestGoexit(t *testing.T)  { ready(rtest.Acquire(t, first)); runtime.Goexit() }
+func TestExit(t *testing.T)    { ready(rtest.Acquire(t, first)); os.Exit(3) }
+func TestHang(t *testing.T)    { ready(rtest.Acquire(t, first)); select {} }
+func TestNilPointer(t *testing.T) {
+	ready(rtest.Acquire(t, first))
+	var p *int
+	*p = 1
+}
+
+func TestFailNowInGoroutine(t *testing.T) {
+	ready(rtest.Acquire(t, first))
+	var wg sync.WaitGroup
+	wg.Go(t.FailNow)
+	wg.Wait()
+}
+
+func TestPanicInSubtest(t *testing.T) {
+	ready(rtest.Acquire(t, first))
+	t.Run("sub", func(t *testing.T) {
+		rtest.Acquire(t, rtest.R("board-2"))
+		panic("on purpose")
+	})
+}
+
+func TestPanicKept(t *testing.T) {
+	ready(rtest.Acquire(t, first, rtest.HoldOnFail(time.Hour)))
+	panic("on purpose")
+}
+
+func TestGoexitKept(t *testing.T) {
+	ready(rtest.Acquire(t, first, rtest.HoldOnFail(time.Hour)))
+	runtime.Goexit()
+}
+
+func TestSkipNotKept(t *testing.T) {
+	ready(rtest.Acquire(t, first, rtest.HoldOnFail(time.Hour)))
+	t.Skip("on purpose")
+}
+
+func TestFailKept(t *testing.T) {
+	ready(rtest.Acquire(t, first, rtest.HoldOnFail(time.Hour)))
+	t.Error("on purpose")
+}
+
+// TestHangTwice has a waiting call beside the lease.
+func TestHangTwice(t *testing.T) {
+	t.Run("group", func(t *testing.T) {
+		for range 2 {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				ready(rtest.Acquire(t, first))
+				select {}
+			})
+		}
+	})
+}
+
+// TestOwnSignals deals with TERM itself and goes on.
+func TestOwnSignals(t *testing.T) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGTERM)
+	defer signal.Stop(ch)
+	l := rtest.Acquire(t, first)
+	ready(l)
+	<-ch
+	if err := l.Context().Err(); err != nil {
+		t.Error("the lease was given back:", err)
+	}
+}
+
+func TestShortLease(t *testing.T) {
+	l := rtest.Acquire(t, first, rtest.TTL(time.Second))
+	ready(l)
+	<-l.Context().Done()
+	fmt.Fprintln(os.Stderr, "LOST")
+}
+
+// The order of Acquire and t.Parallel.
+
+func TestParkedA(t *testing.T) {
+	rtest.Acquire(t, first)
+	t.Parallel()
+}
+
+func TestParkedB(t *testing.T) { rtest.Acquire(t, first) }
+
+func TestParkedAfterRelease(t *testing.T) {
+	rtest.Acquire(t, first).Release()
+	t.Parallel()
+}
+
+func TestParallelFirst(t *testing.T) {
+	t.Parallel()
+	rtest.Acquire(t, first)
+	t.Run("group", func(t *testing.T) {
+		for range 3 {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				rtest.Acquire(t, boards.Where(func(s string) bool { return s != "board-1" }))
+			})
+		}
+	})
+}
+
+func TestSerialWithParallelSubtests(t *testing.T) {
+	rtest.Acquire(t, first)
+	for range 3 {
+		t.Run("", func(t *testing.T) { t.Parallel() })
+	}
+}
+
+// TestSlots: one test holds and needs a slot for its subtest; others have all
+// slots and wait for what it holds.
+
+var slotsHeld = make(chan struct{})
+
+func TestSlotsHolder(t *testing.T) {
+	t.Parallel()
+	rtest.Acquire(t, first)
+	close(slotsHeld)
+	t.Run("sub", func(t *testing.T) { t.Parallel() })
+}
+
+func TestSlotsWaiter1(t *testing.T) { t.Parallel(); <-slotsHeld; rtest.Acquire(t, first) }
+func TestSlotsWaiter2(t *testing.T) { t.Parallel(); <-slotsHeld; rtest.Acquire(t, first) }
+
+// TestNotSlots looks alike, but the holder has a slot and goes on.
+
+var notSlotsHeld, notSlotsWaiting = make(chan struct{}), make(chan struct{})
+
+func TestNotSlotsHolder(t *testing.T) {
+	t.Parallel()
+	rtest.Acquire(t, first)
+	close(notSlotsHeld)
+	<-notSlotsWaiting
+	time.Sleep(1500 * time.Millisecond) // beyond the first line about the wait
+}
+
+func TestNotSlotsWaiter(t *testing.T) {
+	t.Parallel()
+	<-notSlotsHeld
+	close(notSlotsWaiting)
+	rtest.Acquire(t, first)
+}
+
+func TestWaiter(t *testing.T) {
+	l := rtest.Acquire(t, first)
+	ready(l)
+}
+
+func BenchmarkBoard(b *testing.B) {
+	l := rtest.Acquire(b, first)
+	for b.Loop() {
+		_ = l.Keys()
+	}
+}

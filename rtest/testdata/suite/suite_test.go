@@ -1,0 +1,33 @@
+// Package suite takes a lease for all its tests.
+package suite
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+var chambers = rtest.R("chamber-1", "chamber-2").Named("chambers").InOrder()
+
+func TestMain(m *testing.M) {
+	os.Exit(rtest.Main(m, chambers, rtest.TTL(2*time.Second), rtest.HoldOnFail(time.Hour)))
+}
+
+func TestUse(t *testing.T) { fmt.Println("SUITE HAS", chambers.One(nil)) }
+
+func TestFail(t *testing.T) { t.Error("on purpose") }
+
+func TestPanic(t *testing.T) { panic("on purpose") }
+
+// TestAgain asks for what the suite holds.
+func TestAgain(t *testing.T) { rtest.Acquire(t, chambers.Need(2)) }
+
+// TestHold waits until its input ends.
+func TestHold(t *testing.T) {
+	fmt.Fprintln(os.Stderr, "HOLDING", chambers.From(nil))
+	var b [1]byte
+	os.Stdin.Read(b[:])
+}
