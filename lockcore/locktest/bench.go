@@ -114,7 +114,7 @@ func benchBig(b *testing.B, h Harness) {
 	}
 	stop()
 	wg.Wait()
-	bound := float64(loops / len(five) * hold)
+	bound := float64(loops/len(five)) * float64(hold)
 	b.ReportMetric(float64(total)/float64(b.N)/bound, "x-fifo-bound")
 	b.ReportMetric(float64(worst)/bound, "worst-x-fifo-bound")
 }
