@@ -106,7 +106,9 @@ func (c *codec) bool(p *bool) {
 		n = 1
 	}
 	num(c, &n)
-	*p = n != 0
+	if c.reading { // writing must leave alone what snapshots share with the state
+		*p = n != 0
+	}
 }
 
 // list walks a slice: each element takes at least one byte, which bounds what a
