@@ -1,0 +1,244 @@
+package quorumstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A bid is one attempt to take a set of keys on a majority of the servers.
+type bid struct {
+	*asking
+	picks   [][]string
+	attempt int64
+	args    []any // of the script
+
+	// Guarded by the gathering under way.
+	ballot ballot
+	errs   []error
+	have   map[string]*other // what else the ticket holds already, by what it is
+
+	settled chan struct{} // closed when granted says how it ended
+	granted bool
+}
+
+// other is a lease that another bid for the ticket obtained: an ask was repeated
+// after its reply got lost.
+type other struct {
+	servers int
+	attempt int64
+	units   []unit
+	counts  []int
+}
+
+// answer is what a server said to a bid.
+type answer struct {
+	yes  bool
+	seen fields // who is in the way
+	have fields
+}
+
+// vote asks for the keys. It returns them if a majority gave them, and else the
+// chooser to go on with, or nil to stop here.
+func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, chooser, error) {
+	b := a.bid(picks)
+	rest := a.s.everyone()
+	if a.gate >= 0 {
+		switch b.knock(ctx) {
+		case no:
+			close(b.settled)
+			if err := ctx.Err(); err != nil {
+				return nil, nil, err
+			}
+			if a.heard == nil {
+				return nil, a.byGate, nil
+			}
+			return nil, a.bySurvey, nil
+		case down:
+			if err := ctx.Err(); err != nil {
+				return b.fail(err)
+			}
+		}
+		rest = append(rest[:a.gate], rest[a.gate+1:]...)
+	}
+	g := gather(a.s, hearing[answer]{to: rest, limit: a.limit, ask: b.ask, take: b.take, late: b.late})
+	if err := g.wait(ctx); err != nil {
+		return b.fail(err)
+	}
+	switch b.ballot.verdict(time.Since(a.start)) {
+	case won:
+		b.granted = true
+		close(b.settled)
+		return picks, nil, nil
+	case late:
+		return b.fail(fmt.Errorf("%s: a majority of the servers granted it after %s, too late for a TTL of %s: raise the TTL: %w",
+			a.s.where, time.Since(a.start).Round(time.Millisecond), a.t.TTL, lockcore.ErrNoQuorum))
+	}
+	if obtained := b.adopt(); obtained != nil {
+		return obtained, nil, nil
+	}
+	if !b.ballot.quorate() {
+		return b.fail(a.s.noQuorum(b.errs))
+	}
+	return b.refused(ctx)
+}
+
+func (a *asking) bid(picks [][]string) *bid {
+	attempt, void := a.s.number(a.k)
+	n := len(a.s.nodes)
+	b := &bid{asking: a, picks: picks, attempt: attempt, ballot: newBallot(n, a.t.TTL), errs: make([]error, n), settled: make(chan struct{})}
+	b.args = []any{
+		a.k.id, attempt, void, (a.t.TTL + grace).Microseconds(), a.s.config.LockDelay.Microseconds(),
+		encode(unitsOf(a.t.Requirements, picks)), a.looks, encode(leastRecent(a.t.Requirements, picks)), infoOf(a.t, picks),
+	}
+	return b
+}
+
+// ask puts the bid to one server.
+func (b *bid) ask(ctx context.Context, n *node) (ans answer, err error) {
+	f, err := n.fields(ctx, takeScript, b.args...)
+	if err != nil {
+		return ans, err
+	}
+	switch f.text(0) {
+	case "yes":
+		ans.yes = true
+	case "no":
+		ans.seen = f.sub(1)
+	case "have":
+		ans.have = f
+	default:
+		err = badReply(f)
+	}
+	return ans, err
+}
+
+// knock asks the gate alone.
+func (b *bid) knock(ctx context.Context) reply {
+	g := gather(b.s, hearing[answer]{to: []int{b.gate}, limit: b.limit, ask: b.ask, take: b.take, late: b.late})
+	if g.wait(ctx) != nil {
+		return down
+	}
+	return b.ballot.replies[b.gate]
+}
+
+// take notes what a server said, and reports whether that settles the vote.
+func (b *bid) take(i int, ans answer, err error) bool {
+	r := no
+	if err == nil && ans.yes {
+		r = yes
+	} else if err == nil {
+		err = b.learn(i, ans)
+	}
+	if err != nil {
+		r, b.errs[i] = down, err
+	}
+	b.ballot.replies[i] = r
+	v := b.ballot.verdict(time.Since(b.start))
+	return v != pending || b.ballot.hopeless() && b.ballot.quorate()
+}
+
+// learn takes into the view what a refusal says.
+func (b *bid) learn(i int, ans answer) error {
+	if ans.have == nil {
+		b.s.mu.Lock()
+		heard := b.heard
+		b.s.mu.Unlock()
+		return b.s.observe(i, b.keys, ans.seen, heard)
+	}
+	what := ans.have.text(1) + " " + ans.have.text(2)
+	if b.have[what] == nil {
+		var in info
+		attempt, err1 := strconv.ParseInt(ans.have.text(1), 10, 64)
+		units, err2 := decode(ans.have.text(2))
+		err3 := json.Unmarshal([]byte(ans.have.text(3)), &in)
+		if err1 != nil || err2 != nil || err3 != nil {
+			return badReply(ans.have)
+		}
+		if b.have == nil {
+			b.have = make(map[string]*other)
+		}
+		b.have[what] = &other{attempt: attempt, units: units, counts: in.Counts}
+	}
+	b.have[what].servers++
+	return nil
+}
+
+// adopt returns what the ticket turns out to hold on a majority already.
+func (b *bid) adopt() [][]string {
+	for _, o := range b.have {
+		if o.servers < majority(len(b.s.nodes)) {
+			continue
+		}
+		b.s.mu.Lock()
+		b.k.attempt = o.attempt
+		b.s.mu.Unlock()
+		close(b.settled)
+		return byRequirement(o.units, o.counts)
+	}
+	return nil
+}
+
+// refused undoes a lost bid and says how to go on.
+func (b *bid) refused(ctx context.Context) ([][]string, chooser, error) {
+	split := b.ballot.count(yes) > 0
+	b.s.mu.Lock()
+	if b.heard == nil {
+		b.heard = make([]bool, len(b.s.nodes))
+		for i, r := range b.ballot.replies {
+			b.heard[i] = r == yes || r == no
+		}
+	}
+	b.s.mu.Unlock()
+	b.undo()
+	if split {
+		c, err := b.pause(ctx)
+		return nil, c, err
+	}
+	return nil, b.bySurvey, nil
+}
+
+// fail undoes a bid that ends the ask.
+func (b *bid) fail(err error) ([][]string, chooser, error) {
+	b.undo()
+	return nil, nil, err
+}
+
+// undo takes back what servers gave, and does not return before those that
+// answered have done so: rivals need it. Those that answer late see to it
+// themselves.
+func (b *bid) undo() {
+	close(b.settled)
+	var to []int
+	for i, r := range b.ballot.replies {
+		switch {
+		case r == yes:
+			to = append(to, i)
+		case r == down && sent(b.errs[i]):
+			b.owe(i)
+		}
+	}
+	if len(to) > 0 {
+		b.s.takeBack(b.k.id, b.attempt, b.t.TTL, to)
+	}
+}
+
+// late deals with an answer that nobody waited for.
+func (b *bid) late(i int, ans answer, err error) {
+	<-b.settled
+	switch {
+	case err == nil && ans.seen != nil:
+		_ = b.s.observe(i, b.keys, ans.seen, nil) // worth knowing, and no matter if not
+	case b.granted:
+	case err == nil && ans.yes:
+		b.s.takeBack(b.k.id, b.attempt, b.t.TTL, []int{i})
+	case err != nil && sent(err):
+		b.owe(i)
+	}
+}
+
+func (b *bid) owe(i int) { b.s.owe(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL) }

@@ -1,0 +1,143 @@
+package quorumstore
+
+import (
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+)
+
+// The waiters of this process stand in a line of their own. When something comes
+// free, those that could be served with it are woken in the order of their rank,
+// and no more of them than that: the process sends one question to the servers
+// and not one for each waiter. Other processes do the same with theirs, and the
+// gate decides between them.
+
+// enline puts a ticket in line, or notes that it still waits. Store.mu is held.
+func (s *Store) enline(k *ticket, wake func(*lockcore.Grant)) {
+	k.wake = wake
+	if k.waiting {
+		return
+	}
+	k.waiting = true
+	k.rank = k.heard.Add(-k.t.Waited - time.Duration(k.t.Priority)*sched.Level)
+	i, _ := slices.BinarySearchFunc(s.line, k, func(o, k *ticket) int {
+		if o.rank.After(k.rank) {
+			return 1
+		}
+		return -1 // behind its equals
+	})
+	s.line = slices.Insert(s.line, i, k)
+}
+
+// unline takes a ticket out of the line. Store.mu is held.
+func (s *Store) unline(k *ticket) {
+	if k.waiting {
+		k.waiting, k.hint, k.wake = false, none, nil
+		s.line = slices.DeleteFunc(s.line, func(o *ticket) bool { return o == k })
+	}
+}
+
+// dispatch wakes the waiters that the gate could serve. Store.mu is held.
+func (s *Store) dispatch(now time.Time) {
+	if len(s.line) == 0 {
+		return
+	}
+	g := s.gate()
+	s.rouse(now, byGate, s.view.freeAt(g, now))
+	if end := s.view.servers[g].nextEnd(now); !end.IsZero() && len(s.line) > 0 {
+		s.arm(end, now)
+	}
+}
+
+// rouse wakes the waiters that could be served, beside each other. Store.mu is
+// held.
+func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
+	var stale []*ticket
+	for _, k := range s.line {
+		switch {
+		case k.asking:
+		case k.stale(now):
+			stale = append(stale, k)
+		case k.hint != none && now.Sub(k.hinted) < slow, now.Before(k.after):
+		default:
+			reqs := k.t.Requirements
+			s.view.claims.drop(k.id)
+			if picks, ok := lockcore.Match(reqs, s.view.beside(reqs, free, now), nil); ok {
+				s.claim(k, picks, now.Add(slow))
+				k.hint, k.hinted = h, now
+				k.wake(nil)
+			}
+		}
+	}
+	for _, k := range stale {
+		s.forget(k)
+	}
+}
+
+// ended takes in that a server no longer has a lease.
+func (s *Store) ended(i int, id string, attempt int64) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.view.servers[i].end(id, attempt) || len(s.line) == 0 {
+		return
+	}
+	g := s.gate()
+	if l := s.view.servers[g].leases[id]; g != i && l != nil && l.attempt <= attempt {
+		// The gate is about to tell the same. If it does not, its message may have
+		// been lost, and one from any server must do.
+		s.rumours[i] = true
+		s.arm(now.Add(jitter(rumourWait)), now)
+		return
+	}
+	s.dispatch(now)
+}
+
+// rumourWait is how much longer the gate may take to tell what another server
+// has told.
+const rumourWait = 8 * time.Millisecond
+
+// subscribed takes in that a server tells from now on what happens there, and
+// that something may have been missed before.
+func (s *Store) subscribed() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.anew = true
+	s.arm(now.Add(jitter(rumourWait)), now)
+}
+
+// arm has tick called at the moment, or earlier. Store.mu is held.
+func (s *Store) arm(at, now time.Time) {
+	if s.life.Err() != nil || !s.due.IsZero() && !at.Before(s.due) {
+		return
+	}
+	s.due = at
+	if s.timer == nil {
+		s.timer = time.AfterFunc(at.Sub(now), s.tick)
+	} else {
+		s.timer.Reset(at.Sub(now))
+	}
+}
+
+// tick does what was put off, and looks for leases that ended by themselves:
+// nobody tells of these.
+func (s *Store) tick() {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.due = time.Time{}
+	if s.anew {
+		s.rouse(now, byOther, func(r *lockcore.Requirement, _ string) int { return max(1, r.Seats) })
+	}
+	for i, told := range s.rumours {
+		if told {
+			s.rouse(now, byOther, s.view.freeAt(i, now))
+		}
+		s.rumours[i] = false
+	}
+	s.anew = false
+	s.dispatch(now)
+}

@@ -1,0 +1,227 @@
+package quorumstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Renew implements [lockcore.Store]. A majority must still have the lease: a
+// server that has not, because it was down or has restarted, is taken back in if
+// nobody else holds the keys there, but does not count until the next time.
+func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
+	errs := make([]error, 0, len(grants))
+	unreached := 0
+	var why error
+	for len(grants) > 0 {
+		n := min(len(grants), renewMax)
+		some, err := s.renew(ctx, grants[:n])
+		if err != nil && ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			why = err
+			unreached += n
+			some = make([]error, n)
+			for i := range some {
+				some[i] = err
+			}
+		}
+		errs = append(errs, some...)
+		grants = grants[n:]
+	}
+	if why != nil && unreached == len(errs) {
+		return nil, why
+	}
+	return errs, nil
+}
+
+// renewMax is how many leases go into one call of the script, so that it does
+// not keep a server too long.
+const renewMax = 200
+
+// A renewal is a call for several leases under way.
+type renewal struct {
+	*gathering[fields]
+	s       *Store
+	leases  []*renewed
+	errs    []error
+	sent    time.Time
+	args    []any
+	settled chan struct{}
+}
+
+// renewed is one lease of a renewal.
+type renewed struct {
+	grant   *lockcore.Grant
+	ticket  *ticket // nil: granted to another process
+	attempt int64
+	ballot  ballot
+	words   string // why a server does not have it
+	lost    bool
+}
+
+func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
+	r := &renewal{s: s, sent: time.Now(), errs: make([]error, len(s.nodes)), settled: make(chan struct{}), args: []any{s.config.LockDelay.Microseconds()}}
+	limit := 2 * time.Second
+	for _, g := range grants {
+		r.add(g)
+		limit = min(limit, s.limit(g.Ticket.TTL))
+	}
+	r.gathering = gather(s, hearing[fields]{
+		to: s.everyone(), limit: limit,
+		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, renewScript, r.args...) },
+		take: r.take, late: r.late,
+	})
+	err := r.wait(ctx)
+	defer close(r.settled)
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(r.leases))
+	unclear := 0
+	for i, l := range r.leases {
+		switch l.ballot.verdict(0) {
+		case won:
+			r.extended(l)
+		case lost:
+			errs[i] = r.gone(l)
+		default:
+			errs[i] = s.noQuorum(r.errs)
+			unclear++
+		}
+	}
+	if unclear == len(errs) {
+		return nil, s.noQuorum(r.errs)
+	}
+	return errs, nil
+}
+
+// add puts a lease on the list.
+func (r *renewal) add(g *lockcore.Grant) {
+	s := r.s
+	l := &renewed{grant: g, ballot: newBallot(len(s.nodes), 0)}
+	join := 0
+	s.mu.Lock()
+	l.ticket = s.tickets[g.Ticket.ID]
+	if k := l.ticket; k != nil {
+		l.attempt = k.attempt
+		if r.sent.Before(k.valid) && !k.leaving {
+			// Only while the lease stands can nobody else have a majority, and so
+			// nothing have been granted that a server forgot.
+			join = 1
+		}
+	}
+	s.mu.Unlock()
+	r.leases = append(r.leases, l)
+	r.args = append(r.args, g.Ticket.ID, l.attempt, (g.Ticket.TTL + grace).Microseconds(),
+		encode(unitsOf(g.Ticket.Requirements, g.Obtained)), infoOf(g.Ticket, g.Obtained), join)
+}
+
+// take notes what a server said about all the leases.
+func (r *renewal) take(i int, f fields, err error) bool {
+	if err == nil && len(f) != len(r.leases) {
+		err = badReply(f)
+	}
+	r.errs[i] = err
+	open := false
+	for j, l := range r.leases {
+		if err != nil {
+			l.ballot.replies[i] = down
+			r.doubt(i, l)
+		} else {
+			l.ballot.replies[i] = l.hear(f.sub(j))
+		}
+		open = open || l.ballot.verdict(0) == pending
+	}
+	return !open
+}
+
+// hear notes what one server said about the lease.
+func (l *renewed) hear(f fields) reply {
+	switch f.text(0) {
+	case "live":
+		return yes
+	case "gone":
+		l.words = f.text(1)
+	case "taken":
+		if l.words == "" {
+			l.words = fmt.Sprintf("it expired, and %q is held by %s now", f.text(1), ownerIn(f.text(2)))
+		}
+	}
+	return no
+}
+
+// doubt notes that a renewal may reach a server later than the release.
+func (r *renewal) doubt(i int, l *renewed) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if k := l.ticket; k != nil {
+		if k.unsure == nil {
+			k.unsure = make([]bool, len(r.s.nodes))
+		}
+		k.unsure[i] = true
+	}
+}
+
+// extended records a renewal that a majority confirmed.
+func (r *renewal) extended(l *renewed) {
+	s, t := r.s, l.grant.Ticket
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := l.ticket
+	if k == nil || s.tickets[t.ID] != k {
+		return
+	}
+	k.valid = r.sent.Add(validity(t.TTL, 0))
+	for i := range s.view.servers {
+		if h := s.view.servers[i].leases[t.ID]; h != nil {
+			h.until = r.sent.Add(t.TTL)
+		}
+	}
+}
+
+// gone records that a lease is lost, and takes back what is left of it.
+func (r *renewal) gone(l *renewed) error {
+	s, id := r.s, l.grant.Ticket.ID
+	l.lost = true
+	s.mu.Lock()
+	if k := l.ticket; k != nil {
+		k.leaving, k.obtained = true, nil
+		s.forget(k)
+	}
+	s.mu.Unlock()
+	attempt := l.attempt
+	if attempt == 0 {
+		attempt = time.Now().UnixMicro()
+	}
+	s.spawn(func() { s.takeBack(id, attempt, l.grant.Ticket.TTL, s.everyone()) })
+	if l.words == "" {
+		l.words = "most of the servers no longer have it: it expired, or they lost their data"
+	}
+	return fmt.Errorf("%s: %w", l.words, lockcore.ErrLost)
+}
+
+// late sees to servers that answered when the vote was over: one that took in a
+// lease which has ended meanwhile has to give it up again.
+func (r *renewal) late(i int, f fields, err error) {
+	<-r.settled
+	for j, l := range r.leases {
+		if err != nil {
+			r.doubt(i, l)
+			continue
+		}
+		if f.sub(j).text(0) != "joined" {
+			continue
+		}
+		s := r.s
+		s.mu.Lock()
+		over := l.ticket == nil || l.ticket.leaving || s.tickets[l.ticket.id] != l.ticket
+		s.mu.Unlock()
+		if over {
+			s.takeBack(l.grant.Ticket.ID, l.attempt, l.grant.Ticket.TTL, []int{i})
+		}
+	}
+}

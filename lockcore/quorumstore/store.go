@@ -1,0 +1,204 @@
+package quorumstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A Config says how a [Store] is to behave. The zero value is ready to use.
+type Config struct {
+	// Namespace separates pools that share servers. Default "default".
+	Namespace string
+	// NodeTimeout is how long one server may take to answer before it counts as
+	// down. It should be well below the TTL of the leases and above the time that
+	// opening a connection takes. Default: a sixth of the TTL, within 200 ms to
+	// 2 s.
+	NodeTimeout time.Duration
+	// LockDelay keeps the keys of a lease that expired (not: was released) aside
+	// for this long before this store gives them to somebody else. Default 0.
+	LockDelay time.Duration
+}
+
+// A Store is a [lockcore.Store] on several independent Redis masters. Make one
+// with [New], [Config.New] or [Open]. It is safe for concurrent use; a process
+// needs one for each namespace.
+type Store struct {
+	config Config
+	nodes  []*node
+	where  string
+	owns   bool // the clients are closed with the store
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	background sync.Mutex // guards the two below
+	closed     bool
+	work       sync.WaitGroup
+
+	mu      sync.Mutex
+	view    view
+	tickets map[string]*ticket
+	pruneAt int       // number of tickets at which to look for stale ones
+	line    []*ticket // those that wait, by rank
+	last    int64     // number of the last attempt
+	ears    bool      // the subscriptions are on their way
+	timer   *time.Timer
+	due     time.Time // when timer fires; zero: it does not run
+	rumours []bool    // servers that told of something the gate has not
+	anew    bool      // look at everything when timer fires
+}
+
+var _ lockcore.Store = (*Store)(nil)
+
+// New returns a store on the servers behind the clients, which must be
+// independent of each other: no two of them replicas or databases of one server.
+// The clients stay the caller's: [Store.Close] does not close them.
+//
+// Their ContextTimeoutEnabled option should be set, and DialerRetries be 1: then
+// a server that hangs costs a connection for the time of [Config.NodeTimeout]
+// only.
+func New(clients ...redis.UniversalClient) *Store { return Config{}.New(clients...) }
+
+// New is the function [New] with settings.
+func (c Config) New(clients ...redis.UniversalClient) *Store {
+	names := make([]string, len(clients))
+	for i, cl := range clients {
+		names[i] = fmt.Sprintf("server %d", i+1)
+		if one, ok := cl.(*redis.Client); ok {
+			names[i] = one.Options().Addr
+		}
+	}
+	return c.build(names, clients)
+}
+
+func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
+	if c.Namespace == "" {
+		c.Namespace = "default"
+	}
+	s := &Store{config: c, tickets: make(map[string]*ticket), pruneAt: 64, rumours: make([]bool, len(clients))}
+	s.view.servers = make([]glimpse, len(clients))
+	s.life, s.end = context.WithCancel(context.Background())
+	prefix := "rtest:{" + c.Namespace + "}:quorum:"
+	for i, cl := range clients {
+		s.nodes = append(s.nodes, &node{
+			index: i, name: names[i], client: cl, channel: prefix + "ended",
+			keys: []string{prefix + "held", prefix + "ends", prefix + "gone:", prefix + "used"},
+		})
+	}
+	s.where = fmt.Sprintf("redlock://%s (namespace %s)", strings.Join(names, ","), c.Namespace)
+	return s
+}
+
+// String says where the store is, without a password.
+func (s *Store) String() string { return s.where }
+
+// limit is how long one server may take over a question about a lease.
+func (s *Store) limit(ttl time.Duration) time.Duration {
+	if s.config.NodeTimeout > 0 {
+		return s.config.NodeTimeout
+	}
+	return min(max(ttl/6, 200*time.Millisecond), 2*time.Second)
+}
+
+// patience is the limit for questions that are about no lease.
+const patience = 2 * time.Second
+
+// everyone lists all servers.
+func (s *Store) everyone() []int {
+	to := make([]int, len(s.nodes))
+	for i := range to {
+		to[i] = i
+	}
+	return to
+}
+
+// spawn runs f on a goroutine that Close waits for.
+func (s *Store) spawn(f func()) {
+	s.background.Lock()
+	defer s.background.Unlock()
+	if s.closed {
+		go f()
+		return
+	}
+	s.work.Go(f)
+}
+
+// closeWait bounds how long Close waits for servers that do not answer.
+const closeWait = 500 * time.Millisecond
+
+// Close ends the subscriptions, waits a moment for what is on its way, and
+// closes the clients if [Open] made them. Leases stay as they are.
+func (s *Store) Close() error {
+	s.background.Lock()
+	if s.closed {
+		s.background.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.background.Unlock()
+	s.end()
+	s.mu.Lock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.mu.Unlock()
+	idle := make(chan struct{})
+	go func() { s.work.Wait(); close(idle) }()
+	select {
+	case <-idle:
+	case <-time.After(closeWait):
+	}
+	if !s.owns {
+		return nil
+	}
+	var errs []error
+	for _, n := range s.nodes {
+		errs = append(errs, n.client.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// quorumError says that too few servers could be asked, and why.
+type quorumError struct {
+	store  string
+	need   int
+	of     int
+	causes []string
+}
+
+func (e *quorumError) Error() string {
+	said := e.of - len(e.causes)
+	return fmt.Sprintf("%s: %d of %d servers answered, %d are needed: %s: %v", e.store, said, e.of, e.need, strings.Join(e.causes, "; "), lockcore.ErrNoQuorum)
+}
+
+func (e *quorumError) Unwrap() error { return lockcore.ErrNoQuorum }
+
+// noQuorum words the failures of servers, by index; nil for those that answered.
+func (s *Store) noQuorum(errs []error) error {
+	e := &quorumError{store: s.where, need: majority(len(s.nodes)), of: len(s.nodes)}
+	for i, err := range errs {
+		if err != nil {
+			e.causes = append(e.causes, s.nodes[i].name+": "+err.Error())
+		}
+	}
+	if len(s.nodes) == 0 {
+		e.causes = []string{"no servers were given"}
+		e.of = 1
+	}
+	return e
+}
+
+// jitter draws a duration from [d/2, d): rivals that failed together are not to
+// come back together.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
+}

@@ -1,0 +1,219 @@
+package quorumstore
+
+import (
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+)
+
+// A glimpse is what one server last said about who holds what, kept up to date
+// by what it publishes. It may be wrong at any moment and is never trusted: it
+// only says which question is worth asking. The zero value knows nothing, and
+// takes every key to be free.
+type glimpse struct {
+	keys   map[string][]holding
+	leases map[string]*seen
+	ended  map[string]int64 // attempts that ended lately
+	order  []string         // of ended, oldest first
+	used   map[string]int64 // last uses under LeastRecentlyUsed, in microseconds
+}
+
+// seen is a lease that a server told of.
+type seen struct {
+	id      string
+	attempt int64
+	until   time.Time // when it ends unless renewed
+	units   []unit
+}
+
+// A holding is one unit of a key.
+type holding struct {
+	lease *seen
+	mode  mode
+}
+
+// endedKept is how many ends of leases are remembered.
+const endedKept = 512
+
+// observe takes in an answer to a question about keys; nil means all there are.
+//
+// The answer may be older than what was published since, as the two come on
+// different connections. So a lease that is known to have ended stays so.
+func (g *glimpse) observe(keys []string, leases []*seen) {
+	if keys == nil {
+		g.keys, g.leases = nil, nil
+	}
+	for _, k := range keys {
+		for len(g.keys[k]) > 0 {
+			g.remove(g.keys[k][0].lease)
+		}
+	}
+	for _, l := range leases {
+		if at, ok := g.ended[l.id]; !ok || l.attempt > at {
+			g.put(l)
+		}
+	}
+}
+
+// put enters a lease.
+func (g *glimpse) put(l *seen) {
+	if old := g.leases[l.id]; old != nil {
+		g.remove(old)
+	}
+	if g.leases == nil {
+		g.leases, g.keys = make(map[string]*seen), make(map[string][]holding)
+	}
+	g.leases[l.id] = l
+	for _, u := range l.units {
+		g.keys[u.name] = append(g.keys[u.name], holding{l, u.mode})
+	}
+}
+
+func (g *glimpse) remove(l *seen) {
+	if g.leases[l.id] == l {
+		delete(g.leases, l.id)
+	}
+	for _, u := range l.units {
+		rest := slices.DeleteFunc(g.keys[u.name], func(h holding) bool { return h.lease == l })
+		if len(rest) == 0 {
+			delete(g.keys, u.name)
+		} else {
+			g.keys[u.name] = rest
+		}
+	}
+}
+
+// drop takes out a lease by its id.
+func (g *glimpse) drop(id string) {
+	if l := g.leases[id]; l != nil {
+		g.remove(l)
+	}
+}
+
+// end notes that an attempt of a lease, and those before it, are over. It
+// reports whether that was news.
+func (g *glimpse) end(id string, attempt int64) bool {
+	if g.ended == nil {
+		g.ended = make(map[string]int64)
+	}
+	if at, ok := g.ended[id]; !ok {
+		g.order = append(g.order, id)
+		if len(g.order) > endedKept {
+			delete(g.ended, g.order[0])
+			g.order = g.order[1:]
+		}
+		g.ended[id] = attempt
+	} else {
+		g.ended[id] = max(at, attempt)
+	}
+	l := g.leases[id]
+	if l == nil || l.attempt > attempt {
+		return false
+	}
+	g.remove(l)
+	return true
+}
+
+// units is how a key is taken.
+func (g *glimpse) units(key string, now time.Time) (u sched.Units) {
+	for _, h := range g.keys[key] {
+		if h.lease.until.After(now) {
+			h.mode.addTo(&u)
+		}
+	}
+	return u
+}
+
+// prune forgets what ended unheard: a view that is not told grows for ever.
+func (g *glimpse) prune(now time.Time) {
+	for _, l := range g.leases {
+		if !l.until.After(now) {
+			g.remove(l)
+		}
+	}
+}
+
+// A view is what all servers said, and what attempts of this process are about
+// to take.
+type view struct {
+	servers []glimpse
+	claims  glimpse
+}
+
+// A freeFunc says how many units of a key a requirement could take.
+type freeFunc func(r *lockcore.Requirement, key string) int
+
+// freeAt is what one server would give.
+func (v *view) freeAt(i int, now time.Time) freeFunc {
+	return func(r *lockcore.Requirement, key string) int {
+		u := v.servers[i].units(key, now)
+		return u.Free(r)
+	}
+}
+
+// freeByMajority is what a majority would give: of the free units on each
+// server, the number that a majority has or exceeds. Servers for which heard is
+// false give nothing; a nil heard stands for all.
+func (v *view) freeByMajority(heard []bool, now time.Time) freeFunc {
+	counts := make([]int, len(v.servers))
+	return func(r *lockcore.Requirement, key string) int {
+		for i := range counts {
+			counts[i] = 0
+			if heard == nil || heard[i] {
+				u := v.servers[i].units(key, now)
+				counts[i] = u.Free(r)
+			}
+		}
+		slices.Sort(counts)
+		return counts[len(counts)-majority(len(counts))]
+	}
+}
+
+// bare fits a freeFunc to [lockcore.Match].
+func (v *view) bare(reqs []lockcore.Requirement, free freeFunc) func(int, string) int {
+	return func(r int, key string) int { return free(&reqs[r], key) }
+}
+
+// beside is bare, bounded by what is claimed in this process.
+func (v *view) beside(reqs []lockcore.Requirement, free freeFunc, now time.Time) func(int, string) int {
+	return func(r int, key string) int {
+		n := free(&reqs[r], key)
+		if n > 0 && len(v.claims.keys[key]) > 0 {
+			u := v.claims.units(key, now)
+			n = min(n, u.Free(&reqs[r]))
+		}
+		return n
+	}
+}
+
+// hold notes a lease that this process was just granted.
+func (v *view) hold(id string, attempt int64, until time.Time, units []unit) {
+	l := &seen{id: id, attempt: attempt, until: until, units: units}
+	for i := range v.servers {
+		v.servers[i].put(l)
+	}
+}
+
+// order is the order in which candidates are looked at. The last use of a key is
+// the latest that any server knows of.
+func (v *view) order(reqs []lockcore.Requirement, rnd sched.Rand) func(int) func(int) int {
+	return sched.Order(reqs, func(key string) int64 {
+		var at int64
+		for i := range v.servers {
+			at = max(at, v.servers[i].used[key])
+		}
+		return at
+	}, rnd)
+}
+
+// nextEnd is when the next lease ends that a server told of, or zero.
+func (g *glimpse) nextEnd(now time.Time) (at time.Time) {
+	for _, l := range g.leases {
+		if l.until.After(now) && (at.IsZero() || l.until.Before(at)) {
+			at = l.until
+		}
+	}
+	return at
+}
