@@ -16,8 +16,16 @@ type class struct {
 	reqs    []lockcore.Requirement
 	waiters int
 
-	pass  uint64 // the pass in which nothing was left for it
-	index int    // in the encoding being written
+	pass  uint64         // the pass in which nothing was left for it
+	units map[string]int // see keys
+
+	// In the pass limitPass, when limitClaims units were reserved, whoever is back
+	// before limit could be let past others.
+	limitPass   uint64
+	limitClaims int
+	limit       int64
+
+	index int // in the encoding being written
 }
 
 // signature identifies requirements by content. Tags are no part of it: the

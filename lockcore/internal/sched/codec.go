@@ -12,7 +12,7 @@ import (
 
 // Version is the version of the encoding. A state of another version is refused
 // rather than guessed at.
-const Version = 1
+const Version = 2
 
 // ErrVersion tells that a state was written by another version of this package.
 var ErrVersion = errors.New("state has another format version")
@@ -174,6 +174,7 @@ func (c *codec) lease(p **lease) {
 	c.strs(&l.parents)
 	c.str(&l.proc)
 	c.bool(&l.kept)
+	list(c, &l.promises, func(p *promise) { c.str(&p.to); num(c, &p.back) })
 }
 
 func (c *codec) waiter(p **waiter, classes []*class) {
@@ -203,6 +204,8 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 	c.strs(&w.parents)
 	num(c, &w.revision)
 	c.str(&w.proc)
+	num(c, &w.learned)
+	num(c, &w.broken)
 }
 
 // code walks the whole state. Maps go out as sorted lists, so that equal states
@@ -217,6 +220,8 @@ func (s *State) code(c *codec) {
 	num(c, &s.now)
 	num(c, &s.fence)
 	num(c, &s.seq)
+	num(c, &s.Policy)
+	num(c, &s.look)
 	codeMap(c, s.leases, c.lease)
 	codeMap(c, s.lapsed, c.lease)
 
@@ -268,5 +273,5 @@ func (s *State) derive() {
 			s.nested++
 		}
 	}
-	// next stays 0: the first step looks at everything.
+	// next and due stay 0: the first step looks at everything.
 }

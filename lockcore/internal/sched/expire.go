@@ -11,10 +11,11 @@ import (
 func (s *State) begin(now int64, rnd Rand) {
 	s.init()
 	s.now = max(s.now, now)
+	s.settle()
 	if s.now < s.next {
 		return
 	}
-	if s.expire() {
+	if s.expire() || s.look != 0 && s.look <= s.now {
 		s.schedule(rnd)
 		// What was granted just now may be what expires next; expiresAt has seen it.
 	}
@@ -42,7 +43,7 @@ func (s *State) expire() (changed bool) {
 		}
 	}
 	for _, w := range slices.Clone(s.queue) {
-		if w.expires <= s.now {
+		if w.expires <= s.now && !s.Untiring {
 			s.remove(w)
 			changed = true
 			continue
@@ -53,6 +54,9 @@ func (s *State) expire() (changed bool) {
 		if l.expires+int64(lapsedKept) <= s.now {
 			delete(s.lapsed, id)
 		}
+	}
+	if s.look > s.now {
+		s.expiresAt(s.look)
 	}
 	return changed
 }

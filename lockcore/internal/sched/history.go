@@ -30,13 +30,50 @@ type holds struct {
 const (
 	holdsKept   = 20   // durations per test
 	historyKept = 1000 // tests
+	// historyAge is how long a test is remembered that does not run any more.
+	historyAge = 90 * 24 * time.Hour
 )
 
-// learn remembers how long the test held what it asked for.
+// learn remembers how long the test held what it asked for, and tells those of
+// the same test that wait.
 func (s *State) learn(l *lease) {
-	if l.owner.Test != "" {
-		s.History.add(historyKey(l.owner, l.reqs), s.now, []time.Duration{time.Duration(s.now - l.since)})
+	if l.owner.Test == "" {
+		return
 	}
+	s.History.add(historyKey(l.owner, l.reqs), s.now, []time.Duration{time.Duration(s.now - l.since)})
+	var expect time.Duration
+	for _, w := range s.queue {
+		if w.owner.Test == l.owner.Test && w.owner.Package == l.owner.Package && sameNames(w.class.reqs, l.reqs) {
+			if expect == 0 {
+				expect = s.recall(l.owner, l.reqs)
+			}
+			w.learned = expect
+		}
+	}
+}
+
+// recall is how long the test will hold what it asks for, by what it took the
+// last times; 0 if nothing is known.
+func (s *State) recall(o lockcore.Owner, reqs []lockcore.Requirement) time.Duration {
+	if o.Test == "" || len(s.History.tests) == 0 {
+		return 0
+	}
+	t := s.History.tests[historyKey(o, reqs)]
+	if t == nil || s.now-t.at > int64(historyAge) {
+		return 0
+	}
+	return max(t.median(), 1)
+}
+
+// median is the middle of the durations, the later of two. One that ended early
+// and one that hung do not move it.
+func (t *holds) median() time.Duration {
+	sorted := slices.Sorted(slices.Values(t.last))
+	return sorted[len(sorted)/2]
+}
+
+func sameNames(a, b []lockcore.Requirement) bool {
+	return slices.EqualFunc(a, b, func(a, b lockcore.Requirement) bool { return a.Name == b.Name })
 }
 
 // add appends durations that are not stored yet.

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"slices"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -13,17 +14,32 @@ import (
 // Reservations are worked out anew in every pass and stored nowhere. Keeping
 // them up to date instead would be faster for many pools, and was rejected: what
 // cannot be stale needs no proof that it is not.
+//
+// A pass ends when it has let somebody past others, because those have to
+// reserve anew, before anybody else looks at what is left.
 func (s *State) schedule(rnd Rand) {
+	s.look = 0
 	for len(s.queue) > 0 {
 		p := s.pass(rnd)
-		if s.nested == 0 || !p.untangle(rnd) {
+		if p.passed == nil && (s.nested == 0 || !p.untangle(rnd)) {
+			s.lookAt(p.look)
 			return
 		}
 	}
 }
 
+// lookAt sees to it that somebody looks when the shadow of a waiter is reached,
+// and it still waits: then a holder has overrun, and who was too long to be let
+// past may not be so any more.
+func (s *State) lookAt(at int64) {
+	if at != never {
+		s.look = max(at, s.now+int64(time.Millisecond))
+		s.expiresAt(s.look)
+	}
+}
+
 func (s *State) pass(rnd Rand) *pass {
-	p := &pass{s: s, number: s.passes(), open: len(s.classes)}
+	p := s.newPass()
 	var served []*waiter
 	for _, w := range s.queue {
 		if p.finished() {
@@ -31,7 +47,10 @@ func (s *State) pass(rnd Rand) *pass {
 		}
 		if picks := p.serve(w, rnd); picks != nil {
 			served = append(served, w)
-			s.grant(w, picks)
+			s.grant(w, picks, p.passed)
+		}
+		if p.passed != nil {
+			break
 		}
 	}
 	for _, w := range served {
@@ -40,10 +59,10 @@ func (s *State) pass(rnd Rand) *pass {
 	return p
 }
 
-// passes numbers the passes, so that marks of an old one need no clearing.
-func (s *State) passes() uint64 {
+// newPass numbers the passes, so that marks of an old one need no clearing.
+func (s *State) newPass() *pass {
 	s.passCount++
-	return s.passCount
+	return &pass{s: s, number: s.passCount, open: len(s.classes), look: never}
 }
 
 // A pass is one walk along the queue.
@@ -53,6 +72,9 @@ type pass struct {
 	open     int              // classes for which there may be something left
 	reserved map[string]units // by the waiters passed so far
 	claims   []claim          // the same, by waiter
+	passed   []promise        // what those are promised past whom the last one served was let
+	look     int64            // the first shadow
+	looking  bool             // nobody is to be let past others
 }
 
 // A claim is one unit reserved by a blocked waiter.
@@ -63,18 +85,27 @@ type claim struct {
 }
 
 // finished reports whether nobody further back can get or reserve anything.
-func (p *pass) finished() bool { return p.open == 0 }
+//
+// Where something is reserved, somebody further back may be let past.
+func (p *pass) finished() bool {
+	return p.open == 0 && (len(p.claims) == 0 || p.s.Policy != lockcore.Backfill)
+}
 
 // serve returns what the waiter gets, by requirement, or nil after reserving
 // what it could use.
 func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	c := w.class
 	if c.pass == p.number {
-		return nil
+		return p.backfill(w, rnd)
 	}
 	picks, complete := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, p.reserved), nil)
 	if !complete {
-		p.reserve(w, picks)
+		if picks := p.backfill(w, rnd); picks != nil {
+			return picks
+		}
+		if p.s.Policy != Greedy {
+			p.reserve(w, picks)
+		}
 		if !p.anyLeft(c) {
 			c.pass = p.number
 			p.open--
@@ -203,7 +234,8 @@ func (p *pass) anyLeft(c *class) bool {
 
 // reservations lists, for people, what is kept aside for whom.
 func (s *State) reservations() map[*waiter][]string {
-	p := pass{s: s, number: s.passes(), open: len(s.classes)}
+	p := s.newPass()
+	p.looking = true
 	out := make(map[*waiter][]string)
 	for _, w := range s.queue {
 		if p.finished() {

@@ -42,6 +42,12 @@ type State struct {
 	// History is what was learned about how long tests hold. It is no part of the
 	// encoding either; a nil one is made at the first step.
 	History *History
+	// Policy says who may be served before somebody who came earlier. All who use
+	// a state have to use the same; the encoding carries it.
+	Policy lockcore.Policy
+	// Untiring takes it that waiters are there without being heard of: for a
+	// simulation, in which nobody dies. It is no part of the encoding.
+	Untiring bool
 
 	now     int64 // latest moment seen: the clock of a step never goes back
 	fence   uint64
@@ -52,6 +58,7 @@ type State struct {
 	waiting map[string]*waiter
 	used    map[string]int64 // last use of keys that were chosen by LeastRecentlyUsed
 	gone    []ended
+	look    int64 // when a waiter that lets others past it should have been served; 0: none does
 
 	// What follows is derived.
 	keys      map[string]*holding
@@ -59,6 +66,7 @@ type State struct {
 	nested    int // waiters with parents
 	passCount uint64
 	next      int64 // nothing expires before; a lower bound
+	due       int64 // no promise is broken before; a lower bound
 	granted   []Granted
 }
 
@@ -78,6 +86,7 @@ type lease struct {
 	parents     []string
 	proc        string // of whom it must be taken when that process is dead
 	kept        bool   // stays until it expires, whatever its process does
+	promises    []promise
 }
 
 // A waiter is a ticket in line.
@@ -95,6 +104,11 @@ type waiter struct {
 	parents  []string
 	revision int
 	proc     string
+	learned  time.Duration // what its test took the last times; 0: unknown
+	broken   int           // promises made to it
+
+	shadow     int64 // as of the pass shadowPass
+	shadowPass uint64
 }
 
 // rank orders the queue.

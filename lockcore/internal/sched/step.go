@@ -38,6 +38,9 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 		s.revise(w, t)
 		s.schedule(rnd)
 	}
+	if w.learned == 0 {
+		w.learned = s.recall(w.owner, w.class.reqs)
+	}
 	if l := s.leases[t.ID]; l != nil {
 		// Whoever asks is there to take it: no need to be told or to confirm.
 		s.granted = slices.DeleteFunc(s.granted, func(g Granted) bool { return g.ID == t.ID })
@@ -70,7 +73,11 @@ func (s *State) direct(t *lockcore.Ticket, proc string, rnd Rand) *lockcore.Gran
 	if !complete {
 		return nil
 	}
-	l := s.hold(newLease(t, proc), t.Requirements, picks)
+	l := newLease(t, proc)
+	if l.expect == 0 {
+		l.expect = s.recall(t.Owner, t.Requirements)
+	}
+	s.hold(l, t.Requirements, picks)
 	return grantOf(l, t)
 }
 
@@ -83,8 +90,9 @@ func grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
 }
 
 // grant turns a waiter into a holder and notes that it has to be told.
-func (s *State) grant(w *waiter, picks [][]string) {
-	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expect, reason: w.reason, parents: w.parents, proc: w.proc}
+func (s *State) grant(w *waiter, picks [][]string, promises []promise) {
+	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, promises: promises}
+	s.promised(l)
 	l.provisional = s.now + int64(Provisional)
 	s.hold(l, w.class.reqs, picks)
 	s.expiresAt(l.provisional)
@@ -119,6 +127,7 @@ func (s *State) enqueue(t *lockcore.Ticket, proc string) *waiter {
 	w := &waiter{id: t.ID, owner: t.Owner, priority: t.Priority, arrived: s.now - int64(t.Waited), seq: s.seq, ttl: t.TTL,
 		expect: t.Expect, reason: t.Reason, parents: t.Parents, revision: t.Revision, proc: proc}
 	w.expires = s.now + missed*int64(Poll(w.ttl))
+	w.learned = s.recall(t.Owner, t.Requirements)
 	s.join(w, t.Requirements)
 	s.line(w)
 	s.expiresAt(w.expires)
@@ -140,6 +149,7 @@ func (s *State) revise(w *waiter, t *lockcore.Ticket) {
 	s.leave(w)
 	s.join(w, t.Requirements)
 	w.revision = t.Revision
+	w.learned = s.recall(w.owner, w.class.reqs)
 }
 
 // remove takes a waiter out of the line.

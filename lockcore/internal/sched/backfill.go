@@ -1,0 +1,273 @@
+package sched
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Greedy is a policy for comparison only: nothing is reserved, whoever fits
+// takes. It is what locks that are polled for amount to, and it starves those
+// who want much.
+const Greedy lockcore.Policy = -1
+
+const (
+	// never is the expected end of what nothing is known of.
+	never int64 = math.MaxInt64
+	// nobody is a moment before which nobody is back.
+	nobody int64 = math.MinInt64
+)
+
+// later adds without overflow: whoever says that he holds for 300 years means
+// "for ever".
+func later(at int64, d time.Duration) int64 {
+	if int64(d) > never-1-at {
+		return never - 1
+	}
+	return at + int64(d)
+}
+
+// expectation is how long the waiter will hold what it asks for: what it says
+// itself, else what its test took the last times, else 0: unknown.
+func (w *waiter) expectation() time.Duration {
+	if w.expect > 0 {
+		return w.expect
+	}
+	return w.learned
+}
+
+// expectedEnd is when the lease will be given back. One that has overrun its
+// expectation is expected to take half as long again as it has taken: whatever
+// hangs has always taken longest already, and a guess that grows with it lets
+// the short ones go round it.
+func (s *State) expectedEnd(l *lease) int64 {
+	switch {
+	case l.kept:
+		return l.expires
+	case l.expect <= 0:
+		return never
+	}
+	end := later(l.since, l.expect)
+	if end <= s.now {
+		end = later(s.now, time.Duration(s.now-l.since)/2)
+	}
+	return end
+}
+
+// expectedEndFor is the same in the eyes of a waiter that the lease was let
+// past: until the promise that was made to the waiter is broken, it is taken to
+// be kept. Otherwise promises could push each other away without any of them
+// being broken.
+func (s *State) expectedEndFor(w *waiter, l *lease) int64 {
+	end := s.expectedEnd(l)
+	for _, p := range l.promises {
+		if p.to == w.id {
+			end = min(end, p.back)
+		}
+	}
+	return end
+}
+
+// shadow is the earliest moment at which, by the expected ends, everything that
+// the blocked waiter asks for could be had at once; never if that hangs on a
+// holder of whom nothing is known. What is reserved for earlier waiters counts
+// as taken until they have come and gone.
+func (p *pass) shadow(w *waiter) int64 {
+	if w.shadowPass == p.number {
+		return w.shadow
+	}
+	w.shadowPass, w.shadow = p.number, never
+	takers := p.takers(w)
+	ends := []int64{p.s.now}
+	for _, ts := range takers {
+		for _, t := range ts {
+			if t.end > p.s.now && t.end != never {
+				ends = append(ends, t.end)
+			}
+		}
+	}
+	slices.Sort(ends)
+	ends = slices.Compact(ends)
+	reqs := w.class.reqs
+	if i := firstTrue(len(ends), func(i int) bool {
+		_, ok := lockcore.Match(reqs, func(r int, key string) int {
+			var u units
+			for _, t := range takers[key] {
+				if t.end > ends[i] {
+					u.add(t.mode)
+				}
+			}
+			return u.free(&reqs[r])
+		}, nil)
+		return ok
+	}); i < len(ends) {
+		w.shadow = ends[i]
+	}
+	if w.shadow > p.s.now && w.shadow != never {
+		p.look = min(p.look, w.shadow)
+	}
+	return w.shadow
+}
+
+// firstTrue is the least i in [0, n) for which f holds, if it holds for all
+// above; n if there is none.
+func firstTrue(n int, f func(i int) bool) int {
+	lo, hi := 0, n
+	for lo < hi {
+		if mid := (lo + hi) / 2; f(mid) {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return lo
+}
+
+// A taker is one unit of a key that is taken until a moment.
+type taker struct {
+	mode *lockcore.Requirement
+	end  int64
+}
+
+// takers lists by key who is in the way of a waiter: holders, and earlier
+// waiters with their reservations.
+func (p *pass) takers(w *waiter) map[string][]taker {
+	out := make(map[string][]taker, len(w.class.keys()))
+	for k := range w.class.keys() {
+		h := p.s.keys[k]
+		if h == nil {
+			continue
+		}
+		ts := make([]taker, 0, len(h.leases))
+		for i, l := range h.leases {
+			if i > 0 && h.leases[i-1] == l {
+				continue // its units were all listed when it was first met
+			}
+			end := p.s.expectedEndFor(w, l)
+			for r, keys := range l.obtained {
+				for _, o := range keys {
+					if o == k {
+						ts = append(ts, taker{&l.reqs[r], end})
+					}
+				}
+			}
+		}
+		out[k] = ts
+	}
+	for _, c := range p.claims {
+		if c.w == w {
+			break // claims are in the order of the queue
+		}
+		if w.class.keys()[c.key] == 0 {
+			continue
+		}
+		end := p.shadow(c.w)
+		if end != never {
+			end = later(end, c.w.expectation())
+		}
+		out[c.key] = append(out[c.key], taker{&c.w.class.reqs[c.req], end})
+	}
+	return out
+}
+
+// bound is the moment before which whoever uses what is reserved for the waiter
+// has to be back: its shadow time; nobody if that is unknown, or if too many
+// have broken their promise to it.
+func (p *pass) bound(w *waiter) int64 {
+	if w.broken >= w.class.budget() {
+		return nobody
+	}
+	if s := p.shadow(w); s != never {
+		return s
+	}
+	return nobody
+}
+
+// reservedAgainst adds up the reservations that count against a request that is
+// expected back at the moment.
+func (p *pass) reservedAgainst(back int64) map[string]units {
+	return p.claimsOf(func(v *waiter) bool { return p.bound(v) <= back })
+}
+
+// backfill returns what a waiter gets out of what is reserved for earlier ones
+// that it will not delay, as far as anybody knows; nil if that is not enough.
+func (p *pass) backfill(w *waiter, rnd Rand) [][]string {
+	if p.s.Policy != lockcore.Backfill || len(p.claims) == 0 || p.looking || w.expectation() <= 0 {
+		return nil
+	}
+	back := later(p.s.now, w.expectation())
+	if !p.mayPass(w.class, back) {
+		return nil
+	}
+	reqs := w.class.reqs
+	// As much as it can of what nobody has reserved, so that nobody is passed
+	// without need.
+	unclaimed, _ := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), p.s.visit(reqs, rnd))
+	free := p.s.freeBeside(reqs, p.reservedAgainst(back))
+	picks, ok := lockcore.Match(reqs, free, preferring(reqs, unclaimed, p.s.visit(reqs, rnd)))
+	if !ok {
+		return nil
+	}
+	p.passed = p.promisesOf(picks, back)
+	return picks
+}
+
+// preferring puts the keys that a requirement has first, and leaves the rest in
+// its order.
+func preferring(reqs []lockcore.Requirement, has [][]string, visit func(r int) func(int) int) func(r int) func(int) int {
+	return func(r int) func(int) int {
+		cands, at := reqs[r].Candidates, visit(r)
+		var first, rest []int
+		for i := range cands {
+			j := i
+			if at != nil {
+				j = at(i)
+			}
+			if slices.Contains(has[r], cands[j].Key) {
+				first = append(first, j)
+			} else {
+				rest = append(rest, j)
+			}
+		}
+		order := append(first, rest...)
+		return func(i int) int { return order[i] }
+	}
+}
+
+// mayPass reports whether a request of the class that is expected back at the
+// moment can be served if the reservations that do not count against it are
+// ignored. The class remembers up to when one has to be back for that, so that a
+// thousand waiters cost little more than one.
+func (p *pass) mayPass(c *class, back int64) bool {
+	if c.limitPass == p.number && (back >= c.limit || c.limitClaims == len(p.claims)) {
+		return back < c.limit // further reservations can only lower it
+	}
+	c.limitPass, c.limitClaims, c.limit = p.number, len(p.claims), nobody
+	fits := func(reserved map[string]units) bool {
+		_, ok := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, reserved), nil)
+		return ok
+	}
+	if !fits(nil) {
+		return false
+	}
+	var bounds []int64 // the latest first
+	for _, cl := range p.claims {
+		if c.keys()[cl.key] > 0 {
+			if b := p.bound(cl.w); b != nobody && !slices.Contains(bounds, b) {
+				bounds = append(bounds, b)
+			}
+		}
+	}
+	slices.SortFunc(bounds, func(a, b int64) int {
+		if a > b {
+			return -1
+		}
+		return 1
+	})
+	if i := firstTrue(len(bounds), func(i int) bool { return fits(p.reservedAgainst(bounds[i] - 1)) }); i < len(bounds) {
+		c.limit = bounds[i]
+	}
+	return back < c.limit
+}
