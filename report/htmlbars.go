@@ -1,0 +1,157 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// causeFills are the patterns of causes. They differ without colours.
+var causeFills = map[Cause]string{PoolFull: "full", Behind: "behind", Orphan: "orphan", Kept: "keptby", Foreign: "foreign", StoreFault: "fault", Unknown: "unknown"}
+
+// causeHelp is what makes the time of a cause shorter.
+var causeHelp = map[Cause]string{
+	PoolFull:   "more resources, or shorter holds",
+	Behind:     "fewer or smaller requests for many at once; Expect, so that short ones may go first",
+	Orphan:     "shorter leases (RTEST_TTL)",
+	Kept:       "a shorter HoldOnFail, or freeing by hand (rtest-report free)",
+	Foreign:    "a look at what else uses the resources",
+	StoreFault: "a look at the lock server and the network",
+	Unknown:    "events of all runs that share the resources, in one report",
+}
+
+// stack draws a bar whose parts are causes.
+func (c *chart) stack(x, y, width, height float64, blame []CauseTime, all eventlog.MS, who string) {
+	if all <= 0 {
+		return
+	}
+	var done eventlog.MS
+	for _, b := range blame {
+		x0, x1 := width*float64(done)/float64(all), width*float64(done+b.Time)/float64(all)
+		done += b.Time
+		c.rect(x+x0, y, max(0.5, x1-x0), height, causeFills[b.Cause], fmt.Sprintf("%s%s: %s, %s", who, b.Cause, short(b.Time), percent(float64(b.Time)/float64(all))))
+	}
+}
+
+func causeLegend(blame []CauseTime) (l []legend) {
+	for _, b := range blame {
+		l = append(l, legend{causeFills[b.Cause], string(b.Cause)})
+	}
+	return l
+}
+
+// causesChart is what all waits were spent on, as one bar.
+func causesChart(rep *Report) chart {
+	all := sum(rep.Blame)
+	c := chart{ID: "causes", Title: "What the waits were spent on", W: chartWidth, H: 34, Legend: causeLegend(rep.Blame)}
+	c.stack(0, 2, chartWidth, 30, rep.Blame, all, "")
+	if all > 0 {
+		c.Desc = "One bar for " + short(all) + " of waiting: " + blameWords(rep.Blame, all) + "."
+	}
+	return c
+}
+
+func causesTable(rep *Report) htmlTable {
+	t := htmlTable{Caption: "Causes of waiting", Head: []string{"cause", "time", "share", "what helps"}, Words: 1}
+	all := sum(rep.Blame)
+	for _, b := range rep.Blame {
+		t.Rows = append(t.Rows, []string{string(b.Cause), short(b.Time), percent(portion(b.Time, all)), causeHelp[b.Cause]})
+	}
+	return t
+}
+
+const blameRows = 12
+
+// blameChart is how much waiting each holder caused.
+func blameChart(rep *Report) chart {
+	c := chart{ID: "blame", Title: "Who was waited for", W: chartWidth}
+	var blamed []HolderGroup
+	for _, h := range rep.Holders {
+		if h.Caused > 0 {
+			blamed = append(blamed, h)
+		}
+	}
+	shown := blamed[:min(len(blamed), blameRows)]
+	others := HolderGroup{}
+	times := map[Cause]eventlog.MS{}
+	for _, h := range blamed[len(shown):] {
+		others.Caused += h.Caused
+		for _, b := range h.Blame {
+			times[b.Cause] += b.Time
+		}
+	}
+	used := map[Cause]bool{}
+	for _, cause := range Causes {
+		if times[cause] > 0 {
+			others.Blame = append(others.Blame, CauseTime{cause, times[cause]})
+		}
+	}
+	if n := len(blamed) - len(shown); n > 0 {
+		others.Test = fmt.Sprintf("%d others", n)
+		shown = append(shown[:len(shown):len(shown)], others)
+	}
+	longest := eventlog.MS(1)
+	var names []string
+	for _, h := range shown {
+		longest = max(longest, h.Caused)
+		names = append(names, h.Holder.String())
+	}
+	c.fit(names...)
+	const room = 90 // for the number after the bar
+	y := 4.0
+	for _, h := range shown {
+		c.label(y+rowHeight-5, h.Holder.String())
+		width := (chartWidth - c.Left - room) * float64(h.Caused) / float64(longest)
+		c.stack(c.Left, y, width, rowHeight, h.Blame, h.Caused, h.Holder.String()+", ")
+		c.text(c.Left+width+6, y+rowHeight-5, "", "tick", short(h.Caused))
+		y += rowHeight + rowGap
+		for _, b := range h.Blame {
+			used[b.Cause] = true
+		}
+	}
+	for _, cause := range Causes {
+		if used[cause] {
+			c.Legend = append(c.Legend, legend{causeFills[cause], string(cause)})
+		}
+	}
+	c.H = y + 2
+	if len(shown) > 0 {
+		c.Desc = fmt.Sprintf("A bar for each test that others waited for, longest first, divided by cause. The first is %s with %s.", plain(shown[0].Holder.String()), short(shown[0].Caused))
+	}
+	return c
+}
+
+const waitRows = 15
+
+// waitsChart compares how long requests of each group waited.
+func waitsChart(id, title string, groups []Group) chart {
+	c := chart{ID: id, Title: title, W: chartWidth, Legend: []legend{{"held", "up to P50"}, {"top", "up to P95"}, {"line", "to the longest"}}}
+	shown := groups[:min(len(groups), waitRows)]
+	longest := eventlog.MS(1)
+	var names []string
+	for _, g := range shown {
+		longest = max(longest, g.Wait.Max)
+		names = append(names, g.Name)
+	}
+	c.fit(names...)
+	const room = 90
+	x := func(m eventlog.MS) float64 { return (chartWidth - c.Left - room) * float64(m) / float64(longest) }
+	y := 4.0
+	for _, g := range shown {
+		c.label(y+rowHeight-5, g.Name)
+		tip := fmt.Sprintf("%s: %s, P50 %s, P95 %s, longest %s", plain(g.Name), count(g.Requests, "request"), short(g.Wait.P50), short(g.Wait.P95), short(g.Wait.Max))
+		c.line(c.Left+x(g.Wait.P95), y+rowHeight/2, c.Left+x(g.Wait.Max), y+rowHeight/2, "whisker")
+		c.rect(c.Left, y+2, max(1, x(g.Wait.P95)), rowHeight-4, "top", tip)
+		c.rect(c.Left, y+2, max(1, x(g.Wait.P50)), rowHeight-4, "held", tip)
+		c.text(c.Left+x(g.Wait.Max)+6, y+rowHeight-5, "", "tick", short(g.Wait.P95)+" P95")
+		y += rowHeight + rowGap
+	}
+	if n := len(groups) - len(shown); n > 0 {
+		c.text(c.Left-8, y+rowHeight-5, "end", "name", fmt.Sprintf("%d others", n))
+		c.text(c.Left, y+rowHeight-5, "", "tick", "with less time waited in all")
+		y += rowHeight + rowGap
+	}
+	c.H = y + 2
+	c.Desc = "A bar for each: dark up to the median wait, light up to the 95th percentile, a line to the longest wait."
+	return c
+}
