@@ -159,6 +159,11 @@ func (s *Server) ready() error {
 			return fmt.Errorf("redistest: redis-server on %s ended at once:\n%s", s.Addr, s.logs.String())
 		case <-time.After(5 * time.Millisecond):
 		}
+		if c, err := net.Dial("tcp", s.Addr); err != nil {
+			continue // not there yet: go-redis would log that
+		} else {
+			c.Close()
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := s.admin().Do(ctx, "PING").Err()
 		cancel()

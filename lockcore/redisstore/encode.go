@@ -1,0 +1,226 @@
+package redisstore
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// The records in Redis are words with blanks between them, so the bytes that
+// separate them are escaped in keys and ids; most have none.
+//
+// JSON would do it too, but not every key is UTF-8, and the scripts would spend
+// more time on it than on everything else.
+
+const hexDigits = "0123456789ABCDEF"
+
+func special(b byte) bool {
+	return b <= ' ' || b == '%' || b == '|' || b == '@' || b == '#' || b == 0x7f
+}
+
+func escape(s string) string {
+	i := 0
+	for i < len(s) && !special(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	return string(appendEscaped(nil, s))
+}
+
+func appendEscaped(buf []byte, s string) []byte {
+	start := 0
+	for i := range len(s) {
+		if b := s[i]; special(b) {
+			buf = append(buf, s[start:i]...)
+			buf = append(buf, '%', hexDigits[b>>4], hexDigits[b&15])
+			start = i + 1
+		}
+	}
+	return append(buf, s[start:]...)
+}
+
+func unescape(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				out = append(out, byte(n))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, s[i])
+	}
+	return string(out)
+}
+
+// info is what only people read of a lease or a ticket. The scripts pass it on
+// as it is.
+type info struct {
+	Owner  lockcore.Owner `json:"o"`
+	Reason string         `json:"r,omitempty"`
+	Expect int64          `json:"e,omitempty"` // µs
+	Names  []string       `json:"n,omitempty"` // of the requirements, if any has one
+}
+
+func infoOf(t *lockcore.Ticket) string {
+	in := info{Owner: t.Owner, Reason: t.Reason, Expect: t.Expect.Microseconds()}
+	for _, r := range t.Requirements {
+		if r.Name != "" {
+			in.Names = make([]string, len(t.Requirements))
+			for i := range t.Requirements {
+				in.Names[i] = t.Requirements[i].Name
+			}
+			break
+		}
+	}
+	data, err := json.Marshal(in)
+	if err != nil {
+		return "{}" // unreachable: it has only strings and numbers
+	}
+	return string(data)
+}
+
+func decodeInfo(s string) (in info) {
+	_ = json.Unmarshal([]byte(s), &in) // another version's record is shown without details
+	return in
+}
+
+func (in *info) name(i int) string {
+	if i < len(in.Names) {
+		return in.Names[i]
+	}
+	return ""
+}
+
+// mode is how a requirement takes its keys: x, s, or n and the number of seats.
+func mode(r *lockcore.Requirement) string {
+	switch {
+	case r.Shared:
+		return "s"
+	case r.Seats > 0:
+		return "n" + strconv.Itoa(r.Seats)
+	}
+	return "x"
+}
+
+func setMode(r *lockcore.Requirement, mode string) {
+	switch {
+	case mode == "s":
+		r.Shared = true
+	case strings.HasPrefix(mode, "n"):
+		r.Seats, _ = strconv.Atoi(mode[1:])
+	}
+}
+
+var choices = map[lockcore.Choice]string{lockcore.Random: "r", lockcore.InOrder: "o", lockcore.LeastRecentlyUsed: "l"}
+
+func choice(letter string) lockcore.Choice {
+	for c, l := range choices {
+		if l == letter {
+			return c
+		}
+	}
+	return lockcore.Random
+}
+
+// heading is a requirement without its candidates, as the scripts read it.
+func heading(r *lockcore.Requirement) []byte {
+	buf := make([]byte, 0, 64)
+	buf = append(buf, mode(r)...)
+	buf = append(buf, ' ')
+	buf = strconv.AppendInt(buf, int64(r.Units()), 10)
+	buf = append(buf, ' ')
+	buf = append(buf, choices[r.Choice]...)
+	return append(buf, ' ')
+}
+
+func appendKeys(buf []byte, cands []lockcore.Candidate) []byte {
+	for i := range cands {
+		if i > 0 {
+			buf = append(buf, ' ')
+		}
+		buf = appendEscaped(buf, cands[i].Key)
+	}
+	return buf
+}
+
+func splitKeys(s string) []string {
+	keys := strings.Fields(s)
+	for i := range keys {
+		keys[i] = unescape(keys[i])
+	}
+	return keys
+}
+
+// encodeGot writes what a lease got: "mode key key|mode key", by requirement.
+func encodeGot(g *lockcore.Grant) string {
+	var buf []byte
+	for r, keys := range g.Obtained {
+		if r > 0 {
+			buf = append(buf, '|')
+		}
+		var req lockcore.Requirement
+		if r < len(g.Ticket.Requirements) {
+			req = g.Ticket.Requirements[r]
+		}
+		buf = append(buf, mode(&req)...)
+		for _, k := range keys {
+			buf = append(buf, ' ')
+			buf = appendEscaped(buf, k)
+		}
+	}
+	return string(buf)
+}
+
+// decodeGot reads it. The requirements have what it says about them.
+func decodeGot(s string) (obtained [][]string, reqs []lockcore.Requirement) {
+	if s == "" {
+		return nil, nil
+	}
+	for part := range strings.SplitSeq(s, "|") {
+		m, keys, _ := strings.Cut(part, " ")
+		var req lockcore.Requirement
+		setMode(&req, m)
+		obtained = append(obtained, splitKeys(keys))
+		req.Need = len(obtained[len(obtained)-1])
+		reqs = append(reqs, req)
+	}
+	return obtained, reqs
+}
+
+func joinIDs(ids []string) string {
+	escaped := make([]string, len(ids))
+	for i, id := range ids {
+		escaped[i] = escape(id)
+	}
+	return strings.Join(escaped, " ")
+}
+
+func micros(d time.Duration) int64 { return max(0, d.Microseconds()) }
+
+func number(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		f, _ := strconv.ParseFloat(s, 64) // some servers write large scores as 1.7e+15
+		return int64(f)
+	}
+	return n
+}
+
+func moment(s string) time.Time { return time.UnixMicro(number(s)) }
+
+// cutGrant reads the message that tells of a grant: "id token got".
+func cutGrant(s string) (id string, token uint64, got string) {
+	id, rest, _ := strings.Cut(s, " ")
+	n, got, _ := strings.Cut(rest, " ")
+	return id, uint64(number(n)), got
+}

@@ -1,0 +1,96 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Renew implements [lockcore.Store]. Leases that the server does not have are
+// brought back in a second call, which tells it all about them.
+func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
+	if len(grants) == 0 {
+		return nil, nil
+	}
+	args := make([]any, 0, 2*len(grants))
+	for _, g := range grants {
+		s.hub.remove(escape(g.Ticket.ID))
+		args = append(args, escape(g.Ticket.ID), micros(g.Ticket.TTL))
+	}
+	replies, err := s.confirmed(ctx, s.scripts.renew, args, len(grants))
+	if err != nil {
+		return nil, err
+	}
+	errs := make([]error, len(grants))
+	var missing []int
+	for i, r := range replies {
+		if r == "M" {
+			missing = append(missing, i)
+		} else {
+			errs[i] = s.lost(r)
+		}
+	}
+	if len(missing) == 0 {
+		return errs, nil
+	}
+	args = args[:0]
+	for _, i := range missing {
+		g := grants[i]
+		args = append(args, escape(g.Ticket.ID), g.Token, micros(g.Ticket.TTL), micros(s.opts.LockDelay), joinIDs(g.Ticket.Parents), infoOf(g.Ticket), encodeGot(g))
+	}
+	if replies, err = s.confirmed(ctx, s.scripts.assert, args, len(missing)); err != nil {
+		return nil, err
+	}
+	for n, i := range missing {
+		errs[i] = s.lost(replies[n])
+	}
+	return errs, nil
+}
+
+// confirmed runs a script that answers in n words, and sees to it that enough
+// replicas have what it wrote. A renewal that they do not have does not count:
+// the one among them that becomes master would give the keys away too early.
+func (s *Store) confirmed(ctx context.Context, script *redis.Script, args []any, n int) (replies []string, err error) {
+	var v any
+	acks := 0
+	if s.opts.MinReplicas > 0 {
+		v, acks, err = s.runAcknowledged(ctx, script, args...)
+	} else {
+		v, err = s.run(ctx, script, args...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if acks < s.opts.MinReplicas {
+		return nil, fmt.Errorf("%s: %d of min_replicas=%d replicas have the renewal: see INFO replication", s, acks, s.opts.MinReplicas)
+	}
+	for _, r := range list(v) {
+		replies = append(replies, text(r))
+	}
+	if len(replies) != n {
+		return nil, fmt.Errorf("%s: the script gave %d answers to %d leases", s, len(replies), n)
+	}
+	return replies, nil
+}
+
+// lost turns an answer about a lease into an error: nil for an empty one, "T"
+// and why it has ended, or "H", a key and what is known of its holder.
+func (s *Store) lost(answer string) error {
+	kind, rest, _ := strings.Cut(answer, " ")
+	switch kind {
+	case "":
+		return nil
+	case "H":
+		key, holder, _ := strings.Cut(rest, " ")
+		if holder == "" {
+			return fmt.Errorf("it expired, and %q was given to somebody else since: %w", unescape(key), lockcore.ErrLost)
+		}
+		in := decodeInfo(holder)
+		return fmt.Errorf("it expired, and %q is held by %s now: %w", unescape(key), in.Owner, lockcore.ErrLost)
+	}
+	return fmt.Errorf("%s: %w", ended(rest), lockcore.ErrLost)
+}

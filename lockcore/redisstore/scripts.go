@@ -1,0 +1,145 @@
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+//go:embed lua/*.lua
+var sources embed.FS
+
+// The files that every operation begins with, in order. Lua has no modules in
+// Redis, so a script is these and the operation, one after the other.
+var common = []string{"base", "records", "solo", "keys", "registry", "match", "grant", "queue", "pass", "nested", "step"}
+
+// scripts are the operations, with or without interop.
+type scripts struct {
+	ask, renew, assert, release, withdraw, free, snapshot, list *redis.Script
+}
+
+var plain, withInterop = assemble("solo"), assemble("interop")
+
+func assemble(outside string) scripts {
+	script := func(op string) *redis.Script {
+		var b strings.Builder
+		for _, name := range append(append([]string(nil), common...), op) {
+			if name == "solo" {
+				name = outside
+			}
+			src, err := sources.ReadFile("lua/" + name + ".lua")
+			if err != nil {
+				panic(err) // the file is part of the program
+			}
+			b.Write(src)
+			b.WriteByte('\n')
+		}
+		return redis.NewScript(b.String())
+	}
+	return scripts{script("ask"), script("renew"), script("assert"), script("release"), script("withdraw"), script("free"), script("snapshot"), script("list")}
+}
+
+// run calls a script: by its digest, and with its text if the server does not
+// know it (any more). Every script begins with a seed for the choice among free
+// resources, because a server's own random numbers start alike each time.
+func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (any, error) {
+	v, err := script.Run(ctx, s.client, s.keys, s.seeded(args)...).Result()
+	return v, s.explain(err)
+}
+
+func (s *Store) seeded(args []any) []any {
+	return append([]any{rand.Int32()}, args...)
+}
+
+// runAcknowledged is run that also has the server say how many replicas have
+// what the script wrote. Both commands go in one write over one connection: the
+// server counts what that connection wrote, and everything before it.
+func (s *Store) runAcknowledged(ctx context.Context, script *redis.Script, args ...any) (v any, acks int, err error) {
+	node, err := s.node(ctx)
+	if err != nil {
+		return nil, 0, s.explain(err)
+	}
+	args = s.seeded(args)
+	try := func(call func(redis.Scripter) *redis.Cmd) (*redis.Cmd, *redis.Cmd) {
+		pipe := node.Pipeline()
+		cmd := call(pipe)
+		wait := pipe.Do(ctx, "WAIT", s.opts.MinReplicas, waitLimit.Milliseconds())
+		_, _ = pipe.Exec(ctx) // each command has its own error
+		return cmd, wait
+	}
+	cmd, wait := try(func(p redis.Scripter) *redis.Cmd { return script.EvalSha(ctx, p, s.keys, args...) })
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		cmd, wait = try(func(p redis.Scripter) *redis.Cmd { return script.Eval(ctx, p, s.keys, args...) })
+	}
+	if v, err = cmd.Result(); err != nil {
+		if cc, ok := s.client.(*redis.ClusterClient); ok {
+			cc.ReloadState(ctx) // the slot may have moved: the next call goes to its new place
+		}
+		return nil, 0, s.explain(err)
+	}
+	acks, err = wait.Int()
+	return v, acks, s.explain(err)
+}
+
+// waitLimit is how long a server waits for its replicas. They answer within a
+// round trip, unless they are gone.
+const waitLimit = time.Second
+
+// node is the server that has the namespace, as far as is known.
+func (s *Store) node(ctx context.Context) (redis.Cmdable, error) {
+	if cc, ok := s.client.(*redis.ClusterClient); ok {
+		return cc.MasterForKey(ctx, s.keys[0])
+	}
+	return s.client, nil
+}
+
+// hints say what to do about the errors that a server's state explains.
+var hints = []struct{ prefix, hint string }{
+	{"OOM", "the server is out of memory: raise its maxmemory, or remove what fills it"},
+	{"READONLY", "this server is a replica: name the master, or use redis+sentinel://"},
+	{"LOADING", "the server is still loading its data: try again soon"},
+	{"MISCONF", "the server cannot save its data and therefore refuses writes: see its log and its disk"},
+	{"NOREPLICAS", "the server has fewer replicas than its min-replicas-to-write"},
+	{"MASTERDOWN", "this replica has lost its master: name the master, or use redis+sentinel://"},
+	{"CLUSTERDOWN", "the cluster is not whole: see CLUSTER INFO"},
+	{"NOAUTH", "the server wants a password: redis://user:password@host, or redis://:password@host"},
+	{"WRONGPASS", "user or password is wrong; in the URL, / @ : # and ? in them are written %2F %40 %3A %23 %3F"},
+	{"NOPERM", "the user lacks a permission"},
+	{"WRONGTYPE", "another program uses a key of this name: choose another namespace, or delete the key"},
+	{"MAXCLIENTS", "the server has no connection left: raise its maxclients, or lower pool_size"},
+}
+
+// explain adds where the store is, and what can be done.
+func (s *Store) explain(err error) error {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return nil
+	}
+	for _, h := range hints {
+		if redis.HasErrorPrefix(err, h.prefix) || strings.HasPrefix(err.Error(), "ERR Error running script") && strings.Contains(err.Error(), h.prefix+" ") {
+			hint := h.hint
+			if h.prefix == "NOPERM" {
+				hint = fmt.Sprintf("%s: it needs ~%s* &%s* +@all -@dangerous, or at least the commands of the scripts", hint, s.base, s.base)
+			}
+			return fmt.Errorf("%s: %s (%w)", s, hint, err)
+		}
+	}
+	return fmt.Errorf("%s: %w", s, err)
+}
+
+// text is a reply that is a string; anything else is empty.
+func text(v any) string {
+	t, _ := v.(string)
+	return t
+}
+
+// list is a reply that is an array; anything else is empty.
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}

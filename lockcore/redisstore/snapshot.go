@@ -1,0 +1,169 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Snapshot implements [lockcore.Store]. With interop it lists the locks of
+// other programs too, which it looks for in the whole database.
+func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
+	v, err := s.run(ctx, s.scripts.snapshot)
+	if err != nil {
+		return lockcore.Snapshot{}, err
+	}
+	parts := list(v)
+	if len(parts) != 5 {
+		return lockcore.Snapshot{}, fmt.Errorf("%s: the script answered with %d parts, want 5", s, len(parts))
+	}
+	snap := lockcore.Snapshot{Time: moment(text(parts[0]))}
+	classes := classesOf(list(parts[2]), list(parts[3]))
+	reserved := make(map[string][]string)
+	for p := range slices.Chunk(list(parts[4]), 2) {
+		id := text(p[0])
+		reserved[id] = append(reserved[id], unescape(text(p[1])))
+	}
+	var ranks []ranked
+	for p := range slices.Chunk(list(parts[1]), 3) {
+		id, record, due := text(p[0]), text(p[1]), text(p[2])
+		if strings.HasPrefix(record, "L ") {
+			snap.Holders = append(snap.Holders, decodeHolder(id, record, due))
+		} else {
+			w, c := decodeWaiter(id, record, due)
+			w.Requirements = named(classes[c], w.names)
+			w.Reserved = reserved[id]
+			ranks = append(ranks, w)
+		}
+	}
+	slices.SortFunc(snap.Holders, func(a, b lockcore.Holder) int {
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Token, b.Token))
+	})
+	slices.SortFunc(ranks, func(a, b ranked) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.seq, b.seq)) })
+	for _, w := range ranks {
+		snap.Waiters = append(snap.Waiters, w.Waiter)
+	}
+	if s.opts.Interop != "" {
+		foreign, err := s.foreign(ctx, snap)
+		if err != nil {
+			return lockcore.Snapshot{}, err
+		}
+		snap.Holders = append(snap.Holders, foreign...)
+	}
+	return snap, nil
+}
+
+// classesOf decodes the requirements of every class; waiters and classes share
+// the lists of candidates.
+func classesOf(classes, pools []any) map[string][]lockcore.Requirement {
+	lists := make(map[string][]lockcore.Candidate)
+	for p := range slices.Chunk(pools, 2) {
+		keys := splitKeys(text(p[1]))
+		cands := make([]lockcore.Candidate, len(keys))
+		for i, k := range keys {
+			cands[i].Key = k
+		}
+		lists[text(p[0])] = cands
+	}
+	out := make(map[string][]lockcore.Requirement)
+	for c := range slices.Chunk(classes, 2) {
+		for part := range strings.SplitSeq(text(c[1]), "|") {
+			f := strings.Fields(part) // mode need choice pool
+			if len(f) != 4 {
+				continue
+			}
+			r := lockcore.Requirement{Need: int(number(f[1])), Choice: choice(f[2]), Candidates: lists[f[3]]}
+			setMode(&r, f[0])
+			out[text(c[0])] = append(out[text(c[0])], r)
+		}
+	}
+	return out
+}
+
+// named gives requirements the names that this waiter has for them.
+func named(reqs []lockcore.Requirement, names []string) []lockcore.Requirement {
+	if len(names) != len(reqs) {
+		return reqs
+	}
+	out := slices.Clone(reqs)
+	for i := range out {
+		out[i].Name = names[i]
+	}
+	return out
+}
+
+// states are those of the records, as people read them.
+var states = map[string]string{"h": "held", "g": "granted", "k": "kept", "d": "kept"}
+
+// decodeHolder reads "L state token since ttl delay", parents, what it got, and
+// the rest, a line each (records.lua).
+func decodeHolder(id, record, due string) lockcore.Holder {
+	lines := strings.SplitN(record, "\n", 4)
+	for len(lines) < 4 {
+		lines = append(lines, "")
+	}
+	f := append(strings.Fields(lines[0]), "", "", "", "", "")
+	in := decodeInfo(lines[3])
+	h := lockcore.Holder{
+		ID: unescape(id), Owner: in.Owner, Token: uint64(number(f[2])), Since: moment(f[3]), Expires: moment(due),
+		Expect: time.Duration(in.Expect) * time.Microsecond, Reason: in.Reason, Parents: splitKeys(lines[1]), State: states[f[1]],
+	}
+	if f[1] == "d" {
+		h.Reason = "lock delay after its lease expired"
+	}
+	h.Obtained, h.Requirements = decodeGot(lines[2])
+	for i := range h.Requirements {
+		h.Requirements[i].Name = in.name(i)
+	}
+	return h
+}
+
+type ranked struct {
+	lockcore.Waiter
+	names     []string
+	rank, seq int64
+}
+
+// decodeWaiter reads "W class seq rank since revision ttl priority delay
+// channel", parents, and the rest.
+func decodeWaiter(id, record, due string) (w ranked, class string) {
+	lines := strings.SplitN(record, "\n", 3)
+	for len(lines) < 3 {
+		lines = append(lines, "")
+	}
+	f := append(strings.Fields(lines[0]), "", "", "", "", "", "", "", "", "", "")
+	in := decodeInfo(lines[2])
+	w = ranked{names: in.Names, rank: number(f[3]), seq: number(f[2])}
+	w.Waiter = lockcore.Waiter{
+		ID: unescape(id), Owner: in.Owner, Priority: int(number(f[7])), Since: moment(f[4]), Expires: moment(due),
+		Reason: in.Reason, Parents: splitKeys(lines[1]),
+	}
+	return w, f[1]
+}
+
+// Free implements [lockcore.Store].
+func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
+	v, err := s.run(ctx, s.scripts.free, escape(key), why, rand.Text())
+	if err != nil {
+		return nil, err
+	}
+	var freed []lockcore.Holder
+	for p := range slices.Chunk(list(v), 3) {
+		id, record, due := text(p[0]), text(p[1]), text(p[2])
+		if record == "" {
+			freed = append(freed, foreignHolder(key, id, time.Time{}))
+		} else {
+			freed = append(freed, decodeHolder(id, record, due))
+		}
+	}
+	if freed == nil {
+		return nil, fmt.Errorf("%s: %q: %w", s, key, lockcore.ErrNotHeld)
+	}
+	return freed, nil
+}

@@ -1,0 +1,275 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Options configure a [Store]. The zero value and nil are ready to use.
+type Options struct {
+	// Namespace keeps pools that share a server apart. Empty means "default".
+	Namespace string
+	// MinReplicas, when above 0, is how many replicas must have a grant or a
+	// renewal before it counts. Too few are an error, and what was granted is
+	// given back: a fail-over then loses no lease, at the cost of a round trip
+	// between server and replica.
+	MinReplicas int
+	// LockDelay keeps the keys of a lease that expired (not: was released) aside
+	// for this long before somebody else gets them. Default 0.
+	LockDelay time.Duration
+	// Interop names a program to share locks with: "python" for resource_locker
+	// 1.0, whose locks are the keys "lock:" and the name of the resource. Empty
+	// means none. Not in a Cluster, where such keys lie elsewhere.
+	Interop string
+}
+
+// A Store is a [lockcore.Store] in Redis or Valkey. Make one with [Open] or
+// [New]. It is safe for concurrent use; a process needs one for each namespace.
+type Store struct {
+	client  redis.UniversalClient
+	owned   bool // the client is closed with the store
+	where   string
+	opts    Options
+	base    string   // what every key begins with
+	keys    []string // of every script
+	scripts scripts
+	hub     *hub
+	long    longLists
+
+	closing sync.Once
+}
+
+var _ lockcore.Store = (*Store)(nil)
+
+// New returns a store on a client that the caller already has, and keeps: Close
+// leaves it open. Its ContextTimeoutEnabled should be set, else a server that
+// does not answer holds up a call beyond the end of its context. opts may be
+// nil. An error means that the options do not fit together.
+func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+	return newStore(client, opts, whereIs(client))
+}
+
+func newStore(client redis.UniversalClient, opts *Options, where string) (*Store, error) {
+	s := &Store{client: client}
+	if opts != nil {
+		s.opts = *opts
+	}
+	if s.opts.Namespace == "" {
+		s.opts.Namespace = "default"
+	}
+	_, cluster := client.(*redis.ClusterClient)
+	_, ring := client.(*redis.Ring)
+	switch {
+	case s.opts.Interop != "" && s.opts.Interop != "python":
+		return nil, fmt.Errorf("redisstore: interop is %q, the only program known is python", s.opts.Interop)
+	case s.opts.Interop != "" && cluster:
+		return nil, errors.New("redisstore: interop=python does not work in a Cluster: its locks lie on other servers than ours. Use one server, or Sentinel")
+	case ring:
+		return nil, errors.New("redisstore: a Ring spreads keys over servers that know nothing of each other. Use one server, Sentinel or Cluster")
+	case s.opts.MinReplicas < 0:
+		return nil, fmt.Errorf("redisstore: min_replicas is %d, it must be at least 0", s.opts.MinReplicas)
+	case s.opts.LockDelay < 0:
+		return nil, fmt.Errorf("redisstore: lock_delay is %s, it must be at least 0", s.opts.LockDelay)
+	}
+	s.where = fmt.Sprintf("%s (namespace %s)", where, s.opts.Namespace)
+	s.base = "{rtest:" + tag(s.opts.Namespace) + "}:"
+	s.keys = []string{s.base + "ent", s.base + "key", s.base + "due"}
+	s.scripts = plain
+	if s.opts.Interop != "" {
+		s.scripts = withInterop
+	}
+	s.hub = newHub(client, s.base+"c:"+rand.Text())
+	return s, nil
+}
+
+// tag escapes what would end a hash tag early, so that no two namespaces share
+// a key.
+func tag(namespace string) string {
+	return strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D").Replace(namespace)
+}
+
+// whereIs describes a client that was made elsewhere.
+func whereIs(client redis.UniversalClient) string {
+	switch c := client.(type) {
+	case *redis.Client:
+		o := c.Options()
+		if o.Addr == "FailoverClient" {
+			return "redis behind sentinel"
+		}
+		if o.Network == "unix" {
+			return fmt.Sprintf("unix://%s?db=%d", o.Addr, o.DB)
+		}
+		return fmt.Sprintf("redis://%s/%d", o.Addr, o.DB)
+	case *redis.ClusterClient:
+		return "redis+cluster://" + strings.Join(c.Options().Addrs, ",")
+	}
+	return "redis"
+}
+
+// String says where the store is, and the namespace.
+func (s *Store) String() string { return s.where }
+
+// Close ends the subscription, and the client if [Open] made it. Leases stay.
+func (s *Store) Close() error {
+	var err error
+	s.closing.Do(func() {
+		err = s.hub.close()
+		if s.owned {
+			err = errors.Join(err, s.client.Close())
+		}
+	})
+	return err
+}
+
+// Ask implements [lockcore.Store].
+//
+// A request that can be granted at once costs one round trip. Only one that has
+// to wait needs the subscription, so that is made then, and before it stands in
+// line: a grant must not be published before somebody listens.
+func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
+	q := s.query(t)
+	if !s.hub.waits(q.id) {
+		if sampled := q.sampled(); sampled != nil {
+			if ans, over, err := s.ask(ctx, q, sampled, false); over || err != nil {
+				return ans, err
+			}
+			q.missed()
+		} else if !t.Wait || !s.hub.ready() {
+			ans, over, err := s.ask(ctx, q, q.full(), false)
+			if over || err != nil || !t.Wait {
+				return ans, err
+			}
+		}
+	}
+	if !t.Wait {
+		ans, _, err := s.ask(ctx, q, q.full(), false)
+		return ans, err
+	}
+	if err := s.hub.subscribe(ctx); err != nil {
+		return lockcore.Answer{}, s.explain(err)
+	}
+	s.hub.add(q.id, t, wake)
+	ans, over, err := s.ask(ctx, q, q.full(), true)
+	if over {
+		s.hub.remove(q.id)
+	}
+	return ans, err
+}
+
+// ask sends the ticket once. It is over when the ticket was granted or refused
+// for good, and not when it waits or would have to.
+func (s *Store) ask(ctx context.Context, q *query, reqs []any, wait bool) (ans lockcore.Answer, over bool, err error) {
+	reply, acks, err := s.askScript(ctx, q, reqs, wait)
+	if err != nil {
+		return ans, false, err
+	}
+	switch kind := text(reply[0]); kind {
+	case "G":
+		if s.opts.MinReplicas > acks {
+			return ans, true, s.giveBack(ctx, q.ticket.ID, acks)
+		}
+		g := &lockcore.Grant{Ticket: q.ticket, Token: uint64(number(text(reply[1])))}
+		g.Obtained, _ = decodeGot(text(reply[2]))
+		return lockcore.Answer{Grant: g}, true, nil
+	case "W":
+		ans.Poll = time.Duration(number(text(reply[1]))) * time.Microsecond
+		if s.opts.MinReplicas == 0 {
+			ans.Window = min(provisional, q.ticket.TTL)
+		}
+		return ans, false, nil
+	case "B":
+		return ans, false, nil
+	case "T":
+		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(reply[1])), lockcore.ErrLost)
+	case "P":
+		if err := s.register(ctx, q, reply[1:]); err != nil {
+			return ans, false, err
+		}
+		return s.ask(ctx, q, reqs, wait)
+	default:
+		return ans, false, fmt.Errorf("%s: the script answered %q, which no version of it does", s, kind)
+	}
+}
+
+// provisional is how long a grant stands unconfirmed, as the scripts have it.
+const provisional = 5 * time.Second
+
+func (s *Store) askScript(ctx context.Context, q *query, reqs []any, wait bool) (reply []any, acks int, err error) {
+	how := "t"
+	if wait {
+		how = "w"
+	}
+	t := q.ticket
+	args := append([]any{q.id, how, micros(t.TTL), micros(s.opts.LockDelay), micros(t.Waited), t.Priority, t.Revision, s.hub.channel, joinIDs(t.Parents), infoOf(t)}, reqs...)
+	var v any
+	if s.opts.MinReplicas > 0 {
+		v, acks, err = s.runAcknowledged(ctx, s.scripts.ask, args...)
+	} else {
+		v, err = s.run(ctx, s.scripts.ask, args...)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if reply = list(v); len(reply) == 0 {
+		return nil, 0, fmt.Errorf("%s: the script gave no answer", s)
+	}
+	return reply, acks, nil
+}
+
+// giveBack undoes a grant that too few replicas have.
+func (s *Store) giveBack(ctx context.Context, id string, acks int) error {
+	short := fmt.Errorf("%s: %d of min_replicas=%d replicas have the grant, so it was given back: see INFO replication", s, acks, s.opts.MinReplicas)
+	if _, err := s.run(ctx, s.scripts.release, escape(id), 0, "q"); err != nil {
+		return errors.Join(short, err)
+	}
+	return short
+}
+
+// ended words a tombstone.
+func ended(why string) string {
+	switch {
+	case strings.HasPrefix(why, "F"):
+		if why == "F" {
+			return "it was freed by hand"
+		}
+		return why[1:]
+	case why == "D":
+		return "the request was withdrawn"
+	case why == "U":
+		return "the grant was not taken up in time"
+	case why == "S":
+		return "a later grant of its keys has come to light after a fail-over"
+	case why == "O":
+		return "another program has locked one of its keys"
+	}
+	return "it was released"
+}
+
+// Release implements [lockcore.Store].
+func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
+	s.hub.remove(escape(g.Ticket.ID))
+	v, err := s.run(ctx, s.scripts.release, escape(g.Ticket.ID), micros(keep), "")
+	if err != nil {
+		return err
+	}
+	if n, _ := v.(int64); n == 0 {
+		return fmt.Errorf("%s: lease %s: %w", s, g.Ticket.ID, lockcore.ErrNotHeld)
+	}
+	return nil
+}
+
+// Withdraw implements [lockcore.Store].
+func (s *Store) Withdraw(ctx context.Context, id string) error {
+	s.hub.remove(escape(id))
+	_, err := s.run(ctx, s.scripts.withdraw, escape(id))
+	return err
+}
