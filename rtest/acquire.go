@@ -38,7 +38,7 @@ import (
 // the fuzz test, or in [Main], is not taken again but shared with it.
 func Acquire(t TB, args ...Arg) *Lease {
 	t.Helper()
-	c := &call{t: t, at: caller()}
+	c := &call{t: t, at: siteOf(t)}
 	if err := c.prepare(args); err != nil {
 		c.helper.dismiss()
 		stop(t, false, "rtest: "+err.Error())
@@ -52,7 +52,8 @@ func Acquire(t TB, args ...Arg) *Lease {
 		c.giveUp(err)
 	}
 	c.test.ended("acquired", l.waited, c.blockers())
-	if driven(t) {
+	l.bequeath()
+	if early(t) {
 		c.test.attributes(t, c.env.attrs) // a test that -timeout ends gets no other occasion
 	}
 	l.hand(c)
@@ -146,6 +147,9 @@ func (c *call) prepare(args []Arg) error {
 		return c.heldAlready(key, by)
 	}
 	c.id = rand.Text()
+	if g := c.legacy(); g != nil {
+		c.id = g.Ticket.ID
+	}
 	return nil
 }
 
@@ -168,6 +172,8 @@ func (c *call) discover() ([]lockcore.Requirement, error) {
 func (c *call) heldAlready(key string, by *Lease) error {
 	who := "this test"
 	switch {
+	case by.test.suite && !by.test.driven:
+		who = "the suite"
 	case by.test.suite:
 		who = "the suite (rtest.Main)"
 	case by.test.key != c.test.key:
@@ -275,8 +281,11 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 	} else {
 		close(e.probed)
 	}
+	e.showsWait()
 	var inner *lockcore.Lease
-	if c.limit.d > 0 {
+	if g := c.legacy(); g != nil {
+		inner, err = locker.Adopt(base, g)
+	} else if c.limit.d > 0 {
 		inner, err = locker.Acquire(ctx, req)
 	} else {
 		inner, err = locker.TryAcquire(base, req)

@@ -40,7 +40,9 @@ type Lease struct {
 	granted  time.Time
 	got      []gotten
 
-	once    sync.Once
+	finishing sync.Mutex
+	finished  bool
+
 	unwatch func() bool
 	watched chan struct{} // closed when the watcher has done its work
 	lost    atomic.Bool
@@ -132,29 +134,34 @@ func (l *Lease) cleanup() {
 	l.finish(keep)
 }
 
-// finish ends the lease on a goroutine of the test.
+// finish ends the lease on a goroutine of the test. A second call returns after
+// the first. It is no sync.Once, whose frames would be where log lines point to.
 func (l *Lease) finish(keep time.Duration) {
 	l.t.Helper()
-	l.once.Do(func() {
-		l.t.Helper()
-		if words := l.parkedWhileHolding(); words != "" {
-			l.t.Errorf("%s", words)
+	l.finishing.Lock()
+	defer l.finishing.Unlock()
+	if l.finished {
+		return
+	}
+	l.finished = true
+	parked := l.parkedWhileHolding()
+	var err error
+	l.helper.do(func() { err = l.giveBack(keep) })
+	l.helper.dismiss()
+	l.tether.lease.Store(nil)
+	if parked != "" {
+		l.t.Errorf("%s", parked)
+	}
+	switch {
+	case errors.Is(err, lockcore.ErrLost):
+		if l.lost.CompareAndSwap(false, true) { // else the watcher said so
+			l.t.Errorf("%s", l.lostWords(err))
 		}
-		var err error
-		l.helper.do(func() { err = l.giveBack(keep) })
-		l.helper.dismiss()
-		l.tether.lease.Store(nil)
-		switch {
-		case errors.Is(err, lockcore.ErrLost):
-			if l.lost.CompareAndSwap(false, true) { // else the watcher said so
-				l.t.Errorf("%s", l.lostWords(err))
-			}
-		case err != nil:
-			l.t.Logf("rtest: %v", err) // it will expire; the test did its work
-		case keep > 0:
-			l.t.Logf("rtest: the test failed, so %s stays taken for %s; rtest-report free gives it back earlier", list(l.keys, keysShown), short(keep))
-		}
-	})
+	case err != nil:
+		l.t.Logf("rtest: %v", err) // it will expire; the test did its work
+	case keep > 0:
+		l.t.Logf("rtest: the test failed, so %s stays taken for %s; rtest-report free gives it back earlier", list(l.keys, keysShown), short(keep))
+	}
 }
 
 // giveBack ends the lease in the store, and in the books. It runs outside a
@@ -171,9 +178,12 @@ func (l *Lease) giveBack(keep time.Duration) error {
 		<-l.watched // it may still call t.Errorf, which must not happen after the test
 	}
 	var err error
-	if keep > 0 {
+	switch {
+	case l.joined():
+		l.inner.Abandon()
+	case keep > 0:
 		err = l.inner.Keep(context.Background(), keep)
-	} else {
+	default:
 		err = l.inner.Release(context.Background())
 	}
 	reg.remove(l)

@@ -23,6 +23,9 @@ type record struct {
 }
 
 func newRecord(c *call) *record {
+	if c.legacy() != nil {
+		return &record{call: c} // the process that obtained it has put it on record
+	}
 	return &record{call: c, log: eventLog(c.env.events), sums: reportSums(c.env.report), attrs: attrsShow(c.t, c.env.attrs)}
 }
 

@@ -23,12 +23,15 @@ var reg = registry{tests: map[any]*testState{}, runs: map[string]int{}, leases: 
 
 // testState is one run of one test that acquires something.
 type testState struct {
-	key     any
-	name    string
-	driven  bool // by package testing, so that a slash in the name means a subtest
-	suite   bool
-	attempt int
-	count   int // calls of Acquire so far
+	key    any
+	name   string
+	driven bool // by package testing, so that a slash in the name means a subtest
+	suite  bool
+	// Everything that the process acquires while this test has a lease is nested
+	// in it.
+	encloses bool
+	attempt  int
+	count    int // calls of Acquire so far
 
 	mu     sync.Mutex
 	totals totals
@@ -53,8 +56,8 @@ func (r *registry) enter(t TB) (ts *testState, fresh bool) {
 	if ts == nil {
 		fresh = true
 		r.runs[t.Name()]++
-		_, suite := t.(*suite)
-		ts = &testState{key: key, name: t.Name(), driven: driven(t), suite: suite, attempt: r.runs[t.Name()]}
+		suite, encloses := suiteOf(t)
+		ts = &testState{key: key, name: t.Name(), driven: driven(t), suite: suite, encloses: encloses, attempt: r.runs[t.Name()]}
 		r.tests[key] = ts
 	}
 	ts.count++
@@ -71,7 +74,7 @@ func (r *registry) leave(ts *testState) {
 // what the other holds, it will not release before ts is done.
 func (ts *testState) within(other *testState) bool {
 	switch {
-	case other.suite || ts.key == other.key:
+	case other.suite || other.encloses || ts.key == other.key:
 		return true
 	case !ts.driven || !other.driven:
 		return false

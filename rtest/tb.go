@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/internal/bridge"
 )
 
 // TB is the part of [testing.TB] that this package needs: *testing.T,
@@ -45,6 +47,11 @@ func deadlineOf(t TB) (deadline time.Time) {
 
 // contextOf is the context that ends with the test, or nil.
 func contextOf(t TB) context.Context {
+	if bridge.ContextOf != nil {
+		if ctx := bridge.ContextOf(t); ctx != nil {
+			return ctx
+		}
+	}
 	if c, ok := t.(interface{ Context() context.Context }); ok {
 		return c.Context()
 	}

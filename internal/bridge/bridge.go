@@ -1,0 +1,52 @@
+// Package bridge holds what packages rtest and ginkgolock need of each other
+// and users of neither do: rtest must not import Ginkgo, and its own interface
+// should stay small. Each side sets its functions in an init function.
+package bridge
+
+import (
+	"context"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Set by rtest; ginkgolock imports it. The arguments and results are of type
+// rtest.Arg.
+var (
+	// Together adds up what nested declarations ask for to the arguments of one
+	// request.
+	Together func(outer, inner []any) []any
+	// InTurn makes the arguments of one request that serves several users one
+	// after the other: of what two ask for, the larger demand counts.
+	InTurn func(one, other []any) []any
+	// Check finds every mistake in arguments that can be found without I/O. Pools
+	// that are discovered are not asked.
+	Check func(args []any) error
+)
+
+// ContextOf is set by ginkgolock: the context of the Ginkgo node that runs now,
+// if the value is one of those that GinkgoT and GinkgoTB return; else nil. Their
+// own Context ends with neither a time limit nor an interrupt.
+var ContextOf func(tb any) context.Context
+
+// What a value that is passed to rtest.Acquire may be able to do besides what
+// rtest.TB asks for. The methods are found by type assertion.
+type (
+	// A Located test says where it is declared. Else it is the line that called
+	// Acquire.
+	Located interface {
+		Location() (file string, line int)
+	}
+	// While an Enclosing test has a lease, every other Acquire of the process is
+	// nested in it. A suite's lease is also what From finds when its lease is nil.
+	Enclosing interface{ Encloses() (suite bool) }
+	// An Onlooker is given a way to look at the line that it waits in. The result
+	// is nil when it does not wait any more, or the store does not answer.
+	Onlooker interface {
+		Waiting(look func(context.Context) *lockcore.BusyError)
+	}
+	// A Heir gets no lease of its own but joins that of another process, if Grant
+	// is not nil.
+	Heir interface{ Grant() *lockcore.Grant }
+	// A Testator is told of the lease behind the one that Acquire will return.
+	Testator interface{ Granted(*lockcore.Lease) }
+)

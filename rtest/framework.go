@@ -1,0 +1,203 @@
+package rtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/internal/bridge"
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Package ginkgolock acquires on behalf of specs with a TB of its own, that
+// knows more than those of package testing. What it can do is in package bridge.
+
+func init() {
+	bridge.Together = func(outer, inner []any) []any { return merge(outer, inner, addUp) }
+	bridge.InTurn = func(one, other []any) []any { return merge(one, other, larger) }
+	bridge.Check = check
+}
+
+// siteOf is where the test stands, for messages and events.
+func siteOf(t TB) site {
+	if l, ok := t.(bridge.Located); ok {
+		file, line := l.Location()
+		return site{file, line}
+	}
+	return caller()
+}
+
+// suiteOf reports whether the lease of the test is that of the whole process,
+// and whether everything else that the process acquires is nested in it.
+func suiteOf(t TB) (whole, encloses bool) {
+	if _, ok := t.(*suite); ok {
+		return true, true
+	}
+	if e, ok := t.(bridge.Enclosing); ok {
+		return e.Encloses(), true
+	}
+	return false, false
+}
+
+// showsWait lets the test look at the line while it waits.
+func (e *errand) showsWait() {
+	w, ok := e.call.t.(bridge.Onlooker)
+	if !ok {
+		return
+	}
+	c := e.call
+	w.Waiting(func(ctx context.Context) *lockcore.BusyError {
+		s, err := c.locker.Snapshot(ctx)
+		if err != nil {
+			return nil
+		}
+		for i := range s.Waiters {
+			if w := &s.Waiters[i]; w.ID == c.id {
+				b := &lockcore.BusyError{Requirements: c.reqs, Waited: time.Since(c.start), Time: s.Time}
+				b.Position, b.Blockers = s.Blockers(w)
+				return b
+			}
+		}
+		return nil
+	})
+}
+
+// legacy is the grant of another process that this call joins, or nil.
+func (c *call) legacy() *lockcore.Grant {
+	if h, ok := c.t.(bridge.Heir); ok {
+		return h.Grant()
+	}
+	return nil
+}
+
+// joined reports whether another process obtained the lease, and gives it back.
+func (l *Lease) joined() bool {
+	h, ok := l.t.(bridge.Heir)
+	return ok && h.Grant() != nil
+}
+
+// early reports whether the attributes of the test are wanted as soon as there
+// are any: there may be no other occasion.
+func early(t TB) bool {
+	_, frame := t.(bridge.Located)
+	return driven(t) || frame
+}
+
+// bequeath tells the test what it needs to share its lease with other processes.
+func (l *Lease) bequeath() {
+	if w, ok := l.t.(bridge.Testator); ok && l.inner != nil {
+		w.Granted(l.inner)
+	}
+}
+
+// mergeable is what requirements of all types have in common. Two are alike when
+// they ask for the same pool in the same way, but for the number and for who
+// else may look on.
+type mergeable interface {
+	Arg
+	likeness() (demand, int)
+	demanding(need int, shared bool) Arg
+}
+
+type demand struct {
+	pool   any
+	name   string
+	seats  int
+	choice lockcore.Choice
+	shared bool
+}
+
+func (r Requirement[T]) likeness() (demand, int) {
+	return demand{r.pool, r.name, r.seats, r.choice, r.shared}, r.need
+}
+
+func (r Requirement[T]) demanding(need int, shared bool) Arg {
+	r = r.derive()
+	r.need, r.shared = need, shared
+	return r
+}
+
+// merge joins two lists of arguments; alike requirements become one.
+func merge(one, other []any, need func(a, b int, shared bool) int) []any {
+	out := append([]any(nil), one...)
+	for _, arg := range other {
+		r, ok := arg.(mergeable)
+		i := -1
+		if ok {
+			i = alike(out, r)
+		}
+		if i < 0 {
+			out = append(out, arg)
+			continue
+		}
+		a, n := out[i].(mergeable).likeness()
+		b, m := r.likeness()
+		switch {
+		case a.shared == b.shared:
+			m = need(n, m, a.shared)
+		default:
+			m = max(n, m) // who has it exclusively may read it too
+		}
+		if m != n || a.shared && !b.shared {
+			out[i] = out[i].(mergeable).demanding(m, a.shared && b.shared)
+		}
+	}
+	return out
+}
+
+func alike(args []any, r mergeable) int {
+	want, _ := r.likeness()
+	want.shared = false
+	if want.pool == nil {
+		return -1
+	}
+	for i, arg := range args {
+		if o, ok := arg.(mergeable); ok {
+			have, _ := o.likeness()
+			if have.shared = false; have == want {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+func addUp(a, b int, shared bool) int {
+	if shared {
+		return max(a, b)
+	}
+	return a + b
+}
+
+func larger(a, b int, _ bool) int { return max(a, b) }
+
+// check is the part of Acquire that asks nobody.
+func check(args []any) error {
+	c := &call{}
+	for i, a := range args {
+		arg, ok := a.(Arg)
+		if !ok {
+			return fmt.Errorf("argument %d is nil", i+1)
+		}
+		if err := arg.join(c); err != nil {
+			return err
+		}
+	}
+	reqs := make([]lockcore.Requirement, 0, len(c.wishes))
+	for _, w := range c.wishes {
+		if w.dynamic() {
+			continue // asking would be I/O
+		}
+		q, err := w.ask(context.Background(), false)
+		if err != nil {
+			return err
+		}
+		reqs = append(reqs, q)
+	}
+	all := func(r int, _ string) int { return max(1, reqs[r].Seats) }
+	if _, ok := lockcore.Match(reqs, all, nil); !ok {
+		return errors.New(wanted(reqs) + " cannot be had together, even with all of them free: nested declarations add up")
+	}
+	return nil
+}
