@@ -77,6 +77,7 @@ func TestMain(m *testing.M) {
 // lab is a store in a directory, and where its events go.
 type lab struct {
 	url, events string
+	store       lockcore.Store
 	locker      *lockcore.Locker
 }
 
@@ -91,7 +92,7 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.locker = lockcore.New(store, nil)
+	l.store, l.locker = store, lockcore.New(store, nil)
 	t.Cleanup(func() {
 		if err := l.locker.Close(); err != nil {
 			t.Error(err)
@@ -115,6 +116,12 @@ func (l *lab) left(t *testing.T) string {
 		words = append(words, w.Owner.Test+" waits")
 	}
 	return strings.Join(words, ", ")
+}
+
+// freeByHand is what rtest-report free does.
+func (l *lab) freeByHand(t *testing.T, key string) error {
+	_, err := l.store.Free(t.Context(), key, "freed by hand")
+	return err
 }
 
 // child is a running process.
@@ -143,13 +150,12 @@ func (c *child) output() string {
 	return c.out.String()
 }
 
-// launch starts a process in the lab. env are further variables.
-func (l *lab) launch(t *testing.T, env []string, name string, args ...string) *child {
+// launch starts a process in the lab. cmd.Env holds further variables.
+func (l *lab) launch(t *testing.T, cmd *exec.Cmd) *child {
 	t.Helper()
-	c := &child{t: t, cmd: exec.Command(name, args...), exited: make(chan struct{})}
+	c := &child{t: t, cmd: cmd, exited: make(chan struct{})}
 	c.saw = sync.NewCond(&c.mu)
-	c.cmd.Env = append(os.Environ(), "RTEST_URL="+l.url, "RTEST_EVENTS="+l.events)
-	c.cmd.Env = append(c.cmd.Env, env...)
+	c.cmd.Env = append(append(os.Environ(), "RTEST_URL="+l.url, "RTEST_EVENTS="+l.events), c.cmd.Env...)
 	r, w, err := os.Pipe() // not c directly: orphans keep it open beyond the child's end
 	if err != nil {
 		t.Fatal(err)
@@ -184,12 +190,12 @@ func (l *lab) launch(t *testing.T, env []string, name string, args ...string) *c
 // scenario starts one test of testdata/scenarios.
 func (l *lab) scenario(t *testing.T, run string, args ...string) *child {
 	t.Helper()
-	return l.scenarioEnv(t, nil, run, args...)
+	return l.launch(t, scenario(t, run, args...))
 }
 
-func (l *lab) scenarioEnv(t *testing.T, env []string, run string, args ...string) *child {
+func scenario(t *testing.T, run string, args ...string) *exec.Cmd {
 	t.Helper()
-	return l.launch(t, env, binary(t, "scenarios"), append([]string{"-test.run=^(" + run + ")$", "-test.timeout=2m"}, args...)...)
+	return exec.Command(binary(t, "scenarios"), append([]string{"-test.run=^(" + run + ")$", "-test.timeout=2m"}, args...)...)
 }
 
 // await returns when the child has printed the words; it fails if it ends
@@ -219,18 +225,19 @@ func (c *child) end() (code int, output string) {
 	return c.cmd.ProcessState.ExitCode(), c.out.String()
 }
 
-// free says whether board-1 can be had at once.
-func (l *lab) free(t *testing.T, key string) bool {
+// yield is the pause between two looks at what no event tells of.
+func yield() { time.Sleep(5 * time.Millisecond) }
+
+// await takes a key, waiting for it, and gives it back.
+func (l *lab) await(t *testing.T, key string) {
 	t.Helper()
-	le, err := l.locker.TryAcquire(context.Background(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: key}}}}})
+	le, err := l.locker.Acquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: key}}}}})
 	if err != nil {
-		t.Logf("%s: %v", key, err)
-		return false
+		t.Fatal(err)
 	}
 	if err := le.Release(context.Background()); err != nil {
 		t.Error(err)
 	}
-	return true
 }
 
 func TestEndsOfATest(t *testing.T) {
@@ -300,7 +307,7 @@ func TestKilledHolder(t *testing.T) {
 	holder.await("HOLDING")
 	waiter := l.scenario(t, "TestWaiter", "-test.v")
 	for !strings.Contains(l.left(t), "TestWaiter waits") {
-		time.Sleep(5 * time.Millisecond)
+		yield()
 	}
 	killed := time.Now()
 	holder.cmd.Process.Kill()

@@ -16,7 +16,7 @@ import (
 // keep each other from going on.
 type trapError struct{ words string }
 
-func (e *trapError) Error() string { return e.words }
+func (e *trapError) Error() string { return "deadlock: " + e.words }
 func (e *trapError) Unwrap() error { return lockcore.ErrDeadlock }
 
 var (

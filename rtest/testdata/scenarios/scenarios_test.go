@@ -4,6 +4,7 @@ package scenarios
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
@@ -94,6 +97,11 @@ func TestOwnSignals(t *testing.T) {
 	if err := l.Context().Err(); err != nil {
 		t.Error("the lease was given back:", err)
 	}
+}
+
+func TestUntilEOF(t *testing.T) {
+	ready(rtest.Acquire(t, first))
+	io.Copy(io.Discard, os.Stdin)
 }
 
 func TestShortLease(t *testing.T) {
@@ -182,3 +190,23 @@ func BenchmarkBoard(b *testing.B) {
 		_ = l.Keys()
 	}
 }
+
+// BenchmarkWait has each Acquire wait for 300 ms.
+func BenchmarkWait(b *testing.B) {
+	for range b.N {
+		holding := make(chan struct{})
+		go func() {
+			le, err := locker.Acquire(b.Context(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: "board-1"}}}}})
+			if err != nil {
+				panic(err)
+			}
+			close(holding)
+			time.Sleep(300 * time.Millisecond)
+			le.Release(b.Context())
+		}()
+		<-holding
+		rtest.Acquire(b, first, rtest.Using(locker)).Release()
+	}
+}
+
+var locker = lockcore.New(memstore.New(nil), nil)
