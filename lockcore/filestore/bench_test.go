@@ -47,3 +47,22 @@ func BenchmarkBare(b *testing.B) {
 		f.close()
 	}
 }
+
+func BenchmarkStep(b *testing.B) {
+	s, err := Open(context.Background(), b.TempDir(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	reqs := []lockcore.Requirement{pool("board", 5, 2), pool("chamber", 1, 1)}
+	for b.Loop() {
+		t := &lockcore.Ticket{ID: "x", Requirements: reqs, TTL: 30e9}
+		a, err := s.Ask(context.Background(), t, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Release(context.Background(), a.Grant, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -49,6 +49,8 @@ type Store struct {
 	head     header
 	slot     int          // of head
 	state    *sched.State // what head points to, if it was decoded
+	history  history
+	front    [frontSize]byte // of the file, as read last
 	buf      []byte
 	crash    func(where string) // tests die here
 }
@@ -78,6 +80,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 		s.name += fmt.Sprintf(" (namespace %s)", namespace)
 	}
 	s.line.waiting = make(map[uint64]*waiter)
+	s.history = history{known: new(sched.History), saved: time.Now()}
 	s.life, s.end = context.WithCancel(context.Background())
 	// The first look makes a state if there is none, and registers this process.
 	if err := s.view(ctx, func(*sched.State) {}); err != nil {
@@ -160,6 +163,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	held := false
 	err := s.step(ctx, func(st *sched.State, now int64) {
 		held = st.Release(now, g.Ticket.ID, keep, rand.IntN)
+		s.history.news = s.history.news || held
 	})
 	if err == nil && !held {
 		err = fmt.Errorf("%s: lease %s: %w", s.name, g.Ticket.ID, lockcore.ErrNotHeld)
@@ -234,6 +238,7 @@ func (s *Store) named() bool {
 		return true
 	}
 	defer f.unlock()
+	s.saveHistory()
 	return s.read(f) != nil || slices.Contains(s.state.Procs(), s.id)
 }
 

@@ -9,25 +9,27 @@ import (
 	"hash/crc32"
 )
 
-// The state file holds two headers, a pulse, and encoded states behind them:
+// The state file holds two slots, a pulse, and room for large states:
 //
-//	0      header A
-//	512    header B, in another sector than A
-//	1024   the pulse: when somebody last looked for dead processes (see watch.go)
-//	4096   states; the one that the valid header points to is never overwritten
+//	0      slot A: a header, and the state behind it if that fits into the slot
+//	4096   slot B
+//	8192   the pulse: when somebody last looked for dead processes (see watch.go)
+//	12288  large states; the one that the current header points to is never overwritten
 //
-// Writing a new state puts it beside the current one and then writes the header
-// that is not the current one. So at every moment at least one header stands
-// whose state is whole. Renaming a new file into place would be as safe, but
-// costs five times as much, and a lock on a file that is replaced locks nothing.
+// A step writes the slot that is not the current one: header and state in one
+// write inside one page, which a kill cannot tear, or, when the state is large,
+// the state first and then the header. So at every moment at least one header
+// stands whose state is whole. Renaming a new file into place would be as safe,
+// but costs five times as much, and a lock on a file that is replaced locks
+// nothing.
 const (
 	magic         = "rtest-st"
 	formatVersion = 1
 	headerSize    = 100
-	headerStride  = 512
-	pulseAt       = 2 * headerStride
-	frontSize     = pulseAt + 8
-	statesAt      = 4096
+	slotSize      = 4096
+	frontSize     = 2 * slotSize
+	pulseAt       = frontSize
+	statesAt      = 3 * slotSize
 	// reservedSize is what a new file is filled to: small states then need no new
 	// block, and go on working when the disk is full.
 	reservedSize = 64 << 10
@@ -113,7 +115,7 @@ func parseHeader(b []byte) (h header, err error) {
 		instance: id128(b[12:28]), gen: u64(28), at: int64(u64(36)), size: int64(u64(44)), sum: binary.LittleEndian.Uint32(b[52:]),
 		offset: int64(u64(56)), ticks: int64(u64(64)), boot: id128(b[72:88]),
 	}
-	if h.at < statesAt || h.size < 0 || h.size > stateLimit {
+	if h.at < headerSize || h.size < 0 || h.size > stateLimit {
 		return header{}, errBadHeader
 	}
 	return h, nil
@@ -129,7 +131,7 @@ type front struct {
 
 func parseFront(b []byte) (f front) {
 	for slot := range 2 {
-		h, err := parseHeader(b[slot*headerStride:])
+		h, err := parseHeader(b[slot*slotSize:])
 		var other *versionError
 		switch {
 		case err == nil && len(f.headers) == 1 && h.gen > f.headers[0].gen:
@@ -146,11 +148,17 @@ func parseFront(b []byte) (f front) {
 // A place is where a state may stand.
 type place struct{ at, size int64 }
 
-// room finds a place for a new state that leaves the current one alone: in front
-// of it if it fits, else behind. The file so stays within about three times the
-// size of the largest state.
-func room(cur place, size int64) place {
-	if cur.size == 0 || statesAt+size <= cur.at {
+// small reports whether the place is inside a slot.
+func (p place) small() bool { return p.at < frontSize }
+
+// room finds a place for a new state that leaves the current one alone: behind
+// the header in its slot, in front of the current state, or behind that. The file
+// so stays within about three times the size of the largest state.
+func room(slot int, cur place, size int64) place {
+	switch {
+	case headerSize+size <= slotSize:
+		return place{int64(slot)*slotSize + headerSize, size}
+	case cur.small() || statesAt+size <= cur.at:
 		return place{statesAt, size}
 	}
 	const page = 4096

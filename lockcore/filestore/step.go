@@ -31,6 +31,9 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 		for _, id := range dead {
 			s.remove(id)
 		}
+		if time.Since(s.history.saved) > historyEvery {
+			s.saveHistory()
+		}
 		return nil
 	})
 	if err != nil {
@@ -160,11 +163,12 @@ func (s *Store) load(f file) error {
 // read decodes the state in the file, unless that was done before and nobody has
 // written since.
 func (s *Store) read(f file) error {
-	var b [frontSize]byte
-	if _, err := f.readAt(b[:], 0); err != nil {
+	n, err := f.readAt(s.front[:], 0)
+	if err != nil {
 		return err
 	}
-	front := parseFront(b[:])
+	clear(s.front[n:])
+	front := parseFront(s.front[:])
 	if len(front.headers) == 0 {
 		if front.err != nil {
 			return s.damaged(front.err)
@@ -197,21 +201,28 @@ func (s *Store) read(f file) error {
 
 // decode reads the state that the header points to.
 func (s *Store) decode(f file, h *header) (*sched.State, error) {
-	if size, err := f.size(); err != nil || h.at+h.size > size {
-		return nil, errors.Join(errCut, err)
+	var b []byte
+	if (place{h.at, h.size}).small() {
+		b = s.front[min(h.at, frontSize):min(h.at+h.size, frontSize)]
+	} else if size, err := f.size(); err == nil && h.at+h.size <= size {
+		s.buf = slices.Grow(s.buf[:0], int(h.size))[:h.size]
+		n, err := f.readAt(s.buf, h.at)
+		if err != nil {
+			return nil, err
+		}
+		b = s.buf[:n]
 	}
-	s.buf = slices.Grow(s.buf[:0], int(h.size))[:h.size]
-	if n, err := f.readAt(s.buf, h.at); err != nil || int64(n) < h.size {
-		return nil, errors.Join(errCut, err)
+	if int64(len(b)) < h.size {
+		return nil, errCut
 	}
-	if checksum(s.buf) != h.sum {
+	if checksum(b) != h.sum {
 		return nil, errBadState
 	}
-	st, err := sched.Decode(s.buf)
+	st, err := sched.Decode(b)
 	if err != nil {
 		return nil, err
 	}
-	st.LockDelay = s.delay
+	st.LockDelay, st.History = s.delay, s.history.known
 	return st, nil
 }
 
@@ -226,7 +237,7 @@ func (s *Store) begin(f file, last header) error {
 	if err := s.loc.share(f); err != nil {
 		return err
 	}
-	s.state = &sched.State{LockDelay: s.delay}
+	s.state = &sched.State{LockDelay: s.delay, History: s.history.known}
 	s.head, s.slot = header{gen: last.gen}, 1
 	if _, err := rand.Read(s.head.instance[:]); err != nil {
 		return err
@@ -269,18 +280,23 @@ func (s *Store) settle(now int64) (granted []sched.Granted, dead []string) {
 
 // commit writes the state. Until the header is written the old state stands.
 func (s *Store) commit(f file, ticks, offset int64) error {
-	s.buf = s.state.Append(s.buf[:0])
-	p := room(place{s.head.at, s.head.size}, int64(len(s.buf)))
-	if err := f.writeAt(s.buf, p.at); err != nil {
-		return err
+	var blank [headerSize]byte
+	s.buf = s.state.Append(append(s.buf[:0], blank[:]...))
+	slot, state := 1-s.slot, s.buf[headerSize:]
+	p := room(slot, place{s.head.at, s.head.size}, int64(len(state)))
+	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot}
+	h.append(s.buf[:0])
+	last := s.buf // what makes the state valid
+	if !p.small() {
+		if err := f.writeAt(state, p.at); err != nil {
+			return err
+		}
+		last = s.buf[:headerSize]
 	}
 	if s.crash != nil {
 		s.crash("before the header")
 	}
-	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(s.buf), offset: offset, ticks: ticks, boot: s.boot}
-	slot := 1 - s.slot
-	var b [headerSize]byte
-	if err := f.writeAt(h.append(b[:0]), int64(slot)*headerStride); err != nil {
+	if err := f.writeAt(last, int64(slot)*slotSize); err != nil {
 		return err
 	}
 	if end := s.head.at + s.head.size; end > shrinkAbove && p.at+p.size < end/8 {
