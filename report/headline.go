@@ -26,6 +26,9 @@ func (r *Report) headline() []string {
 	}
 	l := []string{first}
 	l = append(l, r.pools()...)
+	if t.Overtook > 0 {
+		l = append(l, fmt.Sprintf("%s: a later request took what an earlier one, still waiting, could have used.", count(t.Overtook, "overtaking")))
+	}
 	return append(l, r.trouble()...)
 }
 

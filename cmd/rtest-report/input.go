@@ -5,17 +5,27 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
 
 // input is the events that a subcommand reads, and the flags that say which.
 type input struct {
 	targets []string
 	strict  bool
+	none    bool   // there are no events, and that is right
+	after   string // entry of a stream to begin behind; empty: the oldest
+	run     string // only events of that run; empty: all
 	reader  eventlog.Reader
+}
+
+// usesStdin reports whether - is among the targets.
+func (in *input) usesStdin(more []string) bool {
+	return slices.Contains(in.targets, "-") || slices.Contains(more, "-")
 }
 
 // bind adds the flags to a subcommand.
@@ -30,6 +40,9 @@ func (in *input) bind(cmd *cobra.Command) {
 // path ends the sequence with an error.
 func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Event, error], error) {
 	targets := append(append([]string{}, in.targets...), more...)
+	if in.none {
+		return in.reader.Events(), nil
+	}
 	if len(targets) == 0 {
 		if env := os.Getenv("RTEST_EVENTS"); env != "" {
 			targets = []string{env}
@@ -39,7 +52,31 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return nil, errors.New("no events given; name a file or directory with --events PATH, or set RTEST_EVENTS as the tests had it")
 	}
 	in.reader.Stdin = cmd.InOrStdin()
-	return in.reader.Events(targets...), nil
+	files := slices.DeleteFunc(slices.Clone(targets), redisstream.IsURL)
+	var seqs []iter.Seq2[eventlog.Event, error]
+	if len(files) > 0 {
+		seqs = append(seqs, in.reader.Events(files...))
+	}
+	for _, t := range targets {
+		if redisstream.IsURL(t) {
+			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
+		}
+	}
+	return in.ofRun(eventlog.Merge(seqs...)), nil
+}
+
+// ofRun leaves out what others wrote meanwhile.
+func (in *input) ofRun(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventlog.Event, error] {
+	if in.run == "" {
+		return events
+	}
+	return func(yield func(eventlog.Event, error) bool) {
+		for e, err := range events {
+			if (err != nil || e.Run.ID == in.run) && !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // done warns about input that could not be used. Call it after the events were

@@ -8,6 +8,11 @@ import (
 // named after a subcommand makes it.
 var subcommands = []func() *cobra.Command{
 	newRunCmd,
+	newSummaryCmd,
+	newCheckCmd,
+	newAspectsCmd,
+	newMergeCmd,
+	newValidateCmd,
 	newAnnotateCmd,
 }
 

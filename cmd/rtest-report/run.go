@@ -2,9 +2,22 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
 
 // runOptions are the flags of run that concern what happens after the child
@@ -21,14 +34,187 @@ var afterRun []func(ctx context.Context, opts runOptions, events []string, stder
 
 func newRunCmd() *cobra.Command {
 	var opts runOptions
+	var s show
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARG...]",
 		Short: "Run a command with events on, then print the summary",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Long: `Run a command with events on, then print the summary to standard output.
+
+The exit code is that of the command, 128 and the number of the signal if it was
+killed, 127 if there is no such command. Signals are passed on to it. Events go
+to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.`,
+		Example: `  rtest-report run -- go test ./...
+  rtest-report run --junit junit.xml --html contention -- go tool gotestsum --junitfile junit.xml -- ./...`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("no command given; write it behind two dashes: rtest-report run -- go test ./...")
+			}
 			return nil
 		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := s.view(); err != nil {
+				return err
+			}
+			return runChild(cmd, opts, &s, args)
+		},
 	}
+	cmd.Flags().SetInterspersed(false) // flags behind the command are the command's
 	cmd.Flags().StringArrayVar(&opts.junit, "junit", nil, "JUnit `FILE` that the command writes, to be annotated afterwards; repeatable")
 	cmd.Flags().StringVar(&opts.html, "html", "", "`DIR` for a report page, written afterwards")
+	s.bind(cmd)
 	return cmd
+}
+
+// runChild runs the command and reports. Trouble with the report never hides
+// the command's own failure.
+func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error {
+	rec, err := newRecording(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer rec.remove()
+	code, err := runCommand(cmd, rec.env, args)
+	if err != nil {
+		return err
+	}
+	problem := func() error {
+		targets, err := rec.targets()
+		if err != nil {
+			return err
+		}
+		in := input{targets: targets, after: rec.after, run: rec.run}
+		in.none = len(targets) == 0
+		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil); err != nil {
+			return err
+		}
+		for _, f := range afterRun {
+			err = errors.Join(err, f(cmd.Context(), opts, targets, cmd.ErrOrStderr()))
+		}
+		return err
+	}()
+	if problem != nil && code == 0 {
+		return problem
+	}
+	if problem != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report:", problem)
+	}
+	if code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// runCommand runs the command with our standard streams and returns its exit
+// code.
+func runCommand(cmd *cobra.Command, env, args []string) (int, error) {
+	c := exec.Command(args[0], args[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	c.Env = env
+	start, stop := passSignals(c)
+	defer stop()
+	if err := c.Start(); err != nil {
+		var pathErr *fs.PathError
+		switch {
+		case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+			return 0, &exitError{127, fmt.Errorf("cannot run %q: there is no such command", args[0])}
+		case errors.As(err, &pathErr):
+			return 0, &exitError{126, fmt.Errorf("cannot run %q: %w", args[0], pathErr.Err)}
+		}
+		return 0, &exitError{126, fmt.Errorf("cannot run %q: %w", args[0], err)}
+	}
+	start()
+	err := c.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return 0, fmt.Errorf("lost track of %q: %w", args[0], err)
+	}
+	return exitCode(c.ProcessState), nil
+}
+
+// recording is where the child writes its events.
+type recording struct {
+	env    []string
+	temp   string          // a directory of our own
+	dir    string          // the user's directory,
+	before map[string]bool // and the files that were there already
+	url    string          // or the user's stream,
+	after  string          // its newest entry before,
+	run    string          // and the run that we read of what came later
+}
+
+func newRecording(ctx context.Context) (*recording, error) {
+	r := &recording{env: os.Environ()}
+	id := eventlog.Identity(os.Getenv)
+	if os.Getenv("RTEST_RUN") == "" && id.CI == "" {
+		// One run, however many go tests the command starts.
+		host, _ := os.Hostname()
+		id.ID = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strconv.FormatInt(time.Now().UnixMilli(), 36))
+		r.env = append(r.env, "RTEST_RUN="+id.ID)
+	}
+	target := os.Getenv("RTEST_EVENTS")
+	switch {
+	case redisstream.IsURL(target):
+		after, err := redisstream.Last(ctx, target)
+		if err != nil {
+			return nil, err
+		}
+		r.url, r.after, r.run = target, after, id.ID
+	case target != "":
+		// A test runs in the directory of its package, and would put a relative
+		// one there.
+		abs, err := filepath.Abs(target)
+		if err != nil {
+			return nil, err
+		}
+		r.dir = abs
+		r.before = map[string]bool{}
+		files, err := r.files()
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			r.before[f] = true
+		}
+		r.env = append(r.env, "RTEST_EVENTS="+abs)
+	default:
+		dir, err := os.MkdirTemp("", "rtest-events-")
+		if err != nil {
+			return nil, fmt.Errorf("no directory for events: %w", err)
+		}
+		r.temp, r.dir = dir, dir
+		r.env = append(r.env, "RTEST_EVENTS="+dir)
+	}
+	return r, nil
+}
+
+// targets are what the child wrote, and not what was there before.
+func (r *recording) targets() ([]string, error) {
+	if r.url != "" {
+		return []string{r.url}, nil
+	}
+	files, err := r.files()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return r.before[f] }), nil
+}
+
+func (r *recording) files() ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, eventlog.Suffix) {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, err
+}
+
+func (r *recording) remove() {
+	if r.temp != "" {
+		_ = os.RemoveAll(r.temp) // a leftover in the temporary directory is no reason to fail
+	}
 }

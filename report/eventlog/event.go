@@ -35,6 +35,9 @@ const (
 	Reclaim   Kind = "reclaim"    // a lease was taken from a holder known to be dead; ends the hold
 )
 
+// Kinds lists all kinds of this version.
+var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, Queue, Grant, Withdraw, RenewFail, Release, Lost, Expired, Reclaim}
+
 // An Outcome says how a wait or a hold ended.
 type Outcome string
 
@@ -111,6 +114,9 @@ type Event struct {
 	// Srv, else TS corrected by the difference last seen between them. The
 	// reader fills it; it is not in the line.
 	At time.Time `json:"-"`
+	// Line is the line that the event was read from, without its end, if
+	// Reader.KeepLines asks for it.
+	Line []byte `json:"-"`
 }
 
 // RunInfo identifies the run of a test suite that a process belongs to.

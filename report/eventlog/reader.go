@@ -19,6 +19,8 @@ import (
 type Reader struct {
 	Stdin io.Reader // what "-" stands for; nil means os.Stdin
 	Stats Stats     // what was met so far
+	// KeepLines makes Event.Line the line that an event was read from.
+	KeepLines bool
 
 	decoder decoder
 }

@@ -78,6 +78,9 @@ func (s *stream) read(r *Reader) (bool, error) {
 		switch err := r.decoder.decode(line, &s.event); {
 		case err == nil:
 			s.clocks.set(&s.event)
+			if r.KeepLines {
+				s.event.Line = bytes.Clone(line)
+			}
 			s.ready = true
 			return true, nil
 		case err == errNewer:

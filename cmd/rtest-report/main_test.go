@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
+)
+
+// The test binary is, under these names, the program and its children.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"rtest-report": main,
+		"locker":       locker,
+		"sleeper":      sleeper,
+	})
+}
+
+// locker acts as a test that takes locks: it writes the events of a request that
+// waited for a second.
+func locker() {
+	w, err := redisstream.Open(context.Background(), os.Getenv("RTEST_EVENTS"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	test := eventlog.TestInfo{Pkg: "example.com/lab", Name: os.Args[1]}
+	id := fmt.Sprint(os.Getpid())
+	w.Write(eventlog.Event{Ev: eventlog.Request, Req: id, Test: test, Reqs: []eventlog.Requirement{{Name: "boards", Candidates: []string{"b1", "b2"}}}})
+	w.Write(eventlog.Event{Ev: eventlog.Grant, Req: id, Test: test, WaitedMS: eventlog.MS(time.Second), Outcome: eventlog.Acquired,
+		Chosen: []eventlog.Chosen{{Key: "b1"}}})
+	w.Write(eventlog.Event{Ev: eventlog.Release, Req: id, Test: test, HeldMS: eventlog.MS(2 * time.Second)})
+	if err := w.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	fmt.Println("RTEST_RUN is", os.Getenv("RTEST_RUN"))
+	code, _ := strconv.Atoi(strings.Join(os.Args[2:], ""))
+	os.Exit(code)
+}
+
+// sleeper makes the file that its argument names and waits for a signal, of
+// which it tells.
+func sleeper() {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := os.WriteFile(os.Args[1], nil, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	select {
+	case s := <-c:
+		fmt.Println("got", s)
+		os.Exit(42)
+	case <-time.After(time.Minute): // the test that should send one is gone
+		os.Exit(4)
+	}
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("RTEST_UPDATE_SCRIPTS") == "1",
+		Setup: func(e *testscript.Env) error {
+			// The CI that runs these tests must not be taken for the one in them.
+			e.Setenv("HOME", e.Getenv("WORK"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.Getenv("WORK"), "cache"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"waitfile": waitFile,
+			"redis":    startRedis,
+		},
+	})
+}
+
+// exits CODE COMMAND... runs a command and wants that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if e, ok := err.(interface{ ExitCode() int }); ok {
+		code = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d; want %s", code, args[0])
+	}
+}
+
+// waitfile PATH waits until a file is there.
+func waitFile(ts *testscript.TestScript, _ bool, args []string) {
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // nothing tells of a new file; the test's own limit ends this
+	}
+}
+
+// redis starts a server and puts its address into $REDIS.
+func startRedis(ts *testscript.TestScript, _ bool, _ []string) {
+	server := miniredis.NewMiniRedis()
+	ts.Check(server.Start())
+	ts.Defer(server.Close)
+	ts.Setenv("REDIS", server.Addr())
+}

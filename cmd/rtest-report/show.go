@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+// show is how a summary is printed, and the flags that say so.
+type show struct {
+	format string
+	by     []string
+	top    int
+	ci     string
+}
+
+// bind adds the flags to a subcommand.
+func (s *show) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&s.format, "format", "f", "text", "`text|md|json`")
+	f.StringSliceVar(&s.by, "by", nil, "tables to show: `"+names()+"`; repeatable (default test,pair,resource,holder, and tag if there are any)")
+	f.IntVar(&s.top, "top", 0, "rows of each table, -1 for all (default 10 in text, 25 in md)")
+	f.StringVar(&s.ci, "ci", "none", "also print warnings for the CI: `none|auto|github|azure`, at most 10 lines on standard error")
+	for name, words := range map[string][]string{"format": {"text", "md", "json"}, "by": strings.Split(names(), "|"), "ci": {"none", "auto", "github", "azure"}} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+func names() string {
+	var l []string
+	for _, b := range report.Bys {
+		l = append(l, string(b))
+	}
+	return strings.Join(l, "|")
+}
+
+// view checks the flags, before any work is done.
+func (s *show) view() (report.View, error) {
+	v := report.View{Top: s.top}
+	switch s.format {
+	case "text", "md", "json":
+	default:
+		return v, fmt.Errorf("unknown --format %q; known are text, md and json", s.format)
+	}
+	switch s.ci {
+	case "none", "auto", "github", "azure":
+	default:
+		return v, fmt.Errorf("unknown --ci %q; known are none, auto, github and azure", s.ci)
+	}
+	for _, name := range s.by {
+		b, err := report.ParseBy(name)
+		if err != nil {
+			return v, err
+		}
+		v.By = append(v.By, b)
+	}
+	return v, nil
+}
+
+// print writes the report to w, and the warnings to stderr.
+func (s *show) print(w, stderr io.Writer, r *report.Report) error {
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	switch s.format {
+	case "md":
+		err = r.WriteMarkdown(w, v)
+	case "json":
+		err = r.WriteJSON(w)
+	default:
+		err = r.WriteText(w, v)
+	}
+	if err != nil {
+		return err
+	}
+	return warnCI(stderr, s.ci, r.Warnings())
+}
+
+// warningsMax is how many annotations GitHub shows of one step.
+const warningsMax = 10
+
+// warnCI prints warnings in the way that the CI turns into annotations. They go
+// to standard error, which GitHub and Azure read as well, so that they cannot
+// spoil a summary that is redirected into a file.
+func warnCI(w io.Writer, ci string, warnings []string) error {
+	if ci == "auto" {
+		switch {
+		case os.Getenv("GITHUB_ACTIONS") == "true":
+			ci = "github"
+		case os.Getenv("TF_BUILD") != "":
+			ci = "azure"
+		}
+	}
+	if n := len(warnings); n > warningsMax {
+		warnings = append(warnings[:warningsMax-1:warningsMax-1], fmt.Sprintf("and %d more about locks; see the summary", n-warningsMax+1))
+	}
+	for _, l := range warnings {
+		var err error
+		switch ci {
+		case "github":
+			_, err = fmt.Fprintf(w, "::warning title=Resource locks::%s\n", strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(l))
+		case "azure":
+			_, err = fmt.Fprintf(w, "##vso[task.logissue type=warning]%s\n", strings.NewReplacer("%", "%AZP25", "\r", "%0D", "\n", "%0A").Replace(l))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+func newSummaryCmd() *cobra.Command {
+	var in input
+	var s show
+	var follow bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "summary [flags] [EVENTS...]",
+		Short: "Who waited for what, because of whom, and how busy the resources were",
+		Example: `  rtest-report summary --events events
+  rtest-report summary --events events --format md >>"$GITHUB_STEP_SUMMARY"
+  rtest-report summary --by tag,holder --top 3 events/*.jsonl`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := s.view(); err != nil {
+				return err
+			}
+			if follow {
+				return followSummary(cmd, &in, &s, args, every)
+			}
+			return printSummary(cmd, &in, &s, cmd.OutOrStdout(), args)
+		},
+	}
+	in.bind(cmd)
+	s.bind(cmd)
+	cmd.Flags().BoolVar(&follow, "follow", false, "print it again whenever it changed, until interrupted")
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often --follow looks")
+	return cmd
+}
+
+// printSummary folds the events and prints the report to w.
+func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []string) error {
+	events, err := in.open(cmd, args...)
+	if err != nil {
+		return err
+	}
+	r, err := report.Fold(events, report.Options{})
+	if err != nil {
+		return err
+	}
+	if err := s.print(w, cmd.ErrOrStderr(), r); err != nil {
+		return err
+	}
+	return in.done(cmd)
+}
+
+// followSummary reads everything anew each time: a log of a hundred thousand
+// events takes a fraction of a second, and what was written late, by whichever
+// process, still falls into its place.
+func followSummary(cmd *cobra.Command, in *input, s *show, args []string, every time.Duration) error {
+	if every <= 0 {
+		return errors.New("--every must be more than 0")
+	}
+	if in.usesStdin(args) {
+		return errors.New("--follow cannot read standard input more than once; give it files, directories or a redis URL")
+	}
+	ctx, stop := untilSignal(cmd.Context())
+	defer stop()
+	cmd.SetContext(ctx)
+	out := cmd.OutOrStdout()
+	f, isFile := out.(*os.File)
+	terminal := isFile && term.IsTerminal(int(f.Fd()))
+	var last []byte
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		var b bytes.Buffer
+		again := *in
+		again.reader.Stats = in.reader.Stats
+		if err := printSummary(cmd, &again, s, &b, args); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if !bytes.Equal(b.Bytes(), last) {
+			last = b.Bytes()
+			if terminal {
+				io.WriteString(out, "\x1b[H\x1b[2J") // the new report takes the place of the old one
+			}
+			if _, err := out.Write(last); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

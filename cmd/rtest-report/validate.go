@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+func newValidateCmd() *cobra.Command {
+	var in input
+	cmd := &cobra.Command{
+		Use:   "validate [flags] [EVENTS...]",
+		Short: "Say whether event files are whole: exit with 1 if something is missing",
+		Example: `  rtest-report validate --events events
+  rtest-report validate --events - <all.jsonl`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			events, err := in.open(cmd, args...)
+			if err != nil {
+				return err
+			}
+			v := validation{seqs: map[writer]*seqs{}, kinds: map[eventlog.Kind]int{}}
+			r, err := report.Fold(func(yield func(eventlog.Event, error) bool) {
+				for e, err := range events {
+					if err == nil {
+						v.add(&e)
+					}
+					if !yield(e, err) {
+						return
+					}
+				}
+			}, report.Options{})
+			if err != nil {
+				return err
+			}
+			return v.tell(cmd, &in.reader.Stats, r)
+		},
+	}
+	in.bind(cmd)
+	return cmd
+}
+
+// A writer is a process; pids come back, so its run belongs to it.
+type writer struct {
+	host, run string
+	pid       int
+}
+
+// seqs are the numbers of one writer's events.
+type seqs struct {
+	n         uint64 // different ones, but for those that come twice
+	low, high uint64
+	dropped   uint64
+}
+
+// validation collects what the reader does not look at.
+type validation struct {
+	seqs  map[writer]*seqs
+	kinds map[eventlog.Kind]int // unknown ones
+}
+
+func (v *validation) add(e *eventlog.Event) {
+	if !slices.Contains(eventlog.Kinds, e.Ev) {
+		v.kinds[e.Ev]++
+	}
+	if e.Seq == 0 || e.Ev == eventlog.Pool {
+		return // a Pool event has the number of the one that it goes with
+	}
+	k := writer{e.Host, e.Run.ID, e.PID}
+	s := v.seqs[k]
+	if s == nil {
+		s = &seqs{low: e.Seq}
+		v.seqs[k] = s
+	}
+	s.n++
+	s.low, s.high = min(s.low, e.Seq), max(s.high, e.Seq)
+	s.dropped += e.Dropped
+}
+
+// missing counts events that were written and are not there, beyond those that
+// the writers say they dropped.
+func (v *validation) missing() (n uint64) {
+	for _, s := range v.seqs {
+		// From 1, because every writer begins with a Run event.
+		if s.high > s.n+s.dropped {
+			n += s.high - s.n - s.dropped
+		}
+	}
+	return n
+}
+
+// tell prints the findings, and what the numbers cannot tell.
+func (v *validation) tell(cmd *cobra.Command, s *eventlog.Stats, r *report.Report) error {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "events %d, files %d, processes %d, requests %d\n", s.Events, s.Files, r.Processes, r.Total.Requests)
+	problems := 0
+	say := func(n uint64, words string) {
+		if n > 0 {
+			problems++
+			fmt.Fprintf(out, "%6d  %s\n", n, words)
+		}
+	}
+	say(uint64(s.Garbage), "lines that are no events")
+	say(uint64(s.Newer), "lines of a newer version of the format")
+	say(uint64(s.Torn), "files whose last line stops in the middle")
+	say(s.Dropped, "events dropped by their writers")
+	say(v.missing(), "events missing, by their numbers")
+	unknown := 0
+	for _, n := range v.kinds {
+		unknown += n
+	}
+	say(uint64(unknown), "events of a kind that this version does not know")
+	say(uint64(len(r.Now)), "requests without an end: their process was killed, or still runs")
+	for _, l := range s.Samples {
+		fmt.Fprintln(out, "        "+l)
+	}
+	if problems > 0 {
+		return breach("the events are not whole")
+	}
+	fmt.Fprintln(out, "whole")
+	return nil
+}
