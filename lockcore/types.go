@@ -151,6 +151,9 @@ type Grant struct {
 	// Token is the fencing token: strictly increasing within a namespace, 0 where
 	// the store has none.
 	Token uint64
+	// Backfilled says that it was served before somebody who came earlier, out of
+	// what was reserved for them; see [Backfill].
+	Backfilled bool
 }
 
 // Keys lists the keys granted, in the order of the requirements.

@@ -174,6 +174,7 @@ func (c *codec) lease(p **lease) {
 	c.strs(&l.parents)
 	c.str(&l.proc)
 	c.bool(&l.kept)
+	c.bool(&l.backfilled)
 	list(c, &l.promises, func(p *promise) { c.str(&p.to); num(c, &p.back) })
 }
 

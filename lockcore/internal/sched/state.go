@@ -87,6 +87,7 @@ type lease struct {
 	proc        string // of whom it must be taken when that process is dead
 	kept        bool   // stays until it expires, whatever its process does
 	promises    []promise
+	backfilled  bool // served out of what was reserved for earlier waiters
 }
 
 // A waiter is a ticket in line.

@@ -86,12 +86,12 @@ func newLease(t *lockcore.Ticket, proc string) *lease {
 }
 
 func grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
-	return &lockcore.Grant{Ticket: t, Obtained: l.obtained, Token: l.token}
+	return &lockcore.Grant{Ticket: t, Obtained: l.obtained, Token: l.token, Backfilled: l.backfilled}
 }
 
 // grant turns a waiter into a holder and notes that it has to be told.
 func (s *State) grant(w *waiter, picks [][]string, promises []promise) {
-	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, promises: promises}
+	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, promises: promises, backfilled: promises != nil}
 	s.promised(l)
 	l.provisional = s.now + int64(Provisional)
 	s.hold(l, w.class.reqs, picks)
