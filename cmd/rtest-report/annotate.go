@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -111,23 +110,23 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if err := distinctNames(files, dir && flags.out != ""); err != nil {
 		return err
 	}
-	if err := readRequests(cmd, in, j.Add); err != nil {
+	if _, err := foldInput(cmd, in, j.Add); err != nil {
+		return err
+	}
+	if err := in.done(cmd); err != nil {
 		return err
 	}
 	a := annotator{junit: j, flags: flags, dir: dir, stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
 	return a.all(files)
 }
 
-// readRequests folds the events, for what is made of single requests.
-func readRequests(cmd *cobra.Command, in *input, add func(*report.Request)) error {
+// foldInput folds the events, and hands each request to add.
+func foldInput(cmd *cobra.Command, in *input, add func(*report.Request)) (*report.Report, error) {
 	events, err := in.open(cmd)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := report.Fold(events, report.Options{OnRequest: add}); err != nil {
-		return err
-	}
-	return in.done(cmd)
+	return report.Fold(events, report.Options{OnRequest: add})
 }
 
 // expand resolves patterns that the shell left alone, as CI systems do, and
@@ -190,12 +189,12 @@ func (a *annotator) all(files []string) error {
 			incomplete++
 		}
 	}
-	a.list("runs of tests that used locks are in none of the files", a.junit.Unmatched())
+	a.list("no testcase for %s of tests that used locks", "run", a.junit.Unmatched())
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
 	if a.flags.check && incomplete > 0 {
-		return breach("%d of %d files lack annotations; rtest-report annotate --in-place adds them", incomplete, len(files))
+		return breach("annotations are missing in %d of %d files; rtest-report annotate --in-place adds them", incomplete, len(files))
 	}
 	return nil
 }
@@ -219,7 +218,7 @@ func (a *annotator) one(path string) (complete bool, err error) {
 		fmt.Fprint(a.stderr, "; nothing to add")
 	}
 	fmt.Fprintln(a.stderr)
-	a.list("testcases could not be matched", res.Unmatched)
+	a.list("no match for %s", "testcase", res.Unmatched)
 	return res.Inserted == 0, a.write(path, in, out)
 }
 
@@ -252,11 +251,15 @@ func (a *annotator) write(path string, in, out []byte) error {
 }
 
 // list tells of things without a counterpart: how many, and the first ones.
-func (a *annotator) list(what string, names []string) {
+func (a *annotator) list(what, thing string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(a.stderr, "rtest-report: warning: %d %s:\n", len(names), what)
+	things := fmt.Sprint(len(names), " ", thing)
+	if len(names) > 1 {
+		things += "s"
+	}
+	fmt.Fprintf(a.stderr, "rtest-report: warning: "+what+":\n", things)
 	for i, n := range names {
 		if i == listMax {
 			fmt.Fprintf(a.stderr, "  and %d more\n", len(names)-i)
@@ -303,10 +306,9 @@ func writeAtomic(path string, data []byte) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-func init() { afterRun = append(afterRun, annotateAfterRun) }
-
-// annotateAfterRun is annotate as run does it: the files of --junit, in place.
-func annotateAfterRun(ctx context.Context, opts runOptions, events []string, stderr io.Writer) error {
+// annotateAfterRun is annotate as run does it: the files of --junit, in place. The
+// summary has told already what of the events could not be used.
+func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if len(opts.junit) == 0 {
 		return nil
 	}
@@ -314,9 +316,10 @@ func annotateAfterRun(ctx context.Context, opts runOptions, events []string, std
 	if err != nil {
 		return err
 	}
-	cmd := newAnnotateCmd()
-	cmd.SetContext(ctx)
-	cmd.SetErr(stderr)
-	cmd.SetOut(stderr)
-	return annotate(cmd, &input{targets: events}, annotateFlags{inPlace: true, properties: "auto", systemOut: "none"}, files)
+	var j report.JUnit
+	if _, err := foldInput(cmd, &in, j.Add); err != nil {
+		return err
+	}
+	a := annotator{junit: &j, flags: annotateFlags{inPlace: true}, stderr: cmd.ErrOrStderr()}
+	return a.all(files)
 }

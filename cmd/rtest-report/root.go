@@ -14,6 +14,10 @@ var subcommands = []func() *cobra.Command{
 	newMergeCmd,
 	newValidateCmd,
 	newAnnotateCmd,
+	newHTMLCmd,
+	newTraceCmd,
+	newPprofCmd,
+	newMetricsCmd,
 }
 
 func newRoot() *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -28,9 +27,9 @@ type runOptions struct {
 }
 
 // afterRun are called in their order when the child of run has ended and its
-// events, in events, are complete; each does its part if opts ask for it. An
-// error is printed and turns the exit code 0 of the child into 2.
-var afterRun []func(ctx context.Context, opts runOptions, events []string, stderr io.Writer) error
+// events, in in, are complete; each does its part if opts ask for it. An error is
+// printed and turns the exit code 0 of the child into 2.
+var afterRun = []func(cmd *cobra.Command, opts runOptions, in input) error{annotateAfterRun, htmlAfterRun}
 
 func newRunCmd() *cobra.Command {
 	var opts runOptions
@@ -88,7 +87,7 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 			return err
 		}
 		for _, f := range afterRun {
-			err = errors.Join(err, f(cmd.Context(), opts, targets, cmd.ErrOrStderr()))
+			err = errors.Join(err, f(cmd, opts, input{targets: targets, after: rec.after, run: rec.run, none: in.none}))
 		}
 		return err
 	}()

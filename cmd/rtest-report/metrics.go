@@ -1,0 +1,35 @@
+package main
+
+import (
+	"bytes"
+
+	"github.com/spf13/cobra"
+)
+
+func newMetricsCmd() *cobra.Command {
+	var in input
+	var out string
+	cmd := &cobra.Command{
+		Use:   "metrics",
+		Short: "Make metrics in the OpenMetrics text format",
+		Long: `Make metrics in the OpenMetrics text format: waits, holds, blame, queues and the
+use of pools. GitLab compares them between merge requests (artifacts:reports:metrics),
+a node exporter picks them up from its textfile directory.`,
+		Example: `  rtest-report metrics --events events -o metrics.txt`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rep, err := foldInput(cmd, &in, nil)
+			if err != nil {
+				return err
+			}
+			var b bytes.Buffer
+			if err := rep.WriteMetrics(&b); err != nil {
+				return err
+			}
+			return finish(cmd, &in, out, b.Bytes())
+		},
+	}
+	in.bind(cmd)
+	bindOutput(cmd, &out)
+	return cmd
+}
