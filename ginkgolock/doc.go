@@ -1,0 +1,41 @@
+// Package ginkgolock gives Ginkgo specs what they need of a shared pool, and
+// makes them wait for it in line with all other processes and machines.
+//
+// Say what a spec needs by a decorator, on It, Entry, DescribeTable, Describe,
+// Context, When or an Ordered container:
+//
+//	var boards = rtest.R("board-1", "board-2", "board-3")
+//
+//	It("pairs", ginkgolock.Needs(boards.Need(2)), func(ctx SpecContext) {
+//		pair := boards.From(ginkgolock.Lease(ctx))
+//		...
+//	})
+//
+// or by a label, Label("lock:k64f*2"), once [Pool] has given the pool a name; or
+// by that name without a label, with [Lock].
+//
+// What the containers of a spec and the spec itself need adds up to one request,
+// that is granted as a whole or not at all. The spec holds it from before its
+// first BeforeEach until after its last DeferCleanup, through all attempts of
+// FlakeAttempts and MustPassRepeatedly. An Ordered container holds, from its
+// first spec to its last, whatever one of its specs needs at most: taken one by
+// one, a spec would wait while the container holds the rest. Specs that are
+// filtered out, pending or not in focus need nothing by themselves.
+//
+// The wait is over before the spec's clock starts: it counts neither against
+// SpecTimeout and NodeTimeout nor into the run time that reports show. It ends
+// with the suite's timeout, an interrupt, or another process's failure under
+// --fail-fast. A progress report shows the place in line and who is in the way.
+// When it is in vain, the spec fails or is skipped, as rtest.OnBusy and
+// rtest.OnError say.
+//
+// If a lease is lost meanwhile, the contexts of the spec's nodes are cancelled,
+// with a cause that wraps lockcore.ErrLost, and the spec fails.
+//
+// Needs on SynchronizedBeforeSuite is one lease for all parallel processes,
+// which lives as long as any of them; on BeforeSuite, one for each process.
+// Requirement.From with a nil lease tells the specs what it has.
+//
+// The lease of a spec is reported as properties of its test case in JUnit files
+// (rtest.req, rtest.waited_s, rtest.resources and more).
+package ginkgolock

@@ -1,0 +1,182 @@
+package ginkgolock
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+
+	"github.com/resourcelocker/resourcelocker/internal/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+// Needs decorates a spec, a table entry or a container with requirements, and
+// options of rtest. It adds up with what the containers around it need. On
+// SynchronizedBeforeSuite it means one lease for all parallel processes, on
+// BeforeSuite one for each. A mistake in args ends the construction of the suite
+// with the line of this call.
+func Needs(args ...rtest.Arg) []any {
+	d := declaration{at: callerOf(1)}
+	for _, a := range args {
+		d.args = append(d.args, a)
+	}
+	return declare(d)
+}
+
+// Lock is Needs for pools that have a name, written as in labels, without the
+// prefix: "k64f", "k64f*2", "staging:shared". It puts no label on the spec, so
+// test cases keep their names in reports.
+func Lock(locks ...string) []any {
+	return declare(declaration{at: callerOf(1), locks: locks})
+}
+
+// Pool names a requirement, so that Label("lock:name"), Label("lock:name*2") and
+// Label("lock:name:shared") ask for one of it, two, and one for reading. It
+// returns the requirement under that name, for its From method. Call it before
+// RunSpecs: as a package variable or in an init function. It panics when the
+// name is taken or cannot stand in a label.
+func Pool[T any](name string, r rtest.Requirement[T]) rtest.Requirement[T] {
+	if err := checkName(name); err != nil {
+		panic("ginkgolock: Pool: " + err.Error())
+	}
+	r = r.Named(name)
+	pools.Lock()
+	defer pools.Unlock()
+	if _, taken := pools.byName[name]; taken {
+		panic(fmt.Sprintf("ginkgolock: Pool: there is a pool named %q already", name))
+	}
+	if pools.byName == nil {
+		pools.byName = make(map[string]func(wanted) any)
+	}
+	pools.byName[name] = func(w wanted) any {
+		if w.shared {
+			return r.Need(w.n).Shared()
+		}
+		return r.Need(w.n)
+	}
+	return r
+}
+
+var pools struct {
+	sync.Mutex
+	byName map[string]func(wanted) any
+}
+
+// lookUp turns what a label or Lock says into an argument of rtest.Acquire.
+func lookUp(lock string) (any, error) {
+	w, err := parseLock(lock)
+	if err != nil {
+		return nil, err
+	}
+	pools.Lock()
+	defer pools.Unlock()
+	if f, ok := pools.byName[w.pool]; ok {
+		return f(w), nil
+	}
+	var known []string
+	for name := range pools.byName {
+		known = append(known, name)
+	}
+	slices.Sort(known)
+	if len(known) == 0 {
+		return nil, fmt.Errorf("there is no pool named %q: none was registered with ginkgolock.Pool", w.pool)
+	}
+	return nil, fmt.Errorf("there is no pool named %q; ginkgolock.Pool was called for %s", w.pool, strings.Join(known, ", "))
+}
+
+// Lease is the lease of the spec that the context belongs to: that of a node, in
+// BeforeEach, It, AfterEach, DeferCleanup or any other, or one derived from it.
+// A spec that needs nothing itself has the lease of the suite, if there is one.
+// It fails the spec when there is no lease.
+func Lease(ctx context.Context) *rtest.Lease {
+	ginkgo.GinkgoHelper()
+	h, ok := ctx.Value(holdingKey{}).(*holding)
+	switch {
+	case ok && h.lease != nil:
+		return h.lease
+	case ok && h.skip:
+		ginkgo.Skip(h.words)
+	case ok && h.words != "":
+		ginkgo.Fail(h.words)
+	}
+	if s := suiteHolding(); s != nil && s.lease != nil {
+		return s.lease
+	}
+	ginkgo.Fail("ginkgolock: Lease: nothing is held here. The spec, or a container around it, must be decorated with ginkgolock.Needs or a lock label, and the context must be that of one of its nodes: func(ctx SpecContext) { ... }")
+	return nil
+}
+
+// declaration is what one decorator, or the labels of one node, ask for.
+type declaration struct {
+	args   []any
+	locks  []string
+	labels bool // locks are labels
+	at     types.CodeLocation
+}
+
+// resolve looks up the pools.
+func (d declaration) resolve() ([]any, error) {
+	args := slices.Clone(d.args)
+	for _, l := range d.locks {
+		arg, err := lookUp(l)
+		if err != nil {
+			return nil, err
+		}
+		args = bridge.Together(args, []any{arg})
+	}
+	return args, nil
+}
+
+// declared are all declarations, by the marks on what stands for them.
+var declared struct {
+	sync.Mutex
+	list []declaration
+}
+
+const mark = "ginkgolock declaration "
+
+// declare returns a decorator that stands for the declaration. It has to be of a
+// type that Ginkgo knows: Entry takes all else for parameters of the table.
+func declare(d declaration) []any {
+	declared.Lock()
+	defer declared.Unlock()
+	at := d.at
+	at.FullStackTrace = mark + strconv.Itoa(len(declared.list))
+	declared.list = append(declared.list, d)
+	return []any{types.AroundNodeDecorator{
+		Body: func(context.Context, func(context.Context)) {
+			ginkgo.Fail(fmt.Sprintf("ginkgolock: Needs at %s stands where it means nothing: it decorates specs, containers, BeforeSuite and SynchronizedBeforeSuite", d.at))
+		},
+		CodeLocation: at,
+	}}
+}
+
+// declarationOf finds what an argument of a node stands for.
+func declarationOf(arg any) (declaration, bool) {
+	a, ok := arg.(types.AroundNodeDecorator)
+	if !ok {
+		return declaration{}, false
+	}
+	number, ok := strings.CutPrefix(a.CodeLocation.FullStackTrace, mark)
+	if !ok {
+		return declaration{}, false
+	}
+	i, err := strconv.Atoi(number)
+	declared.Lock()
+	defer declared.Unlock()
+	if err != nil || i >= len(declared.list) {
+		return declaration{}, false
+	}
+	return declared.list[i], true
+}
+
+func callerOf(skip int) types.CodeLocation {
+	_, file, line, _ := runtime.Caller(skip + 1)
+	return types.CodeLocation{FileName: file, LineNumber: line}
+}
