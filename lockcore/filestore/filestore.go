@@ -146,7 +146,9 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	errs := make([]error, len(grants))
 	err := s.step(ctx, func(st *sched.State, now int64) {
 		for i, g := range grants {
-			errs[i] = st.Renew(now, g, rand.IntN)
+			if errs[i] = st.Renew(now, g, rand.IntN); errs[i] == nil {
+				st.Join(g.Ticket.ID, s.id)
+			}
 		}
 	})
 	if err != nil {

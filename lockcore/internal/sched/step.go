@@ -3,6 +3,7 @@ package sched
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -264,11 +265,22 @@ func (s *State) Free(now int64, key, why string, rnd Rand) []lockcore.Holder {
 	return freed
 }
 
+// Join names one more process to which the lease belongs: it is taken from all of
+// them when the last is dead. Several are kept in one string, with spaces
+// between.
+func (s *State) Join(id, proc string) {
+	if l := s.leases[id]; l != nil && proc != "" && !slices.Contains(strings.Fields(l.proc), proc) {
+		l.proc = strings.TrimSpace(l.proc + " " + proc)
+	}
+}
+
 // Reap drops the leases and the tickets of processes that are known to be dead.
 func (s *State) Reap(now int64, dead func(proc string) bool, rnd Rand) {
 	s.begin(now, rnd)
 	for _, l := range s.sortedLeases() {
-		if l.proc != "" && !l.kept && dead(l.proc) {
+		procs := strings.Fields(l.proc)
+		alive := slices.ContainsFunc(procs, func(p string) bool { return !dead(p) })
+		if len(procs) > 0 && !l.kept && !alive {
 			s.end(l, "its process was found dead")
 		}
 	}
@@ -285,7 +297,7 @@ func (s *State) Procs() []string {
 	var procs []string
 	for _, l := range s.leases {
 		if !l.kept {
-			procs = append(procs, l.proc)
+			procs = append(procs, strings.Fields(l.proc)...)
 		}
 	}
 	for _, w := range s.queue {
