@@ -303,6 +303,9 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 		_ = f.truncate(max(p.at+p.size, reservedSize)) // only room, so no matter if it fails
 	}
 	s.head, s.slot = h, slot
+	if s.crash != nil {
+		s.crash("after the header")
+	}
 	return nil
 }
 

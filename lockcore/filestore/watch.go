@@ -163,7 +163,7 @@ func (s *Store) startWatch() {
 			if s.line.idle(time.Now()) {
 				return
 			}
-			if s.pulse() {
+			if s.pulse(ticks()) {
 				s.look()
 			}
 			timer.Reset(watchEvery)
@@ -173,14 +173,13 @@ func (s *Store) startWatch() {
 
 // pulse reports whether it is time to look again, and if so says to the others
 // that somebody does. Two may do so at once, which costs nothing but the look.
-func (s *Store) pulse() bool {
+func (s *Store) pulse(now int64) bool {
 	f, err := openFile(s.loc.state(), forChange, 0)
 	if err != nil {
 		return true // look will meet the same error, and the next ask report it
 	}
 	defer f.close()
 	var b [8]byte
-	now := ticks()
 	if n, err := f.readAt(b[:], pulseAt); err == nil && n == len(b) {
 		if age := now - int64(binary.LittleEndian.Uint64(b[:])); age >= 0 && age < int64(pulseFresh) {
 			return false

@@ -1,0 +1,396 @@
+package filestore
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// The tests of this package need processes that can be killed. A child is this
+// test binary started again; it does what it is told by a line of JSON on its
+// standard input, and answers by a line on its standard output.
+
+const childEnv = "FILESTORE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		childMain()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// An order is what a child is told to do.
+type order struct {
+	Do        string // one of the verbs below
+	Name      string // of the lease that it is about
+	Dir       string
+	Namespace string
+	Keys      []string
+	Need      int
+	TTL       time.Duration
+	Count     int
+	Try       bool // not to wait
+}
+
+// A reply is what became of an order.
+type reply struct {
+	Name  string
+	Keys  []string
+	Token uint64
+	Lost  bool
+	PID   int
+	Error string
+}
+
+// agent is the state of a child.
+type agent struct {
+	store  *Store
+	locker *lockcore.Locker
+	mu     sync.Mutex
+	leases map[string]*lockcore.Lease
+	out    *json.Encoder
+}
+
+func childMain() {
+	a := &agent{leases: make(map[string]*lockcore.Lease), out: json.NewEncoder(os.Stdout)}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		var o order
+		if err := json.Unmarshal(in.Bytes(), &o); err != nil {
+			panic(err)
+		}
+		if o.Do == "acquire" || o.Do == "watch" || o.Do == "loop" {
+			go a.obey(o) // they take their time
+		} else {
+			a.obey(o)
+		}
+	}
+}
+
+func (a *agent) obey(o order) {
+	r := reply{Name: o.Name}
+	if err := a.do(&o, &r); err != nil {
+		r.Error = err.Error()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.out.Encode(&r); err != nil {
+		os.Exit(1) // the parent is gone
+	}
+}
+
+func (a *agent) lease(name string) *lockcore.Lease {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.leases[name]
+}
+
+func (a *agent) do(o *order, r *reply) (err error) {
+	ctx := context.Background()
+	switch o.Do {
+	case "open":
+		if a.store, err = Open(ctx, o.Dir, &Options{Namespace: o.Namespace}); err == nil {
+			a.locker = lockcore.New(a.store, &lockcore.Options{Owner: lockcore.Owner{Test: o.Name}})
+		}
+	case "acquire":
+		take := a.locker.Acquire
+		if o.Try {
+			take = a.locker.TryAcquire
+		}
+		le, err := take(ctx, lockcore.Request{Requirements: []lockcore.Requirement{some(max(o.Need, 1), o.Keys...)}, TTL: o.TTL, Owner: lockcore.Owner{Test: o.Name}})
+		if err != nil {
+			return err
+		}
+		a.mu.Lock()
+		a.leases[o.Name] = le
+		a.mu.Unlock()
+		r.Keys, r.Token = le.Keys(), le.Token()
+	case "release":
+		err = a.lease(o.Name).Release(ctx)
+		r.Lost = errors.Is(err, lockcore.ErrLost)
+	case "watch": // until the lease is lost
+		c := a.lease(o.Name).Context()
+		<-c.Done()
+		r.Lost = errors.Is(context.Cause(c), lockcore.ErrLost)
+	case "crash": // at the next write, after the state and before the header
+		a.store.crash = func(string) { die() }
+	case "crash after": // when the next write is done, before anybody is called
+		a.store.crash = func(where string) {
+			if where == "after the header" {
+				die()
+			}
+		}
+	case "spawn": // a child of its own, which outlives it
+		c := exec.Command("sleep", "600")
+		err = c.Start()
+		r.PID = c.Process.Pid
+	case "exit":
+		os.Exit(o.Count)
+	case "lock": // the state file, in the middle of a step
+		var f file
+		if f, err = openFile(a.store.loc.state(), forChange, 0); err == nil {
+			_, err = f.tryLock(true)
+		}
+	case "loop":
+		r.Token, err = a.loop(ctx, o)
+	default:
+		err = limits(o)
+	}
+	return err
+}
+
+func die() {
+	p, _ := os.FindProcess(os.Getpid())
+	_ = p.Kill()
+	select {} // it takes a moment
+}
+
+// loop takes and returns keys, and looks through files beside the store whether
+// anybody has one of them at the same time.
+func (a *agent) loop(ctx context.Context, o *order) (last uint64, err error) {
+	for range o.Count {
+		le, err := a.locker.Acquire(ctx, lockcore.Request{Requirements: []lockcore.Requirement{some(o.Need, o.Keys...)}, Owner: lockcore.Owner{Test: o.Name}})
+		if err != nil {
+			return last, err
+		}
+		if le.Token() <= last {
+			return last, fmt.Errorf("token %d after %d", le.Token(), last)
+		}
+		last = le.Token()
+		for _, k := range le.Keys() {
+			if err := use(o.Dir+"/using-"+k, le.Token()); err != nil {
+				return last, err
+			}
+		}
+		if err := le.Release(ctx); err != nil {
+			return last, err
+		}
+	}
+	return last, nil
+}
+
+// use makes sure that nobody else uses a thing, by a lock that has nothing to do
+// with the store, and that the fencing tokens that the thing sees rise.
+func use(path string, token uint64) error {
+	f, err := openFile(path, forCreation, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if ok, err := f.tryLock(true); !ok || err != nil {
+		return fmt.Errorf("%s is used by somebody else (%v)", path, err)
+	}
+	defer f.unlock()
+	var b [20]byte
+	n, _ := f.readAt(b[:], 0)
+	var before uint64
+	if _, err := fmt.Sscan(string(b[:n]), &before); err == nil && before >= token {
+		return fmt.Errorf("%s is used with token %d after token %d", path, token, before)
+	}
+	return f.writeAt(fmt.Appendf(nil, "%020d", token), 0)
+}
+
+// some is a requirement for n of the keys.
+func some(n int, keys ...string) lockcore.Requirement {
+	r := lockcore.Requirement{Need: n}
+	for _, k := range keys {
+		r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+	}
+	return r
+}
+
+// child is a child process as its parent sees it.
+type child struct {
+	t       testing.TB
+	cmd     *exec.Cmd
+	in      io.Writer
+	mu      sync.Mutex
+	replies map[string]chan reply
+	ended   chan struct{} // it closed its output, that is, it is gone
+}
+
+// startChild starts a child that has opened the store in dir. It is killed at
+// the end of the test.
+func startChild(t testing.TB, dir string) *child {
+	t.Helper()
+	c := newChild(t, exec.Command(os.Args[0]))
+	if r := c.call(order{Do: "open", Dir: dir, Name: t.Name()}); r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	return c
+}
+
+func newChild(t testing.TB, cmd *exec.Cmd) *child {
+	t.Helper()
+	c := &child{t: t, cmd: cmd, replies: make(map[string]chan reply), ended: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), childEnv+"=1")
+	c.cmd.Stderr = os.Stderr
+	in, err := c.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.in = in
+	go func() {
+		defer close(c.ended)
+		for d := json.NewDecoder(out); ; {
+			var r reply
+			if d.Decode(&r) != nil {
+				return
+			}
+			c.inbox(r.Name) <- r
+		}
+	}()
+	t.Cleanup(c.kill)
+	return c
+}
+
+func (c *child) inbox(name string) chan reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := c.replies[name]
+	if ch == nil {
+		ch = make(chan reply, 100)
+		c.replies[name] = ch
+	}
+	return ch
+}
+
+// send gives an order and does not wait for the reply.
+func (c *child) send(o order) {
+	c.t.Helper()
+	b, err := json.Marshal(&o)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.in.Write(append(b, '\n')); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// await waits for the reply to an order about a lease.
+func (c *child) await(name string) reply {
+	c.t.Helper()
+	select {
+	case r := <-c.inbox(name):
+		return r
+	case <-c.ended:
+		c.t.Fatalf("the child died instead of answering about %s", name)
+	case <-time.After(watchdog):
+		c.t.Fatalf("the child does not answer about %s", name)
+	}
+	return reply{}
+}
+
+func (c *child) call(o order) reply {
+	c.t.Helper()
+	c.send(o)
+	return c.await(o.Name)
+}
+
+// acquire makes the child take something, which must not have to wait for long.
+func (c *child) acquire(name string, need int, keys ...string) reply {
+	c.t.Helper()
+	r := c.call(order{Do: "acquire", Name: name, Keys: keys, Need: need, TTL: time.Hour})
+	if r.Error != "" {
+		c.t.Fatalf("%s: %s", name, r.Error)
+	}
+	return r
+}
+
+// kill ends the child as kill -9 does, and waits until it is gone.
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill() // it may be gone already
+	c.gone()
+}
+
+// gone waits until the child is gone.
+func (c *child) gone() {
+	c.t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(watchdog):
+		c.t.Fatal("the child lives on")
+	}
+	_ = c.cmd.Wait() // it was killed, which counts as an error
+}
+
+// watchdog bounds what should not take long at all.
+const watchdog = 60 * time.Second
+
+// open opens a store that is closed at the end of the test.
+func open(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
+
+// ask asks once and returns the grant, or nil.
+func ask(t testing.TB, s *Store, id string, wait bool, reqs ...lockcore.Requirement) *lockcore.Grant {
+	t.Helper()
+	return askWake(t, s, id, wait, func(*lockcore.Grant) {}, reqs...)
+}
+
+func askWake(t testing.TB, s *Store, id string, wait bool, wake func(*lockcore.Grant), reqs ...lockcore.Requirement) *lockcore.Grant {
+	t.Helper()
+	ans, err := s.Ask(t.Context(), &lockcore.Ticket{ID: id, Requirements: reqs, TTL: time.Hour, Wait: wait, Owner: lockcore.Owner{Test: id}}, wake)
+	if err != nil {
+		t.Fatalf("Ask for %s: %v", id, err)
+	}
+	return ans.Grant
+}
+
+// until looks at the store until the condition holds.
+func until(t testing.TB, s *Store, what string, cond func(lockcore.Snapshot) bool) {
+	t.Helper()
+	for end := time.Now().Add(watchdog); ; time.Sleep(time.Millisecond) {
+		snap, err := s.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cond(snap) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s; now %+v", what, snap)
+		}
+	}
+}
+
+// waiting reports whether somebody is in line.
+func waiting(name string) func(lockcore.Snapshot) bool {
+	return func(s lockcore.Snapshot) bool {
+		for _, w := range s.Waiters {
+			if w.Owner.Test == name {
+				return true
+			}
+		}
+		return false
+	}
+}

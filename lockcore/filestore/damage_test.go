@@ -1,0 +1,187 @@
+package filestore
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Whatever is done to the state file while somebody holds a lease: the next step
+// says what is wrong and how to mend it, or still knows of the lease.
+func TestADamagedStateIsNeverTakenForANewOne(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		large  bool
+		damage func(b []byte) []byte
+		says   string
+	}{
+		{"emptied", false, func(b []byte) []byte { return nil }, "it is blank"},
+		{"zeroed", true, func(b []byte) []byte { return make([]byte, len(b)) }, "it is blank"},
+		{"cut in the header", false, func(b []byte) []byte { return b[:50] }, "damaged"},
+		{"cut in the small state", false, func(b []byte) []byte { return b[:slotSize+headerSize+5] }, "the checksum of the state is wrong"},
+		{"cut before the large state", true, func(b []byte) []byte { return b[:statesAt] }, "it ends in the middle of the state"},
+		{"cut in the large state", true, func(b []byte) []byte { return b[:statesAt+500] }, "it ends in the middle of the state"},
+		{"garbage", false, func(b []byte) []byte { return []byte(strings.Repeat("garbage\n", 2000)) }, "it is not a state file of this package"},
+		{"a garbled beginning", false, func(b []byte) []byte { copy(b, "garbage\n"); return b }, "it is not a state file of this package"},
+		{"a newer version", true, func(b []byte) []byte {
+			binary.LittleEndian.PutUint32(b[8:], formatVersion+1)
+			binary.LittleEndian.PutUint32(b[slotSize+8:], formatVersion+1)
+			return b
+		}, fmt.Sprintf("was written by another version of this program (it has format version %d, this program knows version %d)", formatVersion+1, formatVersion)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			holder := startChild(t, dir)
+			held := []string{"k"}
+			if c.large {
+				held = append(held, strings.Repeat("x", 10_000))
+			}
+			holder.acquire("held", len(held), held...)
+			if !c.large {
+				// One more step, so that the second slot is the current one.
+				holder.acquire("more", 1, "more")
+				holder.acquire("more2", 1, "more2")
+			}
+			path := (&location{space: dir + "/ns-default"}).state()
+			good, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, c.damage(append([]byte(nil), good...)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), dir, nil)
+			if err == nil {
+				defer s.Close()
+				if ask(t, s, "try", false, some(1, "k")) != nil {
+					t.Fatal("k is held and was given out again")
+				}
+				t.Fatal("the damage was not noticed")
+			}
+			pid := fmt.Sprint(holder.cmd.Process.Pid)
+			for _, want := range []string{c.says, path, "end the processes that use it (pid " + pid + "), then delete " + dir + "/ns-default"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error does not say %q: %v", want, err)
+				}
+			}
+			// The mend works.
+			holder.kill()
+			if err := os.RemoveAll(dir + "/ns-default"); err != nil {
+				t.Fatal(err)
+			}
+			if ask(t, open(t, dir), "try", false, some(1, "k")) == nil {
+				t.Error("a new state, and k is held")
+			}
+		})
+	}
+}
+
+// TestAnyFlippedByteIsNoticedOrHarmless turns bytes of the file over, one at a
+// time.
+func TestAnyFlippedByteIsNoticedOrHarmless(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	ask(t, s, "held", false, some(1, "k"))
+	path := s.loc.state()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var noticed int
+	for i := range 600 {
+		at := i / 2 // the headers, and what is behind them
+		if i%2 == 1 {
+			at += slotSize
+		}
+		bad := append([]byte(nil), good...)
+		bad[at] ^= 1 << rand.IntN(8)
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		probe, err := Open(context.Background(), dir, nil)
+		if err != nil {
+			noticed++
+		} else {
+			snap, err := probe.Snapshot(t.Context())
+			if err == nil && (len(snap.Holders) != 1 || snap.Holders[0].Keys()[0] != "k") {
+				t.Errorf("byte %d: the lease is gone: %+v", at, snap)
+			}
+			if err := probe.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if noticed < 2*headerSize {
+		t.Errorf("%d flips were noticed, fewer than the headers have bytes", noticed)
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	errs, err := s.Renew(t.Context(), []*lockcore.Grant{{Ticket: &lockcore.Ticket{ID: "held"}}})
+	if err != nil || errs[0] != nil {
+		t.Errorf("with the file of before the lease is gone: %v, %v", errs, err)
+	}
+}
+
+// After a crash of the machine, files may be anything, but nobody who held
+// something is alive.
+func TestACrashOfTheMachineStartsAnewOnlyWhatItHasLost(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		tear func(t *testing.T, s *Store, f file)
+		held bool
+	}{
+		{"all was written", func(*testing.T, *Store, file) {}, true},
+		{"the last header was torn", func(t *testing.T, s *Store, f file) { scribble(t, f, int64(s.slot)*slotSize+40) }, true},
+		{"the last state was torn", func(t *testing.T, s *Store, f file) { scribble(t, f, s.head.at) }, true},
+		{"both states were torn", func(t *testing.T, s *Store, f file) {
+			scribble(t, f, headerSize+2)
+			scribble(t, f, slotSize+headerSize+2)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := open(t, dir)
+			s.boot = hashID("the boot before")
+			g := ask(t, s, "held", false, some(1, "k"))
+			if err := s.Release(t.Context(), g, 1<<60); err != nil { // kept: by nobody who could die
+				t.Fatal(err)
+			}
+			ask(t, s, "more", false, some(1, "more"))
+			token := s.head.gen
+			f, err := openFile(s.loc.state(), forChange, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.tear(t, s, f)
+			f.close()
+			s.retire(true)
+			next := open(t, dir)
+			got := ask(t, next, "try", false, some(1, "k"))
+			if (got == nil) != c.held {
+				t.Errorf("k was given out: %v, want %v", got != nil, !c.held)
+			}
+			if next.head.gen <= token-1 {
+				t.Errorf("generation %d after %d", next.head.gen, token)
+			}
+		})
+	}
+}
+
+func scribble(t *testing.T, f file, at int64) {
+	t.Helper()
+	if err := f.writeAt([]byte("scribble"), at); err != nil {
+		t.Fatal(err)
+	}
+}

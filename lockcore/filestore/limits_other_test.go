@@ -1,0 +1,7 @@
+//go:build !unix
+
+package filestore
+
+import "fmt"
+
+func limits(o *order) error { return fmt.Errorf("what is %q?", o.Do) }
