@@ -297,26 +297,3 @@ func TestCountRunsAgain(t *testing.T) {
 		t.Errorf("attempts on record: %s", got)
 	}
 }
-
-// A killed holder's resource goes to a waiter in another process, long before
-// the lease would have run out.
-func TestKilledHolder(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	holder := l.scenario(t, "TestHang")
-	holder.await("HOLDING")
-	waiter := l.scenario(t, "TestWaiter", "-test.v")
-	for !strings.Contains(l.left(t), "TestWaiter waits") {
-		yield()
-	}
-	killed := time.Now()
-	holder.cmd.Process.Kill()
-	waiter.await("HOLDING")
-	t.Logf("the waiter had it %s after kill -9", time.Since(killed).Round(time.Millisecond))
-	if code, out := waiter.end(); code != 0 {
-		t.Errorf("exit code %d:\n%s", code, out)
-	}
-	if got := l.left(t); got != "" {
-		t.Errorf("left behind: %s", got)
-	}
-}
