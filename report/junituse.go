@@ -211,11 +211,11 @@ func (t *junitTotals) add(u *junitUse) {
 	}
 }
 
-// blockedBy lists those whom most of the wait was spent on, and how many more
+// blockedBy lists those on whom most of the wait was spent, and how many more
 // there are.
 func (t *junitTotals) blockedBy() string {
-	if len(t.blame) == 0 {
-		return ""
+	if len(t.blame) == 0 || t.waited < time.Millisecond/2 {
+		return "" // who waited 0.000 s was not blocked
 	}
 	var holders []Holder
 	for h := range t.blame {

@@ -137,19 +137,27 @@ type pprofBuilder struct {
 	functions map[pprofFunction]*profile.Location
 }
 
+// add adds a sample. The outermost function is named apart from tests, most of
+// which both wait and are waited for: their sums must not mix.
 func (b *pprofBuilder) add(k pprofKey, v *pprofSample, byHolder bool) {
-	stack := []*profile.Location{b.location(pprofFunction{k.waiter.String(), v.file, v.line})}
-	if k.pool != "" {
-		stack = append(stack, b.location(pprofFunction{name: "pool " + plain(k.pool)}))
-	}
+	waiter := pprofFunction{k.waiter.String(), v.file, v.line}
 	why := pprofFunction{name: "(" + string(k.cause) + ")"}
 	if k.holder != (pprofTest{}) {
 		why.name = k.holder.String()
 	}
-	stack = append(stack, b.location(why))
-	if byHolder {
-		slices.Reverse(stack)
+	inner, outer := waiter, why
+	switch {
+	case byHolder:
+		inner, outer = why, waiter
+		outer.name = "waiting: " + outer.name
+	case k.holder != (pprofTest{}):
+		outer.name = "because of " + outer.name
 	}
+	stack := []*profile.Location{b.location(inner)}
+	if k.pool != "" {
+		stack = append(stack, b.location(pprofFunction{name: "pool " + plain(k.pool)}))
+	}
+	stack = append(stack, b.location(outer))
 	labels := map[string][]string{"cause": {string(k.cause)}, "waiter": {k.waiter.String()}}
 	for name, value := range map[string]string{"requirement": k.pool, "outcome": string(k.outcome), "holder": k.holder.String()} {
 		if value != "" {
