@@ -19,6 +19,8 @@ type location struct {
 	space     string      // directory of the namespace
 	filePerm  fs.FileMode // of every file
 	dirPerm   fs.FileMode // of every directory in it
+	// network names the file system of a directory if it is a network's.
+	network func(dir string) string
 }
 
 func (l *location) state() string { return filepath.Join(l.space, "state") }
@@ -34,8 +36,8 @@ func defaultDir() (string, error) {
 }
 
 // locate finds the directory of the namespace, and makes it.
-func locate(dir, namespace string) (*location, error) {
-	l := &location{dir: dir, namespace: namespace}
+func locate(dir, namespace string, network func(string) string) (*location, error) {
+	l := &location{dir: dir, namespace: namespace, network: network}
 	if dir == "" {
 		var err error
 		if l.dir, err = defaultDir(); err != nil {
@@ -68,7 +70,7 @@ func (l *location) prepare() error {
 	case !st.IsDir():
 		return fmt.Errorf("file: %s is not a directory", l.dir)
 	}
-	if name := networkFS(l.dir); name != "" {
+	if name := l.network(l.dir); name != "" {
 		return fmt.Errorf("file: %s is on a network file system (%s), whose locks and clocks cannot be relied on: choose a directory on a local disk, or share a Redis server instead (redis://host:6379)", l.dir, name)
 	}
 	l.access(st.Mode())

@@ -71,7 +71,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	if namespace == "" {
 		namespace = "default"
 	}
-	loc, err := locate(dir, namespace)
+	loc, err := locate(dir, namespace, networkFS)
 	if err != nil {
 		return nil, err
 	}
