@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 	"time"
@@ -107,12 +108,15 @@ func (p parts) sorted() []part {
 
 // merge sums the parts that have the same key, as a request leaves some each
 // time that it goes from one queue to another.
-func merge(l []part) []part {
-	sum := parts{}
-	for _, p := range l {
-		sum.add(p.blameKey, p.time)
+func (f *fold) merge(l []part) []part {
+	if len(l) < 2 || slices.IsSortedFunc(l, func(a, b part) int { return cmp.Or(a.compare(b.blameKey), -1) }) {
+		return l // each key once, as when it left one queue only
 	}
-	return sum.sorted()
+	clear(f.room)
+	for _, p := range l {
+		f.room.add(p.blameKey, p.time)
+	}
+	return f.room.sorted()
 }
 
 // apportion divides total by weights so that the parts sum to total: part i

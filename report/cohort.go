@@ -63,9 +63,10 @@ func (c *cohort) join(r *request, now micros) {
 	c.waiters = slices.Insert(c.waiters, i, r)
 }
 
-// leave returns what the waiter waited for. The caller has recorded until now.
-func (c *cohort) leave(r *request) []part {
-	sum := parts{}
+// leave returns what the waiter waited for. The caller has recorded until now;
+// sum is room to work in.
+func (c *cohort) leave(r *request, sum parts) []part {
+	clear(sum)
 	for b := r.block; b != nil; b = b.next {
 		for k, t := range b.firm {
 			sum[k] += t

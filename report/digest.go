@@ -23,19 +23,28 @@ type digest struct {
 	n          int
 	total, max micros
 	few        []micros
-	counts     map[int16]int
+	counts     []int // by bucket
 }
 
 const fewMax = 512
 
 var bucketWidth = math.Log(1.01)
 
-// bucket is the number of the bucket of v: the powers of 1.01.
-func bucket(v micros) int16 {
+// bucket is the number of the bucket of v: 0 for nothing, then the powers of
+// 1.01. The longest wait there is has number 3127.
+func bucket(v micros) int {
 	if v <= 0 {
-		return -1
+		return 0
 	}
-	return int16(math.Log(float64(v)) / bucketWidth)
+	return 1 + int(math.Log(float64(v))/bucketWidth)
+}
+
+func (d *digest) put(v micros) {
+	b := bucket(v)
+	if b >= len(d.counts) {
+		d.counts = append(d.counts, make([]int, b+1-len(d.counts))...)
+	}
+	d.counts[b]++
 }
 
 func (d *digest) add(v micros) {
@@ -44,14 +53,13 @@ func (d *digest) add(v micros) {
 	d.total += v
 	d.max = max(d.max, v)
 	if d.counts != nil {
-		d.counts[bucket(v)]++
+		d.put(v)
 		return
 	}
 	d.few = append(d.few, v)
 	if len(d.few) > fewMax {
-		d.counts = map[int16]int{}
 		for _, v := range d.few {
-			d.counts[bucket(v)]++
+			d.put(v)
 		}
 		d.few = nil
 	}
@@ -78,18 +86,13 @@ func (d *digest) quantiles(percent ...int) []micros {
 		}
 		return out
 	}
-	var buckets []int16
-	for b := range d.counts {
-		buckets = append(buckets, b)
-	}
-	slices.Sort(buckets)
 	seen, i := 0, 0
-	for _, b := range buckets {
-		seen += d.counts[b]
+	for b, n := range d.counts {
+		seen += n
 		for i < len(percent) && seen >= rank(percent[i]) {
-			if b >= 0 {
+			if b > 0 {
 				// The middle of the bucket, in the geometric sense.
-				out[i] = min(d.max, micros(math.Exp((float64(b)+0.5)*bucketWidth)+0.5))
+				out[i] = min(d.max, micros(math.Exp((float64(b)-0.5)*bucketWidth)+0.5))
 			}
 			i++
 		}

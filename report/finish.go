@@ -47,7 +47,7 @@ func (f *fold) closeOpen() []OpenRequest {
 			f.depth(r, -1)
 			f.dead(r, f.now-until)
 			r.Waited = o.For.Duration()
-			r.blame = rescale(merge(r.blame), until-r.start, blameKey{cause: unknown, pool: r.firstPool()})
+			r.blame = rescale(f.merge(r.blame), until-r.start, blameKey{cause: unknown, pool: r.firstPool()})
 			o.Waiting = true
 			for _, i := range r.teams() {
 				o.Wants = append(o.Wants, f.teams[i].name)

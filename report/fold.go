@@ -56,6 +56,7 @@ type fold struct {
 	hosts    map[string]bool
 	keeping  keeping
 	stamp    int
+	room     parts // to work in
 
 	total      tally
 	queue      queue
@@ -89,7 +90,7 @@ func newFold(opts Options) *fold {
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
 		pools: map[string]*pool{}, cohorts: map[string]*cohort{}, specs: map[*eventlog.Requirement]*spec{},
 		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[procKey]*proc{}, runs: map[string]bool{},
-		hosts: map[string]bool{}, tags: map[string]*tally{}, pairs: pairs{times: map[pair]micros{}},
+		hosts: map[string]bool{}, tags: map[string]*tally{}, room: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)
 	f.nothing = &spec{cohort: &cohort{}}

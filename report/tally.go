@@ -112,7 +112,7 @@ type pair struct {
 	cause          causeID
 }
 
-// pairsMax bounds the pairs that are kept: the least are then summed up as
+// pairsMax bounds the pairs that are kept: the lesser half is then summed up as
 // others.
 const pairsMax = 1 << 16
 
@@ -127,10 +127,19 @@ func (p *pairs) add(k pair, t micros) {
 	if len(p.times) <= pairsMax {
 		return
 	}
-	all := p.sorted()
-	for _, e := range all[pairsMax/2:] {
-		p.others += e.time
-		delete(p.times, e.pair)
+	times := make([]micros, 0, len(p.times))
+	for _, t := range p.times {
+		times = append(times, t)
+	}
+	slices.Sort(times)
+	// By time alone, ties included: which of them go must not depend on the order
+	// of the map.
+	least := times[len(times)/2]
+	for k, t := range p.times {
+		if t <= least {
+			p.others += t
+			delete(p.times, k)
+		}
 	}
 }
 

@@ -33,14 +33,16 @@ func (f *fold) enter(r *request) {
 func (f *fold) exit(r *request) {
 	c := r.cohort
 	if c == nil {
-		r.blame = append(r.blame, part{blameKey{cause: storeFault, pool: r.firstPool()}, f.now - r.since})
+		if f.now > r.since {
+			r.blame = append(r.blame, part{blameKey{cause: storeFault, pool: r.firstPool()}, f.now - r.since})
+		}
 		return
 	}
 	if c.waiters[0] == r {
 		f.recordRivals(c)
 	}
 	c.record(f.now, f)
-	r.blame = append(r.blame, c.leave(r)...)
+	r.blame = append(r.blame, c.leave(r, f.room)...)
 	r.cohort = nil
 	if len(c.waiters) == 0 {
 		for i := range c.wants {
@@ -220,6 +222,6 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 	r.Served = time.UnixMicro(int64(f.now)).UTC()
 	r.Waited = waited.ms().Duration()
 	r.Cause, r.Error, r.Polls = e.Cause, e.Error, e.Polls
-	r.blame = rescale(merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
+	r.blame = rescale(f.merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
 	f.charge(r, waited)
 }

@@ -62,7 +62,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
 		}
 	}
-	return in.ofRun(eventlog.Merge(seqs...)), nil
+	return ahead(in.ofRun(eventlog.Merge(seqs...))), nil
 }
 
 // ofRun leaves out what others wrote meanwhile.
