@@ -2,6 +2,9 @@ package quorumstore
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,4 +83,83 @@ func compare(b *testing.B, servers []*redistest.Server) {
 	b.ReportMetric(float64(t1.Microseconds())/float64(n), "us/pair")
 	b.ReportMetric(float64(t2.Microseconds())/float64(n), "us/redsync-pair")
 	b.ReportMetric(float64(t1)/float64(t2), "ratio")
+}
+
+// BenchmarkMakespan lets twelve clients hold two of five boards for 100 ms each,
+// and reports how much longer that takes than it would with perfect planning:
+// six rounds of two.
+func BenchmarkMakespan(b *testing.B) {
+	for _, c := range []struct {
+		name            string
+		servers, stores int
+	}{
+		{"three-servers-one-process", 3, 1},
+		{"five-servers-one-process", 5, 1},
+		{"three-servers-twelve-processes", 3, 12},
+		{"five-servers-twelve-processes", 5, 12},
+	} {
+		b.Run(c.name, func(b *testing.B) { makespan(b, redistest.StartN(b, c.servers), c.stores) })
+	}
+}
+
+func makespan(b *testing.B, servers []*redistest.Server, stores int) {
+	ctx := context.Background()
+	var lockers []*lockcore.Locker
+	for range stores {
+		s, err := Open(ctx, urlOf(servers), "makespan")
+		if err != nil {
+			b.Fatal(err)
+		}
+		l := lockcore.New(s, nil)
+		defer l.Close()
+		lockers = append(lockers, l)
+	}
+	var boards lockcore.Requirement
+	for _, k := range []string{"a", "b", "c", "d", "e"} {
+		boards.Candidates = append(boards.Candidates, lockcore.Candidate{Key: k})
+	}
+	boards.Need = 2
+	const clients, hold = 12, 100 * time.Millisecond
+	var sum time.Duration
+	var calls int64
+	n := 0
+	for b.Loop() {
+		before := commands(servers)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range clients {
+			wg.Go(func() {
+				le, err := lockers[i%len(lockers)].Acquire(ctx, lockcore.Request{Requirements: []lockcore.Requirement{boards}})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				time.Sleep(hold)
+				if err := le.Release(ctx); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		sum += time.Since(start)
+		calls += commands(servers) - before
+		n++
+	}
+	b.ReportMetric(float64(sum)/float64(n)/float64(clients/2*hold), "of-ideal")
+	b.ReportMetric(float64(calls)/float64(n), "commands")
+}
+
+// commands is how many scripts the servers have run.
+func commands(servers []*redistest.Server) (n int64) {
+	for _, s := range servers {
+		text, _ := s.Do("INFO", "commandstats").(string)
+		for line := range strings.Lines(text) {
+			if rest, ok := strings.CutPrefix(line, "cmdstat_evalsha:calls="); ok {
+				calls, _, _ := strings.Cut(rest, ",")
+				k, _ := strconv.ParseInt(calls, 10, 64)
+				n += k
+			}
+		}
+	}
+	return n
 }

@@ -91,25 +91,32 @@ func (a *asking) bid(picks [][]string) *bid {
 	attempt, void := a.s.number(a.k)
 	n := len(a.s.nodes)
 	b := &bid{asking: a, picks: picks, attempt: attempt, ballot: newBallot(n, a.t.TTL), errs: make([]error, n), settled: make(chan struct{})}
-	b.args = []any{
-		a.k.id, attempt, void, (a.t.TTL + grace).Microseconds(), a.s.config.LockDelay.Microseconds(),
-		encode(unitsOf(a.t.Requirements, picks)), a.looks, encode(leastRecent(a.t.Requirements, picks)), infoOf(a.t, picks),
+	units := unitsOf(a.t.Requirements, picks)
+	b.args = append(make([]any, 0, 12+len(units)),
+		a.k.id, number(attempt), void, number((a.t.TTL + grace).Microseconds()), a.s.config.LockDelay.Microseconds(),
+		encode(units), a.looks, encode(leastRecent(a.t.Requirements, picks)), infoOf(a.t, picks), sweep(),
+	)
+	if b.args[7] == "" && b.args[9] == "" {
+		b.args = simple(b.args, a.k.id, units)
 	}
 	return b
 }
 
 // ask puts the bid to one server.
 func (b *bid) ask(ctx context.Context, n *node) (ans answer, err error) {
-	f, err := n.fields(ctx, takeScript, b.args...)
+	v, err := n.run(ctx, takeScript, b.args...)
 	if err != nil {
 		return ans, err
 	}
-	switch f.text(0) {
-	case "yes":
-		ans.yes = true
-	case "no":
+	if v == int64(1) {
+		return answer{yes: true}, nil
+	}
+	f, err := asFields(v)
+	switch {
+	case err != nil:
+	case f.text(0) == "no":
 		ans.seen = f.sub(1)
-	case "have":
+	case f.text(0) == "have":
 		ans.have = f
 	default:
 		err = badReply(f)

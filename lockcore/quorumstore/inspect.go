@@ -52,7 +52,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 // it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
 	c, err := s.collect(ctx, freeScript, func(n *node) []any {
-		return []any{key, why, n.channel, tombstoneLife.Milliseconds()}
+		return []any{key, why, n.channel, tombstoneLife.Microseconds()}
 	})
 	if err != nil {
 		return nil, err
@@ -68,6 +68,7 @@ type collection struct {
 	at time.Time
 
 	mu     sync.Mutex
+	closed bool // it is being read: what comes now comes too late
 	ballot ballot
 	errs   []error
 	found  map[string]*sighting
@@ -96,7 +97,7 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 	if c.ballot.verdict(0) != won {
 		return nil, s.noQuorum(c.errs)
 	}
-	c.at = time.Now()
+	c.at, c.closed = time.Now(), true
 	return c, nil
 }
 
@@ -104,6 +105,9 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 func (c *collection) note(i int, f fields, err error) verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return won
+	}
 	var leases []*sighting
 	for j := 0; err == nil && j < len(f); j++ {
 		var l *sighting

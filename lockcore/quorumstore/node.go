@@ -15,10 +15,10 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// script loads a script, behind what all of them begin with.
-func script(name string) *redis.Script {
+// script puts a script together from files.
+func script(files ...string) *redis.Script {
 	var src strings.Builder
-	for _, f := range []string{"common", name} {
+	for _, f := range files {
 		text, err := luaFiles.ReadFile("lua/" + f + ".lua")
 		if err != nil {
 			panic(err) // a file is missing from the build
@@ -29,12 +29,12 @@ func script(name string) *redis.Script {
 }
 
 var (
-	takeScript     = script("take")
-	lookScript     = script("look")
-	renewScript    = script("renew")
-	releaseScript  = script("release")
-	freeScript     = script("free")
-	snapshotScript = script("snapshot")
+	takeScript     = script("take_first", "common", "take")
+	lookScript     = script("common", "look")
+	renewScript    = script("common", "renew")
+	releaseScript  = script("release_first", "common", "release")
+	freeScript     = script("common", "free")
+	snapshotScript = script("common", "snapshot")
 )
 
 // A node is one of the servers.
@@ -160,7 +160,7 @@ func (s *Store) pay(n *node) {
 		id, d, ok := n.nextDebt()
 		for ok {
 			ctx, cancel := context.WithTimeout(s.life, s.limit(time.Until(d.until)))
-			_, err := n.release(ctx, id, d.attempt, 0, true)
+			_, err := n.release(ctx, id, d.attempt, 0, true, nil)
 			cancel()
 			if err != nil {
 				break

@@ -11,13 +11,17 @@ import (
 // tombstoneLife is how long a server refuses what was undone before it arrived.
 const tombstoneLife = 2 * time.Minute
 
-// release ends a lease on one server.
-func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool) (held bool, err error) {
-	flag := 0
+// release ends a lease on one server. units are its keys, if they are known.
+func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool, units []unit) (held bool, err error) {
+	flag := "0"
 	if stone {
-		flag = 1
+		flag = "1"
 	}
-	v, err := n.run(ctx, releaseScript, id, attempt, keep.Microseconds(), n.channel, tombstoneLife.Milliseconds(), flag)
+	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag)
+	if keep == 0 && !stone {
+		args = simple(args, id, units)
+	}
+	v, err := n.run(ctx, releaseScript, args...)
 	if err != nil {
 		return false, err
 	}
@@ -78,6 +82,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	}
 	k.leaving = true
 	given, unsure, attempt := append([]bool(nil), k.given...), append(make([]bool, 0, n), k.unsure...), k.attempt
+	units := unitsOf(k.t.Requirements, k.obtained)
 	s.mu.Unlock()
 	unsure = append(unsure, make([]bool, n-len(unsure))...)
 	r := &releasing{start: time.Now(), ballot: newBallot(n, 0), errs: make([]error, n)}
@@ -102,7 +107,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	r.gathering = gather(s, hearing[bool]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
 		ask: func(ctx context.Context, n *node) (bool, error) {
-			return n.release(ctx, k.id, attempt, keep, unsure[n.index])
+			return n.release(ctx, k.id, attempt, keep, unsure[n.index], units)
 		},
 		take: func(i int, held bool, err error) bool {
 			r.errs[i] = err
@@ -119,7 +124,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 func (s *Store) takeBack(id string, attempt int64, ttl time.Duration, from []int) {
 	g := gather(s, hearing[bool]{
 		to: from, limit: s.limit(ttl),
-		ask: func(ctx context.Context, n *node) (bool, error) { return n.release(ctx, id, attempt, 0, false) },
+		ask: func(ctx context.Context, n *node) (bool, error) { return n.release(ctx, id, attempt, 0, false, nil) },
 		take: func(i int, _ bool, err error) bool {
 			if err != nil {
 				s.owe(s.nodes[i], id, attempt, ttl)

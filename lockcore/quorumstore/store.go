@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,6 +44,8 @@ type Store struct {
 	background sync.Mutex // guards the two below
 	closed     bool
 	work       sync.WaitGroup
+	jobs       chan func() // to idle goroutines
+	idle       atomic.Int32
 
 	mu      sync.Mutex
 	view    view
@@ -84,14 +87,14 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 	if c.Namespace == "" {
 		c.Namespace = "default"
 	}
-	s := &Store{config: c, tickets: make(map[string]*ticket), pruneAt: 64, rumours: make([]bool, len(clients))}
+	s := &Store{config: c, jobs: make(chan func()), tickets: make(map[string]*ticket), pruneAt: 64, rumours: make([]bool, len(clients))}
 	s.view.servers = make([]glimpse, len(clients))
 	s.life, s.end = context.WithCancel(context.Background())
 	prefix := "rtest:{" + c.Namespace + "}:quorum:"
 	for i, cl := range clients {
 		s.nodes = append(s.nodes, &node{
 			index: i, name: names[i], client: cl, channel: prefix + "ended",
-			keys: []string{prefix + "held", prefix + "ends", prefix + "gone:", prefix + "used"},
+			keys: []string{prefix + "held"},
 		})
 	}
 	s.where = fmt.Sprintf("redlock://%s (namespace %s)", strings.Join(names, ","), c.Namespace)
@@ -122,6 +125,9 @@ func (s *Store) everyone() []int {
 }
 
 // spawn runs f on a goroutine that Close waits for.
+//
+// Goroutines are kept for the next call: a client of Redis needs a deep stack,
+// and growing a new one each time costs a tenth of a request.
 func (s *Store) spawn(f func()) {
 	s.background.Lock()
 	defer s.background.Unlock()
@@ -129,7 +135,28 @@ func (s *Store) spawn(f func()) {
 		go f()
 		return
 	}
-	s.work.Go(f)
+	select {
+	case s.jobs <- f:
+	default:
+		s.work.Go(func() { s.serve(f) })
+	}
+}
+
+// serve runs f and then what else comes, as long as not too many others do.
+func (s *Store) serve(f func()) {
+	for {
+		f()
+		if s.idle.Add(1) > int32(2*len(s.nodes)) {
+			s.idle.Add(-1)
+			return
+		}
+		select {
+		case f = <-s.jobs:
+			s.idle.Add(-1)
+		case <-s.life.Done():
+			return
+		}
+	}
 }
 
 // closeWait bounds how long Close waits for servers that do not answer.

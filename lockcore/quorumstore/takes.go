@@ -2,6 +2,7 @@ package quorumstore
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 
@@ -142,3 +143,41 @@ func leastRecent(reqs []lockcore.Requirement, obtained [][]string) []unit {
 	}
 	return units
 }
+
+// simpleMax bounds the keys of a lease that a script handles in its first lines.
+const simpleMax = 64
+
+// simple appends what these lines need, if they can do it: exclusive keys only.
+// Without it the script does the same more slowly.
+func simple(args []any, id string, units []unit) []any {
+	if len(units) == 0 || len(units) > simpleMax {
+		return args
+	}
+	for _, u := range units {
+		if u.mode != "x" {
+			return args
+		}
+	}
+	args = append(args, encode([]unit{{"x", id}}))
+	for _, u := range units {
+		args = append(args, "k"+u.name)
+	}
+	return args
+}
+
+// number writes a number as records hold it.
+func number(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	return strings.Repeat("0", max(0, 16-len(text))) + text
+}
+
+// sweep is, once in a while, where a server should look for garbage: a cursor of
+// its hash. Most requests do not pay for it.
+func sweep() string {
+	if rand.IntN(sweepEvery) > 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(rand.Uint32()), 10)
+}
+
+const sweepEvery = 32

@@ -1,11 +1,10 @@
--- What every script of a server begins with.
+-- What every script of a server shares.
 --
--- One hash and one sorted set hold a namespace:
---   KEYS[1]  hash: "k" .. key -> who holds the key, as a list of (mode, id)
---                  "l" .. id  -> the lease: attempt|since|kept|ttl|#takes|takes info
---   KEYS[2]  sorted set: id -> when the lease ends, in microseconds
---   KEYS[3]  prefix of the tombstones: prefix .. id -> "attempt why"
---   KEYS[4]  hash: key -> when it was last taken under LeastRecentlyUsed
+-- One hash holds a namespace, KEYS[1]:
+--   "k" .. key  who holds the key, as a list of (mode, id)
+--   "l" .. id   a lease: a head of fixed width, then #takes|takes info
+--   "g" .. id   a tombstone: attempt, when it may go, why
+--   "u" .. key  when the key was last taken under LeastRecentlyUsed
 --
 -- A list is a string of "<mode>,<length>:<name>": safe for any bytes in a name,
 -- and parsed here without a library. Modes are x (exclusive), s (shared) and
@@ -16,12 +15,13 @@
 -- lease if, and only if, nothing was granted on its keys in between.
 --
 -- Moments are microseconds on this server's clock, read once; durations come
--- from the client. They are formatted with %.0f, because tostring would round.
-local HELD, ENDS, GONE, USED = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- from the client. All numbers in a record have 16 digits, so that taking it
+-- apart needs no pattern: scripts cost what their string handling costs.
+local HELD = KEYS[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
-local function digits(n) return string.format('%.0f', n) end
+local function digits(n) return string.format('%016.0f', n) end
 
 local function entry(mode, name) return mode .. ',' .. #name .. ':' .. name end
 
@@ -36,45 +36,55 @@ local function each(list)
   end
 end
 
-local function lease(id)
-  local rec = redis.call('HGET', HELD, 'l' .. id)
-  if not rec then return nil end
-  local _, e, attempt, since, kept, ttl, n = string.find(rec, '^(%d+)|(%d+)|([01])|(%d+)|(%d+)|')
+-- A record is attempt, kept (0 or 1), ends, since, ttl, #takes|takes info.
+local function record(l)
+  return digits(l.attempt) .. (l.kept and '1' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
+end
+
+local function parse(rec)
+  local _, bar, n = string.find(rec, '^(%d+)|', 66)
   return {
-    attempt = tonumber(attempt), since = tonumber(since), kept = kept == '1', ttl = tonumber(ttl),
-    takes = string.sub(rec, e + 1, e + n), info = string.sub(rec, e + n + 1),
+    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1',
+    ends = tonumber(string.sub(rec, 18, 33)), since = tonumber(string.sub(rec, 34, 49)), ttl = tonumber(string.sub(rec, 50, 65)),
+    takes = string.sub(rec, bar + 1, bar + n), info = string.sub(rec, bar + n + 1),
   }
 end
 
-local function record(l)
-  return digits(l.attempt) .. '|' .. digits(l.since) .. '|' .. (l.kept and '1' or '0') .. '|' .. digits(l.ttl) .. '|' .. #l.takes .. '|' .. l.takes .. l.info
+local function lease(id)
+  local rec = redis.call('HGET', HELD, 'l' .. id)
+  return rec and parse(rec) or nil
 end
 
--- left is how long a lease still blocks others, or nil; delay keeps the keys of
--- one that ended aside for a while.
-local ends = {}
+local function store(id, l)
+  redis.call('HSET', HELD, 'l' .. id, record(l))
+end
+
+-- left is how long the lease of an id still blocks others, or nil; delay keeps
+-- the keys of one that ended aside for a while.
+local lefts = {}
 local function left(id, delay)
-  local at = ends[id]
-  if at == nil then
-    at = tonumber(redis.call('ZSCORE', ENDS, id) or 0)
-    ends[id] = at
+  local ends = lefts[id]
+  if ends == nil then
+    local rec = redis.call('HGET', HELD, 'l' .. id)
+    ends = rec and tonumber(string.sub(rec, 18, 33)) or 0
+    lefts[id] = ends
   end
-  if at + delay > now then return at + delay - now end
+  if ends + delay > now then return ends + delay - now end
 end
 
 -- living is a list of holders without those whose lease ended; these are noted
 -- in ended, if given.
 local function living(list, delay, ended)
   if not list then return '' end
-  local out = ''
+  local out = {}
   for mode, id in each(list) do
     if left(id, delay) then
-      out = out .. entry(mode, id)
+      out[#out + 1] = entry(mode, id)
     elseif ended then
       ended[id] = true
     end
   end
-  return out
+  return table.concat(out)
 end
 
 -- fits says whether one more unit in the mode goes beside the holders.
@@ -102,39 +112,38 @@ local function drop(id, l)
   for _, key in each(l.takes) do
     if not seen[key] then
       seen[key] = true
-      local field, rest = 'k' .. key, ''
+      local field, rest = 'k' .. key, {}
       for mode, holder in each(redis.call('HGET', HELD, field) or '') do
-        if holder ~= id then rest = rest .. entry(mode, holder) end
+        if holder ~= id then rest[#rest + 1] = entry(mode, holder) end
       end
-      if rest == '' then
+      if #rest == 0 then
         redis.call('HDEL', HELD, field)
       else
-        redis.call('HSET', HELD, field, rest)
+        redis.call('HSET', HELD, field, table.concat(rest))
       end
     end
   end
   redis.call('HDEL', HELD, 'l' .. id)
-  redis.call('ZREM', ENDS, id)
-  ends[id] = 0
+  lefts[id] = 0
 end
 
 -- tombstone refuses, for a while, what may still be on its way: a question that
 -- the client has given up may arrive after its undoing.
-local function tombstone(id, attempt, why, ms)
-  redis.call('SET', GONE .. id, digits(attempt) .. ' ' .. why, 'PX', digits(ms))
+local function tombstone(id, attempt, why, life)
+  redis.call('HSET', HELD, 'g' .. id, digits(attempt) .. digits(now + life) .. why)
 end
 
 local function buried(id)
-  local stone = redis.call('GET', GONE .. id)
-  if not stone then return nil end
-  local attempt, why = string.match(stone, '^(%d+) (.*)$')
-  return tonumber(attempt), why
+  local stone = redis.call('HGET', HELD, 'g' .. id)
+  if stone and tonumber(string.sub(stone, 17, 32)) > now then
+    return tonumber(string.sub(stone, 1, 16)), string.sub(stone, 33)
+  end
 end
 
--- place looks whether all takes of a lease fit, and enters them if they do;
--- else it returns the key that does not, and its holders.
-local function place(id, l, delay, ended)
-  local holders = {}
+-- place enters a lease if all its takes fit; else it returns the key that does
+-- not, and its holders.
+local function place(id, l, delay)
+  local holders, ended = {}, {}
   for mode, key in each(l.takes) do
     local list = holders[key] or living(redis.call('HGET', HELD, 'k' .. key), delay, ended)
     if not fits(mode, list) then return key, list end
@@ -147,35 +156,59 @@ local function place(id, l, delay, ended)
   for key, list in pairs(holders) do
     redis.call('HSET', HELD, 'k' .. key, list)
   end
-  redis.call('HSET', HELD, 'l' .. id, record(l))
-  redis.call('ZADD', ENDS, digits(now + l.ttl), id)
+  store(id, l)
+end
+
+-- leases walks all that have not ended.
+local function leases(delay)
+  local all = redis.call('HGETALL', HELD)
+  local i = -1
+  return function()
+    repeat
+      i = i + 2
+      if i > #all then return nil end
+    until string.sub(all[i], 1, 1) == 'l' and tonumber(string.sub(all[i + 1], 18, 33)) + delay > now
+    return string.sub(all[i], 2), parse(all[i + 1])
+  end
 end
 
 -- look reports leases as a flat list of id, attempt, time left, takes: those on
 -- the keys of the list, or all of the namespace for "*".
 local function look(keys, delay)
-  local ids, out = {}, {}
+  local out, seen = {}, {}
+  local function report(id, l)
+    local n = #out
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, digits(l.attempt), digits(l.ends + delay - now), l.takes
+  end
   if keys == '*' then
-    ids = redis.call('ZRANGEBYSCORE', ENDS, '(' .. digits(now - delay), '+inf')
-  else
-    local seen = {}
-    for _, key in each(keys) do
-      for _, id in each(redis.call('HGET', HELD, 'k' .. key) or '') do
-        if not seen[id] and left(id, delay) then
-          seen[id] = true
-          ids[#ids + 1] = id
-        end
+    for id, l in leases(delay) do report(id, l) end
+    return out
+  end
+  for _, key in each(keys) do
+    for _, id in each(redis.call('HGET', HELD, 'k' .. key) or '') do
+      if not seen[id] and left(id, delay) then
+        seen[id] = true
+        report(id, lease(id))
       end
     end
   end
-  for _, id in ipairs(ids) do
-    local l = lease(id)
-    if l then
-      out[#out + 1] = id
-      out[#out + 1] = digits(l.attempt)
-      out[#out + 1] = digits(left(id, delay))
-      out[#out + 1] = l.takes
+  return out
+end
+
+-- sweep drops some of what nobody asked about for an hour: leases that were not
+-- renewed and whose keys nobody wants, tombstones, last uses. It starts at a
+-- random cursor, so that every place has its turn.
+local function sweep(cursor)
+  local hour = 3600 * 1000000
+  local some = redis.call('HSCAN', HELD, cursor, 'COUNT', 10)[2]
+  for i = 1, #some, 2 do
+    local kind, name, value = string.sub(some[i], 1, 1), string.sub(some[i], 2), some[i + 1]
+    if kind == 'l' and tonumber(string.sub(value, 18, 33)) + hour < now then
+      drop(name, parse(value))
+    elseif kind == 'g' and tonumber(string.sub(value, 17, 32)) < now then
+      redis.call('HDEL', HELD, some[i])
+    elseif kind == 'u' and tonumber(value) + 720 * hour < now then
+      redis.call('HDEL', HELD, some[i])
     end
   end
-  return out
 end

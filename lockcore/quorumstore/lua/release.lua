@@ -1,7 +1,8 @@
 -- release ends a lease, or keeps its keys aside for a while, and tells those who
 -- listen.
 --
--- ARGV: id, attempt, keep, channel, life of the tombstone in milliseconds, stone
+-- ARGV: id, attempt, keep, channel, life of a tombstone, stone, then what
+-- release_first is for
 -- Reply: 1 if the lease was there, else 0
 --
 -- A tombstone is left where the question that is undone has not arrived, and
@@ -10,11 +11,10 @@ local id, attempt, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local l = lease(id)
 if not l or ARGV[6] == '1' then tombstone(id, attempt, 'it was given back', tonumber(ARGV[5])) end
 if not l or l.kept or l.attempt > attempt then return 0 end
-local live = left(id, 0)
+local live = l.ends > now
 if keep > 0 and live then
-  l.kept = true
-  redis.call('HSET', HELD, 'l' .. id, record(l))
-  redis.call('ZADD', ENDS, digits(now + keep), id)
+  l.kept, l.ends = true, now + keep
+  store(id, l)
   return 1
 end
 drop(id, l)

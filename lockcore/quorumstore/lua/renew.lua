@@ -6,42 +6,37 @@
 --                      on its keys since, or it would not be here any more.
 --   {"joined"}         this server did not have it, and took it in: join is "1"
 --   {"none"}           it did not have it, and was not to take it in
---   {"taken", key, info of the holder}
+--   {"taken", key, info of a holder}
 --   {"gone", why}      it was ended by hand
 local delay = tonumber(ARGV[1])
+
+local function taken(key, holders)
+  local _, other = each(holders)()
+  local o = lease(other)
+  return {'taken', key, o and o.info or ''}
+end
 
 local function renew(id, attempt, ttl, takes, info, join)
   local l = lease(id)
   if l and l.kept then return {'gone', 'it was given back, and its keys are kept aside'} end
   if l and l.takes == takes then
-    if l.ttl ~= ttl then
-      l.ttl = ttl
-      redis.call('HSET', HELD, 'l' .. id, record(l))
-    end
-    redis.call('ZADD', ENDS, digits(now + ttl), id)
+    l.ttl, l.ends = ttl, now + ttl
+    store(id, l)
     return {'live'}
   end
   local given_up, why = buried(id)
   if given_up and given_up >= attempt then return {'gone', why} end
   if l then drop(id, l) end -- what a lost attempt of the same ticket left behind
-  if not join then
-    for mode, key in each(takes) do
-      local holders = living(redis.call('HGET', HELD, 'k' .. key), delay)
-      if not fits(mode, holders) then
-        local _, other = each(holders)()
-        local o = lease(other)
-        return {'taken', key, o and o.info or ''}
-      end
-    end
-    return {'none'}
+  if join then
+    local key, holders = place(id, {attempt = attempt, since = now, ends = now + ttl, kept = false, ttl = ttl, takes = takes, info = info}, delay)
+    if key then return taken(key, holders) end
+    return {'joined'}
   end
-  local key, holders = place(id, {attempt = attempt, since = now, kept = false, ttl = ttl, takes = takes, info = info}, delay, {})
-  if key then
-    local _, other = each(holders)()
-    local o = lease(other)
-    return {'taken', key, o and o.info or ''}
+  for mode, key in each(takes) do
+    local holders = living(redis.call('HGET', HELD, 'k' .. key), delay)
+    if not fits(mode, holders) then return taken(key, holders) end
   end
-  return {'joined'}
+  return {'none'}
 end
 
 local out = {}

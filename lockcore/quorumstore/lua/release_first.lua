@@ -1,0 +1,19 @@
+-- The common case before anything else is set up: exclusive keys, all of them
+-- held by this attempt. ARGV[7] is how the ticket stands as a holder, and the
+-- fields of the keys follow.
+if #ARGV > 7 then
+  local known = redis.call('HMGET', KEYS[1], 'l' .. ARGV[1], unpack(ARGV, 8))
+  local mine = known[1] and string.sub(known[1], 1, 17) == ARGV[2] .. '0'
+  for i = 2, #known do
+    if known[i] ~= ARGV[7] then
+      mine = false
+      break
+    end
+  end
+  if mine then
+    local t = redis.call('TIME')
+    redis.call('HDEL', KEYS[1], 'l' .. ARGV[1], unpack(ARGV, 8))
+    redis.call('PUBLISH', ARGV[4], ARGV[2] .. ' ' .. ARGV[1])
+    return tonumber(string.sub(known[1], 18, 33)) > t[1] * 1000000 + t[2] and 1 or 0
+  end
+end
