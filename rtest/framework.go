@@ -197,7 +197,7 @@ func check(args []any) error {
 	}
 	all := func(r int, _ string) int { return max(1, reqs[r].Seats) }
 	if _, ok := lockcore.Match(reqs, all, nil); !ok {
-		return errors.New(wanted(reqs) + " cannot be had together, even with all of them free: nested declarations add up")
+		return errors.New(wanted(reqs) + " cannot be had together, even with all of them free")
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ package lab
 import (
 	"context"
 	"fmt"
-	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/examples/internal/overlap"
@@ -37,7 +36,7 @@ var Boards = rtest.R(
 var Chamber = rtest.R("rf-chamber")
 
 // Use proves that nobody else uses the boards, as long as the test does.
-func Use(t testing.TB, boards ...Board) {
+func Use(t rtest.TB, boards ...Board) {
 	t.Helper()
 	for _, b := range boards {
 		overlap.Use(t, b.Name)
@@ -45,7 +44,7 @@ func Use(t testing.TB, boards ...Board) {
 }
 
 // UseChamber does the same for the chamber.
-func UseChamber(t testing.TB) {
+func UseChamber(t rtest.TB) {
 	t.Helper()
 	overlap.Use(t, "rf-chamber")
 }

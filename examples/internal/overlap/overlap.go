@@ -12,12 +12,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 )
+
+// TB is what it needs of a test. (A program that is no test should not import
+// package testing.)
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Cleanup(func())
+}
 
 // Use marks the resources as used exclusively until the end of the test, which
 // fails if somebody else uses one of them.
-func Use(t testing.TB, keys ...string) {
+func Use(t TB, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
 		hold(t, key, false)
@@ -26,14 +33,14 @@ func Use(t testing.TB, keys ...string) {
 
 // Read marks a resource as read until the end of the test, which fails if
 // somebody else uses it exclusively.
-func Read(t testing.TB, key string) {
+func Read(t TB, key string) {
 	t.Helper()
 	hold(t, key, true)
 }
 
 // Sit takes one of the seats of a resource until the end of the test, which
 // fails if there is none.
-func Sit(t testing.TB, key string, seats int) {
+func Sit(t TB, key string, seats int) {
 	t.Helper()
 	for i := range seats {
 		if done, err := Take(fmt.Sprintf("%s seat %d", key, i), false); err == nil {
@@ -44,7 +51,7 @@ func Sit(t testing.TB, key string, seats int) {
 	t.Errorf("OVERLAP: all %d seats of %s are taken", seats, key)
 }
 
-func hold(t testing.TB, key string, shared bool) {
+func hold(t TB, key string, shared bool) {
 	t.Helper()
 	done, err := Take(key, shared)
 	if err != nil {
