@@ -425,7 +425,7 @@ func FuzzJUnit(f *testing.F) {
 			j.Aliases = []string{"datadog", "reportportal"}
 		}
 		out, res := labJUnit(j).Annotate(in)
-		if res.Warning != "" && !bytes.Equal(in, out) {
+		if strings.HasPrefix(res.Warning, errNotAnnotated.Error()) && !bytes.Equal(in, out) {
 			t.Fatalf("%s, but it was changed", res.Warning)
 		}
 		checkAnnotation(t, in, out, j)
