@@ -96,7 +96,7 @@ func (p *plan) resolve() error {
 		p.args = bridge.Together(p.args, args)
 	}
 	if err := bridge.Check(p.args); err != nil {
-		return mistake(p.at, "%v", err)
+		return mistake(p.at, "%v. What the containers of a spec and the spec itself declare adds up", err)
 	}
 	return nil
 }

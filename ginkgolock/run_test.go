@@ -1,0 +1,294 @@
+package ginkgolock_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/filestore"
+)
+
+// The tests run suites in processes of their own, as only there Ginkgo can be
+// interrupted, killed and started twice. All suites are in one binary.
+
+var binaries = sync.OnceValues(func() (dir string, err error) {
+	dir, err = os.MkdirTemp("", "ginkgolock")
+	if err != nil {
+		return "", err
+	}
+	for _, args := range [][]string{
+		{"test", "-c", "-o", filepath.Join(dir, "suite.test"), "./testdata/suite"},
+		{"build", "-o", filepath.Join(dir, "ginkgo"), "github.com/onsi/ginkgo/v2/ginkgo"},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, _ := binaries(); dir != "" {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// lab is a store, and a directory in which the processes of a test meet.
+type lab struct {
+	t      *testing.T
+	dir    string
+	store  lockcore.Store
+	locker *lockcore.Locker
+}
+
+func newLab(t *testing.T) *lab {
+	t.Parallel()
+	l := &lab{t: t, dir: t.TempDir()}
+	for _, d := range []string{"store", "events"} {
+		require.NoError(t, os.Mkdir(l.path(d), 0o700))
+	}
+	s, err := filestore.Open(t.Context(), l.path("store"), nil)
+	require.NoError(t, err)
+	l.store = s
+	l.locker = lockcore.New(s, nil)
+	t.Cleanup(func() { l.locker.Close() })
+	return l
+}
+
+func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }
+
+func (l *lab) touch(name string) { require.NoError(l.t, os.WriteFile(l.path(name), nil, 0o600)) }
+
+// take gets keys for the test itself.
+func (l *lab) take(keys ...string) *lockcore.Lease {
+	l.t.Helper()
+	le, err := l.locker.Acquire(l.t.Context(), wanting("the test", keys...))
+	require.NoError(l.t, err)
+	return le
+}
+
+func wanting(who string, keys ...string) lockcore.Request {
+	r := lockcore.Request{Owner: lockcore.Owner{Test: who}}
+	for _, k := range keys {
+		r.Requirements = append(r.Requirements, lockcore.Requirement{Candidates: []lockcore.Candidate{{Key: k}}})
+	}
+	return r
+}
+
+func (l *lab) snapshot() lockcore.Snapshot {
+	s, err := l.locker.Snapshot(context.Background())
+	require.NoError(l.t, err)
+	return s
+}
+
+// until waits for something that has to happen; the limit is for a test that
+// would hang.
+func (l *lab) until(what string, ok func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("it never happened: %s\n%s", what, l.said())
+		}
+	}
+}
+
+// waiters returns when so many requests are in line.
+func (l *lab) waiters(n int) {
+	l.t.Helper()
+	l.until(fmt.Sprint(n, " in line"), func() bool { return len(l.snapshot().Waiters) == n })
+}
+
+// empty asserts that nothing is held or waited for.
+func (l *lab) empty() {
+	l.t.Helper()
+	s := l.snapshot()
+	require.Empty(l.t, s.Holders)
+	require.Empty(l.t, s.Waiters)
+}
+
+func (l *lab) said() string {
+	b, err := os.ReadFile(l.path("said"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		l.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func (l *lab) says(line string) bool {
+	return slices.Contains(strings.Split(l.said(), "\n"), line)
+}
+
+// events counts the events of a kind.
+func (l *lab) events(kind string) int {
+	files, err := filepath.Glob(filepath.Join(l.path("events"), "*"))
+	require.NoError(l.t, err)
+	n := 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(l.t, err)
+		n += bytes.Count(b, []byte(`"ev":"`+kind+`"`))
+	}
+	return n
+}
+
+// child is a suite that runs.
+type child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	out   *output
+	done  chan struct{}
+	code  int
+	junit string
+}
+
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+var reports = struct {
+	sync.Mutex
+	n int
+}{}
+
+// start runs a scenario: with the ginkgo command if procs is above 1, else the
+// test binary alone. Arguments of the form NAME=value go into the environment.
+func (l *lab) start(scenario string, procs int, args ...string) *child {
+	l.t.Helper()
+	dir, err := binaries()
+	require.NoError(l.t, err)
+	reports.Lock()
+	reports.n++
+	c := &child{t: l.t, out: new(output), done: make(chan struct{}), junit: fmt.Sprintf("junit-%d.xml", reports.n)}
+	reports.Unlock()
+	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL=file://"+l.path("store"), "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s")
+	var flags []string
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") {
+			flags = append(flags, a)
+		} else {
+			env = append(env, a)
+		}
+	}
+	flags = append(flags, "--no-color", "--junit-report="+c.junit)
+	if procs > 1 {
+		flags = append(flags, fmt.Sprintf("--procs=%d", procs), "--output-dir="+l.dir, filepath.Join(dir, "suite.test"))
+		c.cmd = exec.Command(filepath.Join(dir, "ginkgo"), flags...)
+	} else {
+		for i, f := range flags {
+			flags[i] = "--ginkgo." + strings.TrimPrefix(f, "--")
+		}
+		c.cmd = exec.Command(filepath.Join(dir, "suite.test"), flags...)
+	}
+	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = l.dir, env, c.out, c.out
+	// A group of its own, to be interrupted like one in a terminal.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.cmd.WaitDelay = 30 * time.Second // orphans keep the pipe open
+	require.NoError(l.t, c.cmd.Start())
+	go func() {
+		defer close(c.done)
+		_ = c.cmd.Wait() // the code says it
+		c.code = c.cmd.ProcessState.ExitCode()
+	}()
+	l.t.Cleanup(func() {
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) // nobody is left after a test that went well
+		<-c.done
+		if l.t.Failed() {
+			l.t.Logf("%s:\n%s", scenario, c.out)
+		}
+	})
+	return c
+}
+
+// ok waits for a suite that should pass.
+func (c *child) ok() *child {
+	c.t.Helper()
+	require.Equal(c.t, 0, c.wait(), "%s", c.out)
+	return c
+}
+
+func (c *child) wait() int {
+	<-c.done
+	return c.code
+}
+
+func (l *lab) run(scenario string, procs int, args ...string) *child {
+	l.t.Helper()
+	c := l.start(scenario, procs, args...)
+	c.wait()
+	return c
+}
+
+// shows returns when the output matches.
+func (l *lab) shows(c *child, re string) {
+	l.t.Helper()
+	x := regexp.MustCompile(re)
+	l.until("output matches "+re, func() bool { return x.MatchString(c.out.String()) })
+}
+
+type junitCase struct {
+	Name       string  `xml:"name,attr"`
+	Status     string  `xml:"status,attr"`
+	Time       float64 `xml:"time,attr"`
+	Properties []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	} `xml:"properties>property"`
+}
+
+func (j junitCase) property(name string) string {
+	for _, p := range j.Properties {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// cases reads the JUnit report: test cases by name.
+func (l *lab) cases(c *child) map[string]junitCase {
+	b, err := os.ReadFile(l.path(c.junit))
+	require.NoError(l.t, err)
+	var doc struct {
+		Suites []struct {
+			Cases []junitCase `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	require.NoError(l.t, xml.Unmarshal(b, &doc))
+	m := make(map[string]junitCase)
+	for _, s := range doc.Suites {
+		for _, tc := range s.Cases {
+			m[tc.Name] = tc
+		}
+	}
+	return m
+}

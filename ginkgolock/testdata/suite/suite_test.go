@@ -1,0 +1,113 @@
+// Package suite holds the suites that the tests of ginkgolock run in processes
+// of their own: one for each name in the variable SCENARIO.
+package suite
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/resourcelocker/resourcelocker/ginkgolock"
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+var (
+	boards  = ginkgolock.Pool("k64f", rtest.R("board-1", "board-2", "board-3"))
+	staging = ginkgolock.Pool("staging", rtest.R("staging-1"))
+	chamber = rtest.R("chamber").Named("chamber")
+)
+
+// scenarios build the tree; in the test function they may do more.
+var scenarios = map[string]func(){}
+
+// prologues run before RunSpecs.
+var prologues = map[string]func(){}
+
+func init() { // after all variables of the package
+	if build := scenarios[os.Getenv("SCENARIO")]; build != nil {
+		build()
+	}
+}
+
+func TestSuite(t *testing.T) {
+	name := os.Getenv("SCENARIO")
+	if scenarios[name] == nil {
+		t.Fatalf("there is no scenario %q", name)
+	}
+	RegisterFailHandler(Fail)
+	if f := prologues[name]; f != nil {
+		f()
+	}
+	RunSpecs(t, name)
+}
+
+// work is a directory that all processes of a test share.
+func work(name ...string) string {
+	return filepath.Join(append([]string{os.Getenv("WORK")}, name...)...)
+}
+
+// say leaves a line for the test: a file for each, since processes write at once.
+func say(format string, args ...any) {
+	f, err := os.OpenFile(work("said"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	Expect(err).NotTo(HaveOccurred())
+	defer f.Close()
+	_, err = f.WriteString(fmt.Sprintf(format, args...) + "\n")
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// await returns when the test has made the file, or the context ends.
+func await(ctx SpecContext, name string) {
+	for {
+		if _, err := os.Stat(work(name)); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			Fail("the context has ended: " + ctx.Err().Error())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// use fails the spec when somebody else uses one of the keys. A mark that a
+// killed process left does not count.
+func use(keys []string) (done func()) {
+	for _, k := range keys {
+		name := work("use-" + k)
+		for {
+			f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+			if err == nil {
+				fmt.Fprint(f, os.Getpid())
+				f.Close()
+				break
+			}
+			b, _ := os.ReadFile(name)
+			pid, err := strconv.Atoi(string(b))
+			if err != nil || pid == os.Getpid() || syscall.Kill(pid, 0) == nil {
+				say("overlap %s", k)
+				Fail("somebody else uses " + k)
+			}
+			os.Remove(name)
+		}
+	}
+	return func() {
+		for _, k := range keys {
+			os.Remove(work("use-" + k))
+		}
+	}
+}
+
+// hold uses what the spec's lease has, for a moment.
+func hold(ctx SpecContext) {
+	done := use(ginkgolock.Lease(ctx).Keys())
+	defer done()
+	time.Sleep(2 * time.Millisecond) // so that an overlap can be seen
+	say("ran %s", CurrentSpecReport().LeafNodeText)
+}
