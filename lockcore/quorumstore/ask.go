@@ -45,7 +45,8 @@ func (s *Store) confirm(ctx context.Context, k *ticket) (*lockcore.Grant, error)
 	case errors.Is(errs[0], lockcore.ErrLost):
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		k.obtained = nil
+		s.tickets[k.id] = k
+		k.obtained, k.leaving, k.given, k.unsure = nil, false, nil, nil
 		return nil, nil // a new request then
 	case errs[0] != nil:
 		return nil, errs[0]

@@ -75,8 +75,8 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 		close(b.settled)
 		return picks, nil, nil
 	case late:
-		return b.fail(fmt.Errorf("%s: a majority of the servers granted it after %s, too late for a TTL of %s: raise the TTL: %w",
-			a.s.where, time.Since(a.start).Round(time.Millisecond), a.t.TTL, lockcore.ErrNoQuorum))
+		return b.fail(fmt.Errorf("redlock: most servers granted it, but after %s, too late for a TTL of %s: raise the TTL: %w",
+			time.Since(a.start).Round(time.Millisecond), a.t.TTL, lockcore.ErrNoQuorum))
 	}
 	if obtained := b.adopt(); obtained != nil {
 		return obtained, nil, nil
@@ -193,6 +193,9 @@ func (b *bid) adopt() [][]string {
 // refused undoes a lost bid and says how to go on.
 func (b *bid) refused(ctx context.Context) ([][]string, chooser, error) {
 	split := b.ballot.count(yes) > 0
+	if b.gate >= 0 && b.ballot.replies[b.gate] == yes && b.ballot.count(no) >= majority(len(b.s.nodes)) {
+		b.s.nodes[b.gate].strayed(time.Now())
+	}
 	b.s.mu.Lock()
 	if b.heard == nil {
 		b.heard = make([]bool, len(b.s.nodes))

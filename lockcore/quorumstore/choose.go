@@ -53,7 +53,7 @@ func (a *asking) byGate() ([][]string, bool) {
 	s, now := a.s, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.gate, a.heard = s.gate(), nil
+	a.gate, a.heard = s.gate(now), nil
 	return a.match(s.view.beside(a.t.Requirements, s.view.freeAt(a.gate, now), now))
 }
 
@@ -93,9 +93,9 @@ func (s *Store) claim(k *ticket, picks [][]string, until time.Time) {
 
 // gate is the server that waiters ask first: the same for all processes, as long
 // as they agree on which servers are well. Store.mu is held.
-func (s *Store) gate() int {
+func (s *Store) gate(now time.Time) int {
 	for i, n := range s.nodes {
-		if n.well() {
+		if n.leads(now) {
 			return i
 		}
 	}
@@ -115,7 +115,7 @@ func (s *Store) opener(reqs []lockcore.Requirement, picks [][]string, now time.T
 		}
 	}
 	for i, n := range s.nodes {
-		if !n.well() {
+		if !n.leads(now) {
 			continue
 		}
 		if _, ok := lockcore.Match(only, s.view.bare(only, s.view.freeAt(i, now)), nil); ok {

@@ -52,7 +52,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 // it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
 	c, err := s.collect(ctx, freeScript, func(n *node) []any {
-		return []any{key, why, n.channel, tombstoneLife.Microseconds()}
+		return []any{key, why, n.channel, freedLife.Microseconds()}
 	})
 	if err != nil {
 		return nil, err
@@ -62,6 +62,9 @@ func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, e
 	}
 	return nil, fmt.Errorf("%s: %q: %w", s.where, key, lockcore.ErrNotHeld)
 }
+
+// freedLife is how long a server can say why a lease was freed.
+const freedLife = time.Hour
 
 // A collection is what the servers report about leases.
 type collection struct {

@@ -44,7 +44,7 @@ func (s *Store) dispatch(now time.Time) {
 	if len(s.line) == 0 {
 		return
 	}
-	g := s.gate()
+	g := s.gate(now)
 	s.rouse(now, byGate, s.view.freeAt(g, now))
 	if end := s.view.servers[g].nextEnd(now); !end.IsZero() && len(s.line) > 0 {
 		s.arm(end, now)
@@ -84,7 +84,7 @@ func (s *Store) ended(i int, id string, attempt int64) {
 	if !s.view.servers[i].end(id, attempt) || len(s.line) == 0 {
 		return
 	}
-	g := s.gate()
+	g := s.gate(now)
 	if l := s.view.servers[g].leases[id]; g != i && l != nil && l.attempt <= attempt {
 		// The gate is about to tell the same. If it does not, its message may have
 		// been lost, and one from any server must do.

@@ -48,8 +48,10 @@ type node struct {
 	mu     sync.Mutex
 	bad    error     // why the last call failed; nil: it did not
 	retry  time.Time // while bad: when a call may try again
+	odd    time.Time // until then it does not know what most others know
 	debts  map[string]debt
-	paying bool // a goroutine pays them
+	paying bool          // a goroutine pays them
+	back   chan struct{} // it answers again: the debts can be paid
 }
 
 // probeEvery is how often a server that failed is tried again by calls that can
@@ -72,20 +74,36 @@ func (n *node) avoid(now time.Time) error {
 	return nil
 }
 
-// well reports whether the last call succeeded.
-func (n *node) well() bool {
+// leads reports whether waiters may ask the server first.
+func (n *node) leads(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.bad == nil
+	return n.bad == nil && !now.Before(n.odd)
 }
 
+// oddFor is how long a server is not asked first that gave what most others
+// refused: it has restarted, and knows nothing of the leases there are.
+const oddFor = 500 * time.Millisecond
+
+func (n *node) strayed(now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.odd = now.Add(oddFor)
+}
+
+// note takes in whether a call succeeded.
 func (n *node) note(err error, now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.bad = err
 	if err != nil {
 		n.retry = now.Add(probeEvery)
+	} else if n.bad != nil {
+		select {
+		case n.back <- struct{}{}:
+		default:
+		}
 	}
+	n.bad = err
 }
 
 // run runs a script on the server.
@@ -154,6 +172,7 @@ func (s *Store) pay(n *node) {
 	for pause := payPause; ; {
 		select {
 		case <-time.After(pause):
+		case <-n.back:
 		case <-s.life.Done():
 			return
 		}

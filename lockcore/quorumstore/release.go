@@ -8,8 +8,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// tombstoneLife is how long a server refuses what was undone before it arrived.
-const tombstoneLife = 2 * time.Minute
+// stoneLife is how long a server refuses what was undone before it arrived.
+const stoneLife = 30 * time.Second
 
 // release ends a lease on one server. units are its keys, if they are known.
 func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool, units []unit) (held bool, err error) {
@@ -17,7 +17,7 @@ func (n *node) release(ctx context.Context, id string, attempt int64, keep time.
 	if stone {
 		flag = "1"
 	}
-	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag)
+	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, stoneLife.Microseconds(), flag)
 	if keep == 0 && !stone {
 		args = simple(args, id, units)
 	}

@@ -94,7 +94,7 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 	for i, cl := range clients {
 		s.nodes = append(s.nodes, &node{
 			index: i, name: names[i], client: cl, channel: prefix + "ended",
-			keys: []string{prefix + "held"},
+			keys: []string{prefix + "held"}, back: make(chan struct{}, 1),
 		})
 	}
 	s.where = fmt.Sprintf("redlock://%s (namespace %s)", strings.Join(names, ","), c.Namespace)
@@ -196,30 +196,27 @@ func (s *Store) Close() error {
 
 // quorumError says that too few servers could be asked, and why.
 type quorumError struct {
-	store  string
-	need   int
-	of     int
-	causes []string
+	answered, servers int
+	causes            []string
 }
 
 func (e *quorumError) Error() string {
-	said := e.of - len(e.causes)
-	return fmt.Sprintf("%s: %d of %d servers answered, %d are needed: %s: %v", e.store, said, e.of, e.need, strings.Join(e.causes, "; "), lockcore.ErrNoQuorum)
+	return fmt.Sprintf("redlock: %d of %d servers answered, it takes %d (%s): %v", e.answered, e.servers, majority(e.servers), strings.Join(e.causes, "; "), lockcore.ErrNoQuorum)
 }
 
 func (e *quorumError) Unwrap() error { return lockcore.ErrNoQuorum }
 
 // noQuorum words the failures of servers, by index; nil for those that answered.
 func (s *Store) noQuorum(errs []error) error {
-	e := &quorumError{store: s.where, need: majority(len(s.nodes)), of: len(s.nodes)}
+	e := &quorumError{answered: len(errs), servers: len(s.nodes)}
 	for i, err := range errs {
 		if err != nil {
+			e.answered--
 			e.causes = append(e.causes, s.nodes[i].name+": "+err.Error())
 		}
 	}
 	if len(s.nodes) == 0 {
-		e.causes = []string{"no servers were given"}
-		e.of = 1
+		e.causes = []string{"the store was made without any"}
 	}
 	return e
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resourcelocker/resourcelocker/internal/redistest"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
 )

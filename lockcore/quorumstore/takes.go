@@ -180,4 +180,4 @@ func sweep() string {
 	return strconv.FormatUint(uint64(rand.Uint32()), 10)
 }
 
-const sweepEvery = 32
+const sweepEvery = 16

@@ -59,17 +59,19 @@ local function store(id, l)
   redis.call('HSET', HELD, 'l' .. id, record(l))
 end
 
--- left is how long the lease of an id still blocks others, or nil; delay keeps
--- the keys of one that ended aside for a while.
-local lefts = {}
+-- remains is how long a lease still blocks others, or nil. The keys of one that
+-- expired, and was not kept for a time that somebody chose, stay aside for delay.
+local function remains(rec, delay)
+  local over = tonumber(string.sub(rec, 18, 33))
+  if string.sub(rec, 17, 17) == '0' then over = over + delay end
+  if over > now then return over - now end
+end
+
+-- left is the same for the lease of an id.
+local records = {}
 local function left(id, delay)
-  local ends = lefts[id]
-  if ends == nil then
-    local rec = redis.call('HGET', HELD, 'l' .. id)
-    ends = rec and tonumber(string.sub(rec, 18, 33)) or 0
-    lefts[id] = ends
-  end
-  if ends + delay > now then return ends + delay - now end
+  if records[id] == nil then records[id] = redis.call('HGET', HELD, 'l' .. id) end
+  return records[id] and remains(records[id], delay)
 end
 
 -- living is a list of holders without those whose lease ended; these are noted
@@ -124,12 +126,14 @@ local function drop(id, l)
     end
   end
   redis.call('HDEL', HELD, 'l' .. id)
-  lefts[id] = 0
+  records[id] = false
 end
 
 -- tombstone refuses, for a while, what may still be on its way: a question that
 -- the client has given up may arrive after its undoing.
 local function tombstone(id, attempt, why, life)
+  local old = redis.call('HGET', HELD, 'g' .. id)
+  if old and tonumber(string.sub(old, 1, 16)) > attempt then return end
   redis.call('HSET', HELD, 'g' .. id, digits(attempt) .. digits(now + life) .. why)
 end
 
@@ -159,7 +163,7 @@ local function place(id, l, delay)
   store(id, l)
 end
 
--- leases walks all that have not ended.
+-- leases walks the ids and records of all that have not ended.
 local function leases(delay)
   local all = redis.call('HGETALL', HELD)
   local i = -1
@@ -167,8 +171,8 @@ local function leases(delay)
     repeat
       i = i + 2
       if i > #all then return nil end
-    until string.sub(all[i], 1, 1) == 'l' and tonumber(string.sub(all[i + 1], 18, 33)) + delay > now
-    return string.sub(all[i], 2), parse(all[i + 1])
+    until string.sub(all[i], 1, 1) == 'l' and remains(all[i + 1], delay)
+    return string.sub(all[i], 2), all[i + 1]
   end
 end
 
@@ -176,19 +180,19 @@ end
 -- the keys of the list, or all of the namespace for "*".
 local function look(keys, delay)
   local out, seen = {}, {}
-  local function report(id, l)
-    local n = #out
-    out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, digits(l.attempt), digits(l.ends + delay - now), l.takes
+  local function report(id, rec)
+    local l, n = parse(rec), #out
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4] = id, digits(l.attempt), digits(remains(rec, delay)), l.takes
   end
   if keys == '*' then
-    for id, l in leases(delay) do report(id, l) end
+    for id, rec in leases(delay) do report(id, rec) end
     return out
   end
   for _, key in each(keys) do
     for _, id in each(redis.call('HGET', HELD, 'k' .. key) or '') do
       if not seen[id] and left(id, delay) then
         seen[id] = true
-        report(id, lease(id))
+        report(id, records[id])
       end
     end
   end
