@@ -3,66 +3,163 @@ package filestore
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
 )
 
-func pool(prefix string, n, need int) lockcore.Requirement {
-	r := lockcore.Requirement{Name: prefix, Need: need}
+func BenchmarkStore(b *testing.B) {
+	dir := b.TempDir()
+	locktest.BenchmarkStore(b, locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
+		s, err := Open(context.Background(), dir, &Options{Namespace: namespace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}})
+}
+
+func pool(name string, n, need int) lockcore.Requirement {
+	r := lockcore.Requirement{Name: name, Need: need}
 	for i := range n {
-		r.Candidates = append(r.Candidates, lockcore.Candidate{Key: fmt.Sprintf("%s-%d", prefix, i)})
+		r.Candidates = append(r.Candidates, lockcore.Candidate{Key: fmt.Sprintf("%s-%d", name, i)})
 	}
 	return r
 }
 
-func BenchmarkPair(b *testing.B) {
-	s, err := Open(context.Background(), b.TempDir(), nil)
+// pair acquires and releases.
+func pair(b *testing.B, l *lockcore.Locker, reqs ...lockcore.Requirement) {
+	le, err := l.Acquire(context.Background(), lockcore.Request{Requirements: reqs})
 	if err != nil {
 		b.Fatal(err)
 	}
+	if err := le.Release(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// compare runs two things in turn, many times in small batches, so that a noisy
+// machine disturbs both alike, and reports the ratio of the medians.
+func compare(b *testing.B, metric string, measured, base func()) {
+	const batch = 50
+	var m, n []time.Duration
+	time1 := func(f func()) time.Duration {
+		start := time.Now()
+		for range batch {
+			f()
+		}
+		return time.Since(start) / batch
+	}
+	for b.Loop() {
+		m, n = append(m, time1(measured)), append(n, time1(base))
+	}
+	b.ReportMetric(float64(median(m))/float64(median(n)), metric)
+	b.ReportMetric(float64(median(m)), "ns/measured")
+	b.ReportMetric(float64(median(n)), "ns/base")
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// BenchmarkAgainstBareLock compares "2 of 5 and one" with what a tool without
+// state would do: open, flock, unlock and close a file.
+func BenchmarkAgainstBareLock(b *testing.B) {
+	dir := b.TempDir()
+	l := lockcore.New(open(b, dir), nil)
+	board, chamber := pool("board", 5, 2), pool("chamber", 1, 1)
+	acquire := func() { pair(b, l, board, chamber) }
+	b.Run("syscalls", func(b *testing.B) {
+		compare(b, "ratio", acquire, func() {
+			f, err := openFile(filepath.Join(dir, "bare"), forCreation, 0o600)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if ok, err := f.tryLock(true); !ok || err != nil {
+				b.Fatal(err)
+			}
+			f.unlock()
+			f.close()
+		})
+	})
+	b.Run("os.File", func(b *testing.B) {
+		compare(b, "ratio", acquire, func() {
+			f, err := os.OpenFile(filepath.Join(dir, "bare"), os.O_RDWR|os.O_CREATE, 0o600)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := flockFile(f); err != nil {
+				b.Fatal(err)
+			}
+			_ = f.Close()
+		})
+	})
+}
+
+// BenchmarkManyCandidates compares pools of 10,000 and of 10.
+func BenchmarkManyCandidates(b *testing.B) {
+	l := lockcore.New(open(b, b.TempDir()), nil)
+	many, few := pool("many", 10_000, 2), pool("few", 10, 2)
+	compare(b, "ratio", func() { pair(b, l, many) }, func() { pair(b, l, few) })
+}
+
+// BenchmarkHandOff measures, between two processes, the time from the call of
+// Release to the return of the other's Acquire.
+func BenchmarkHandOff(b *testing.B) {
+	dir := b.TempDir()
+	c := startChild(b, dir)
+	a := &agent{store: open(b, dir)}
+	a.locker = lockcore.New(a.store, nil)
+	const rounds = 200
+	var took []time.Duration
+	for b.Loop() {
+		o := order{Do: "ping", Name: "ping", Keys: []string{"k"}, Count: rounds}
+		c.send(o)
+		var mine reply
+		if err := a.ping(context.Background(), &o, &mine); err != nil {
+			b.Fatal(err)
+		}
+		theirs := c.await("ping")
+		if theirs.Error != "" {
+			b.Fatal(theirs.Error)
+		}
+		spans := append(mine.Spans, theirs.Spans...)
+		slices.SortFunc(spans, func(a, b [2]int64) int { return int(a[0] - b[0]) })
+		for i := 1; i < len(spans)-1; i++ { // the first and the last may have met nobody
+			took = append(took, time.Duration(spans[i][0]-spans[i-1][1]))
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2])/1e3, "µs-p50")
+	b.ReportMetric(float64(took[len(took)*99/100])/1e3, "µs-p99")
+}
+
+// BenchmarkKill measures the time from the kill of a holder to the return of
+// another process's Acquire.
+func BenchmarkKill(b *testing.B) {
+	dir := b.TempDir()
+	s := open(b, dir)
 	l := lockcore.New(s, nil)
-	defer l.Close()
-	req := lockcore.Request{Requirements: []lockcore.Requirement{pool("board", 5, 2), pool("chamber", 1, 1)}}
+	var took []time.Duration
 	for b.Loop() {
-		le, err := l.Acquire(context.Background(), req)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := le.Release(context.Background()); err != nil {
-			b.Fatal(err)
-		}
+		c := startChild(b, dir)
+		c.acquire("held", 1, "k")
+		killed := make(chan time.Time, 1)
+		go func() {
+			until(b, s, "the waiter waits", func(snap lockcore.Snapshot) bool { return len(snap.Waiters) > 0 })
+			killed <- time.Now()
+			_ = c.cmd.Process.Kill()
+		}()
+		pair(b, l, some(1, "k"))
+		took = append(took, time.Since(<-killed))
 	}
-}
-
-func BenchmarkBare(b *testing.B) {
-	path := b.TempDir() + "/lock"
-	for b.Loop() {
-		f, err := openFile(path, forCreation, 0o600)
-		if err != nil {
-			b.Fatal(err)
-		}
-		f.tryLock(true)
-		f.unlock()
-		f.close()
-	}
-}
-
-func BenchmarkStep(b *testing.B) {
-	s, err := Open(context.Background(), b.TempDir(), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	reqs := []lockcore.Requirement{pool("board", 5, 2), pool("chamber", 1, 1)}
-	for b.Loop() {
-		t := &lockcore.Ticket{ID: "x", Requirements: reqs, TTL: 30e9}
-		a, err := s.Ask(context.Background(), t, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := s.Release(context.Background(), a.Grant, 0); err != nil {
-			b.Fatal(err)
-		}
-	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2])/1e6, "ms-p50")
+	b.ReportMetric(float64(took[len(took)-1])/1e6, "ms-max")
 }

@@ -51,6 +51,7 @@ type reply struct {
 	Lost  bool
 	PID   int
 	Error string
+	Spans [][2]int64 // ticks from getting to giving back
 }
 
 // agent is the state of a child.
@@ -71,7 +72,7 @@ func childMain() {
 		if err := json.Unmarshal(in.Bytes(), &o); err != nil {
 			panic(err)
 		}
-		if o.Do == "acquire" || o.Do == "watch" || o.Do == "loop" {
+		if o.Do == "acquire" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" {
 			go a.obey(o) // they take their time
 		} else {
 			a.obey(o)
@@ -145,6 +146,8 @@ func (a *agent) do(o *order, r *reply) (err error) {
 		}
 	case "loop":
 		r.Token, err = a.loop(ctx, o)
+	case "ping":
+		err = a.ping(ctx, o, r)
 	default:
 		err = limits(o)
 	}
@@ -179,6 +182,25 @@ func (a *agent) loop(ctx context.Context, o *order) (last uint64, err error) {
 		}
 	}
 	return last, nil
+}
+
+// ping takes and returns keys, holding them long enough for the other to be in
+// line, and notes when.
+func (a *agent) ping(ctx context.Context, o *order, r *reply) error {
+	for range o.Count {
+		le, err := a.locker.Acquire(ctx, lockcore.Request{Requirements: []lockcore.Requirement{some(1, o.Keys...)}})
+		if err != nil {
+			return err
+		}
+		got := ticks()
+		time.Sleep(time.Millisecond)
+		span := [2]int64{got, ticks()}
+		if err := le.Release(ctx); err != nil {
+			return err
+		}
+		r.Spans = append(r.Spans, span)
+	}
+	return nil
 }
 
 // use makes sure that nobody else uses a thing, by a lock that has nothing to do
