@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 		"rtest-report": main,
 		"locker":       locker,
 		"sleeper":      sleeper,
+		"holder":       holder,
 	})
 }
 

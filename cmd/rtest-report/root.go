@@ -10,6 +10,8 @@ var subcommands = []func() *cobra.Command{
 	newRunCmd,
 	newSummaryCmd,
 	newCheckCmd,
+	newLsCmd,
+	newFreeCmd,
 	newAspectsCmd,
 	newMergeCmd,
 	newValidateCmd,

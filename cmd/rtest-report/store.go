@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
+)
+
+// storeFlags say which store a subcommand looks at.
+type storeFlags struct {
+	url, namespace string
+	timeout        time.Duration
+}
+
+func (s *storeFlags) bind(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.url, "url", "", "`URL` of the store (default $RTEST_URL, else file:)")
+	f.StringVar(&s.namespace, "namespace", "", "`NAME` of the namespace (default $RTEST_NAMESPACE, else default)")
+	f.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long to wait for the store")
+}
+
+// with opens the store for f.
+func (s *storeFlags) with(ctx context.Context, f func(context.Context, lockcore.Store) error) error {
+	address := s.url
+	if address == "" {
+		address = os.Getenv("RTEST_URL")
+	}
+	if strings.HasPrefix(address, "mem:") {
+		return errors.New("mem: is the memory of one process, which nobody can look into; name the store that the tests share with --url or RTEST_URL")
+	}
+	if s.namespace != "" {
+		if address == "" {
+			address = "file:"
+		}
+		sep := "?"
+		if strings.Contains(address, "?") {
+			sep = "&"
+		}
+		address += sep + "namespace=" + url.QueryEscape(s.namespace)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	store, err := storeurl.Open(ctx, address)
+	if err != nil {
+		return err
+	}
+	err = f(ctx, store)
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}
