@@ -57,15 +57,15 @@ func TestLayers(t *testing.T) {
 	}{
 		{"github.com/onsi/ginkgo", only("ginkgolock", "examples/ginkgo"), "users of go test should not compile Ginkgo"},
 		{"github.com/spf13/cobra", only("cmd"), "the command line is the command's business"},
-		{"github.com/redis/go-redis", only("lockcore/redisstore", "lockcore/quorumstore", "report/redisreport", "report/eventlog", "lockcore/storeurl", "lockcore/internal", "rtest", "cmd"), "whoever uses the file store should not need Redis to read the code"},
-		{"github.com/stretchr/testify", only("lockcore/internal/redistest"), "it is for tests"},
+		{"github.com/redis/go-redis", only("lockcore/redisstore", "lockcore/quorumstore", "report/redisreport", "report/eventlog", "lockcore/storeurl", "lockcore/locktest", "rtest", "cmd"), "whoever uses the file store should not need Redis to read the code"},
+		{"github.com/stretchr/testify", only("lockcore/locktest"), "it is for tests"},
 		{"github.com/alicebob/miniredis", only(), "it is for tests"},
 		{module + "lockcore/internal/sched", only("lockcore/memstore", "lockcore/filestore", "lockcore/redisstore", "lockcore/quorumstore", "lockcore/locktest", "lockcore/simulate", "lockcore/internal"), "the scheduler is reached through a store"},
 		{module + "lockcore/storeurl", only("rtest", "cmd", "examples"), "it drags in every store"},
 		{module + "rtest", only("ginkgolock", "examples", "rtest", "cmd"), "the library must not need testing"},
 		{module + "report", only("report", "rtest", "ginkgolock", "cmd", "examples"), "stores know nothing of reports"},
 		{module + "lockcore/locktest", only(), "it is for tests"},
-		{"testing", only("rtest", "lockcore/locktest", "lockcore/internal/redistest", "lockcore/redisstore/redistest", "ginkgolock"), "it registers flags in every program that imports it"},
+		{"testing", only("rtest", "lockcore/locktest", "ginkgolock"), "it registers flags in every program that imports it"},
 	} {
 		for _, p := range packages(t) {
 			for _, imp := range p.imports {
