@@ -1,0 +1,119 @@
+package lockcore_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+)
+
+// readmeBlocks returns the code blocks of the README in one language.
+func readmeBlocks(t *testing.T, lang string) []string {
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	var blocks []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+lang+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		blocks = append(blocks, m[1])
+	}
+	require.NotEmpty(t, blocks)
+	return blocks
+}
+
+func TestReadmeIsShort(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	assert.LessOrEqual(t, strings.Count(string(text), "\n"), 150)
+	fences := strings.Count(string(text), "\n```")
+	assert.Equal(t, fences, 2*(len(readmeBlocks(t, "go"))+len(readmeBlocks(t, "sh"))), "every block is of a language that a test here compiles or runs")
+}
+
+// TestReadmeGoCompiles compiles the Go blocks, put together, as a package that is
+// laid over the module.
+func TestReadmeGoCompiles(t *testing.T) {
+	src := `package readme
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/resourcelocker/resourcelocker/ginkgolock"
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+` + strings.Join(readmeBlocks(t, "go"), "\n")
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "readme_test.go")
+	require.NoError(t, os.WriteFile(file, []byte(src), 0o600))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", "readme", "readme_test.go"): file}})
+	require.NoError(t, err)
+	list := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(list, overlay, 0o600))
+	cmd := exec.Command("go", "test", "-c", "-o", filepath.Join(t.TempDir(), "readme.test"), "-overlay", list, "./examples/readme")
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// TestReadmeCommands runs the shell blocks in a copy of the module. The one that
+// runs the tests would run this test again; the CI script takes it from the
+// README and runs it.
+func TestReadmeCommands(t *testing.T) {
+	blocks := readmeBlocks(t, "sh")
+	require.Len(t, blocks, 3)
+	assert.Equal(t, "go tool gotestsum -- ./...\n", blocks[1])
+
+	dir := copyModule(t)
+	shell := func(script string) string {
+		cmd := exec.Command("sh", "-e", "-c", script)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "GOCACHE="+goEnv(t, "GOCACHE"), "RTEST_URL=", "RTEST_EVENTS=", "RTEST_NAMESPACE=", "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+
+	out := shell(blocks[0])
+	for _, want := range []string{"examples/boards/pairing", "requests by", "rf-chamber", "Who waited for whom"} {
+		assert.Contains(t, out, want)
+	}
+
+	server := redistest.Start(t)
+	require.Contains(t, blocks[2], "localhost:6379")
+	out = shell(strings.ReplaceAll(blocks[2], "localhost:6379", server.Addr))
+	assert.Contains(t, out, "requests by")
+	junit, err := os.ReadFile(filepath.Join(dir, "junit.xml"))
+	require.NoError(t, err)
+	assert.Contains(t, string(junit), "rtest.waited_s")
+	assert.FileExists(t, filepath.Join(dir, "contention", "index.html"))
+}
+
+func goEnv(t *testing.T, name string) string {
+	out, err := exec.Command("go", "env", name).Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(out))
+}
+
+// copyModule copies what the commands need, so that what they write is not
+// written into the sources.
+func copyModule(t *testing.T) string {
+	dir := t.TempDir()
+	for _, part := range []string{"cmd", "examples", "ginkgolock", "lockcore", "report", "rtest"} {
+		require.NoError(t, os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("..", part))))
+	}
+	for _, file := range []string{"go.mod", "go.sum"} {
+		data, err := os.ReadFile(filepath.Join("..", file))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o600))
+	}
+	return dir
+}
