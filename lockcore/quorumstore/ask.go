@@ -146,7 +146,7 @@ const collide = 2 * time.Millisecond
 func (a *asking) collided() time.Duration {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	d := jitter(min(collide<<min(a.k.misses, 5), sched.Poll(a.t.TTL)))
+	d := jitter(min(collide<<min(a.k.misses, 3), sched.Poll(a.t.TTL)))
 	a.k.misses++
 	a.k.after = time.Now().Add(d)
 	return d

@@ -12,9 +12,9 @@ import (
 	redsyncredis "github.com/go-redsync/redsync/v4/redis"
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
 
-	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
 func BenchmarkStore(b *testing.B) {

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
 // urlOf is the URL of a store on the servers.
