@@ -58,7 +58,7 @@ import (
 	require.NoError(t, err)
 	list := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.Command("go", "test", "-c", "-o", filepath.Join(t.TempDir(), "readme.test"), "-overlay", list, "./examples/readme")
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", filepath.Join(t.TempDir(), "readme.test"), "-overlay", list, "./examples/readme")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
