@@ -173,3 +173,11 @@ func ExampleMatch() {
 	fmt.Println(lockcore.Match(reqs, free, nil))
 	// Output: [[b] [a]] true
 }
+
+// Who is in line next is a policy of the store. All clients of a namespace have
+// to agree.
+func ExamplePolicy() {
+	var policy lockcore.Policy // Backfill, unless said otherwise
+	fmt.Println(policy, lockcore.Backfill, lockcore.FIFO)
+	// Output: backfill backfill fifo
+}
