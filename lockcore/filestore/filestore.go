@@ -49,6 +49,7 @@ type Store struct {
 	head     header
 	slot     int          // of head
 	state    *sched.State // what head points to, if it was decoded
+	reaped   []string     // the processes that this step found dead
 	history  history
 	front    [frontSize]byte // of the file, as read last
 	buf      []byte
@@ -125,7 +126,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	if err == nil && ans.Grant == nil {
 		if dead := s.deadOf(procs); len(dead) > 0 {
 			err = s.step(ctx, func(st *sched.State, now int64) {
-				reap(st, now, dead)
+				s.reap(st, now, dead)
 				ask(st, now)
 			})
 		}
@@ -190,7 +191,7 @@ func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error
 	}
 	if dead := s.deadOf(procs); len(dead) > 0 {
 		err = s.step(ctx, func(st *sched.State, now int64) {
-			reap(st, now, dead)
+			s.reap(st, now, dead)
 			snap = st.Snapshot(now, rand.IntN)
 		})
 	}
@@ -250,9 +251,10 @@ const closeLimit = 2 * time.Second
 // deafPoll is how often a waiter asks where a process cannot be called.
 const deafPoll = 50 * time.Millisecond
 
-// reap drops what dead processes had.
-func reap(st *sched.State, now int64, dead []string) {
+// reap drops what dead processes had. Their files go once that is on disk.
+func (s *Store) reap(st *sched.State, now int64, dead []string) {
 	st.Reap(now, func(proc string) bool { return slices.Contains(dead, proc) }, rand.IntN)
+	s.reaped = append(s.reaped, dead...)
 }
 
 // deadOf picks the dead among processes. It needs no lock.

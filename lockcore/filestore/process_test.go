@@ -31,6 +31,9 @@ func TestKilledHolderIsTakenFromAtOnce(t *testing.T) {
 	if ask(t, s, "try", false, some(1, "k")) == nil {
 		t.Fatal("the child is dead and still holds k")
 	}
+	if files := s.loc.registered(); len(files) != 1 || files[0] != s.id {
+		t.Errorf("the files of the dead child stayed: %v", files)
+	}
 }
 
 func TestWaiterGetsWhatAKilledHolderHad(t *testing.T) {
@@ -312,6 +315,7 @@ func TestADeletedDirectoryLosesItsLeases(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	g := ask(t, s, "held", false, some(1, "k"))
+	ask(t, s, "opens its ear", true, some(1, "k"))
 	if err := os.RemoveAll(s.loc.space); err != nil {
 		t.Fatal(err)
 	}
@@ -330,9 +334,19 @@ func TestADeletedDirectoryLosesItsLeases(t *testing.T) {
 	}
 	woken := make(chan struct{}, 10)
 	askWake(t, s, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
-	if err := other.Withdraw(t.Context(), "new"); err != nil {
-		t.Fatal(err)
-	}
+	call(other.loc, s.id, appendWakeUp(nil, "waiter"))
+	wakeUp(t, woken)
+}
+
+func TestAWaiterHearsItsCall(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	ask(t, a, "held", false, some(1, "k"))
+	woken := make(chan struct{}, 10)
+	askWake(t, b, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
+	askWake(t, b, "other", true, func(*lockcore.Grant) { t.Error("another waiter was woken") }, some(1, "k"))
+	call(a.loc, b.id, appendWakeUp(appendWakeUp(nil, "unknown"), "waiter")) // nothing was granted, so only this can wake it
 	wakeUp(t, woken)
 }
 

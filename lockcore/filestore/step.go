@@ -22,13 +22,13 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 	err := s.inTurn(ctx, func(file file) error {
 		ticks := ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
+		s.reaped = s.reaped[:0]
 		f(s.state, now)
-		var dead []string
-		granted, dead = s.settle(now)
+		granted = s.settle(now)
 		if err := s.commit(file, ticks, offset); err != nil {
 			return err
 		}
-		for _, id := range dead {
+		for _, id := range s.reaped {
 			s.remove(id)
 		}
 		if time.Since(s.history.saved) > historyEvery {
@@ -252,28 +252,27 @@ func (s *Store) begin(f file, last header) error {
 }
 
 // settle gives what was granted to a dead process to the next in line, and
-// returns who is to be told, and who is dead.
-func (s *Store) settle(now int64) (granted []sched.Granted, dead []string) {
+// returns who is to be told.
+func (s *Store) settle(now int64) (granted []sched.Granted) {
 	for {
 		some := s.state.TakeGranted()
 		if len(some) == 0 {
-			return granted, dead
+			return granted
 		}
-		var found []string
+		var dead []string
 		for _, g := range some {
 			switch {
 			case g.Proc == s.id:
-			case slices.Contains(found, g.Proc):
+			case slices.Contains(dead, g.Proc):
 				continue
 			case s.loc.dead(g.Proc):
-				found = append(found, g.Proc)
+				dead = append(dead, g.Proc)
 				continue
 			}
 			granted = append(granted, g)
 		}
-		if len(found) > 0 {
-			reap(s.state, now, found)
-			dead = append(dead, found...)
+		if len(dead) > 0 {
+			s.reap(s.state, now, dead)
 		}
 	}
 }

@@ -200,7 +200,7 @@ func (s *Store) look() {
 		return // those who ask are told
 	}
 	if dead := s.deadOf(procs); len(dead) > 0 {
-		_ = s.step(s.life, func(st *sched.State, now int64) { reap(st, now, dead) })
+		_ = s.step(s.life, func(st *sched.State, now int64) { s.reap(st, now, dead) })
 	}
 	s.tell(unconfirmed)
 }
