@@ -56,20 +56,6 @@ func (s *State) expectedEnd(l *lease) int64 {
 	return end
 }
 
-// expectedEndFor is the same in the eyes of a waiter that the lease was let
-// past: until the promise that was made to the waiter is broken, it is taken to
-// be kept. Otherwise promises could push each other away without any of them
-// being broken.
-func (s *State) expectedEndFor(w *waiter, l *lease) int64 {
-	end := s.expectedEnd(l)
-	for _, p := range l.promises {
-		if p.to == w.id {
-			end = min(end, p.back)
-		}
-	}
-	return end
-}
-
 // shadow is the earliest moment at which, by the expected ends, everything that
 // the blocked waiter asks for could be had at once; never if that hangs on a
 // holder of whom nothing is known. What is reserved for earlier waiters counts
@@ -145,7 +131,7 @@ func (p *pass) takers(w *waiter) map[string][]taker {
 			if i > 0 && h.leases[i-1] == l {
 				continue // its units were all listed when it was first met
 			}
-			end := p.s.expectedEndFor(w, l)
+			end := p.s.expectedEnd(l)
 			for r, keys := range l.obtained {
 				for _, o := range keys {
 					if o == k {
@@ -173,10 +159,10 @@ func (p *pass) takers(w *waiter) map[string][]taker {
 }
 
 // bound is the moment before which whoever uses what is reserved for the waiter
-// has to be back: its shadow time; nobody if that is unknown, or if too many
-// have broken their promise to it.
+// has to be back: its shadow time; nobody if that is unknown, or if its patience
+// is at its end.
 func (p *pass) bound(w *waiter) int64 {
-	if w.broken >= w.class.budget() {
+	if p.s.impatient(w) {
 		return nobody
 	}
 	if s := p.shadow(w); s != never {
@@ -210,7 +196,7 @@ func (p *pass) backfill(w *waiter, rnd Rand) [][]string {
 	if !ok {
 		return nil
 	}
-	p.passed = p.promisesOf(picks, back)
+	p.passed = true
 	return picks
 }
 

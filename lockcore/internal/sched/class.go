@@ -113,3 +113,16 @@ func headings(reqs []lockcore.Requirement) []lockcore.Requirement {
 	}
 	return out
 }
+
+// keys are the candidates of the class, each with its number of units.
+func (c *class) keys() map[string]int {
+	if c.units == nil {
+		c.units = make(map[string]int)
+		for i := range c.reqs {
+			for _, k := range c.reqs[i].Candidates {
+				c.units[k.Key] = max(c.units[k.Key], c.reqs[i].Seats, 1)
+			}
+		}
+	}
+	return c.units
+}

@@ -175,7 +175,8 @@ func (c *codec) lease(p **lease) {
 	c.str(&l.proc)
 	c.bool(&l.kept)
 	c.bool(&l.backfilled)
-	list(c, &l.promises, func(p *promise) { c.str(&p.to); num(c, &p.back) })
+	num(c, &l.rank)
+	num(c, &l.seq)
 }
 
 func (c *codec) waiter(p **waiter, classes []*class) {
@@ -206,7 +207,8 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 	num(c, &w.revision)
 	c.str(&w.proc)
 	num(c, &w.learned)
-	num(c, &w.broken)
+	num(c, &w.fence)
+	num(c, &w.delayed)
 }
 
 // code walks the whole state. Maps go out as sorted lists, so that equal states
@@ -274,5 +276,5 @@ func (s *State) derive() {
 			s.nested++
 		}
 	}
-	// next and due stay 0: the first step looks at everything.
+	// next stays 0: the first step looks at everything.
 }

@@ -11,7 +11,6 @@ import (
 func (s *State) begin(now int64, rnd Rand) {
 	s.init()
 	s.now = max(s.now, now)
-	s.settle()
 	if s.now < s.next {
 		return
 	}

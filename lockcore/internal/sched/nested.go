@@ -29,7 +29,7 @@ func (p *pass) untangle(rnd Rand) bool {
 		free := p.s.freeBeside(w.class.reqs, reserved)
 		if picks, ok := lockcore.Match(w.class.reqs, free, p.s.visit(w.class.reqs, rnd)); ok {
 			p.s.remove(w)
-			p.s.grant(w, picks, nil)
+			p.s.grant(w, picks, false)
 			return true
 		}
 	}

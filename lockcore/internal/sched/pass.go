@@ -21,7 +21,7 @@ func (s *State) schedule(rnd Rand) {
 	s.look = 0
 	for len(s.queue) > 0 {
 		p := s.pass(rnd)
-		if p.passed == nil && (s.nested == 0 || !p.untangle(rnd)) {
+		if !p.passed && (s.nested == 0 || !p.untangle(rnd)) {
 			s.lookAt(p.look)
 			return
 		}
@@ -49,7 +49,7 @@ func (s *State) pass(rnd Rand) *pass {
 			served = append(served, w)
 			s.grant(w, picks, p.passed)
 		}
-		if p.passed != nil {
+		if p.passed {
 			break
 		}
 	}
@@ -72,7 +72,7 @@ type pass struct {
 	open     int              // classes for which there may be something left
 	reserved map[string]units // by the waiters passed so far
 	claims   []claim          // the same, by waiter
-	passed   []promise        // what those are promised past whom the last one served was let
+	passed   bool             // the last one served was let past others
 	look     int64            // the first shadow
 	looking  bool             // nobody is to be let past others
 }
@@ -103,6 +103,7 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		if picks := p.backfill(w, rnd); picks != nil {
 			return picks
 		}
+		p.noteDelay(w)
 		if p.s.Policy != Greedy {
 			p.reserve(w, picks)
 		}

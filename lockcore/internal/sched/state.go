@@ -61,13 +61,13 @@ type State struct {
 	look    int64 // when a waiter that lets others past it should have been served; 0: none does
 
 	// What follows is derived.
-	keys      map[string]*holding
-	classes   map[string]*class
-	nested    int // waiters with parents
-	passCount uint64
-	next      int64 // nothing expires before; a lower bound
-	due       int64 // no promise is broken before; a lower bound
-	granted   []Granted
+	keys       map[string]*holding
+	classes    map[string]*class
+	nested     int // waiters with parents
+	passCount  uint64
+	next       int64 // nothing expires before; a lower bound
+	backfilled int   // leases that were
+	granted    []Granted
 }
 
 // A lease is a grant as the state knows it.
@@ -86,8 +86,11 @@ type lease struct {
 	parents     []string
 	proc        string // of whom it must be taken when that process is dead
 	kept        bool   // stays until it expires, whatever its process does
-	promises    []promise
-	backfilled  bool // served out of what was reserved for earlier waiters
+	// Served out of what was reserved for earlier waiters, and where it stood in
+	// line then.
+	backfilled bool
+	rank       int64
+	seq        uint64
 }
 
 // A waiter is a ticket in line.
@@ -106,7 +109,8 @@ type waiter struct {
 	revision int
 	proc     string
 	learned  time.Duration // what its test took the last times; 0: unknown
-	broken   int           // promises made to it
+	fence    uint64        // the last token given out when it came
+	delayed  int64         // since when it waits only for those who were let past it; 0: it does not
 
 	shadow     int64 // as of the pass shadowPass
 	shadowPass uint64
@@ -232,10 +236,16 @@ func (s *State) occupy(l *lease) {
 			h.leases = append(h.leases, l)
 		}
 	}
+	if l.backfilled {
+		s.backfilled++
+	}
 }
 
 // vacate takes a lease out of the holdings of its keys.
 func (s *State) vacate(l *lease) {
+	if l.backfilled {
+		s.backfilled--
+	}
 	for _, keys := range l.obtained {
 		for _, k := range keys {
 			h := s.keys[k]

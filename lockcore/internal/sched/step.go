@@ -91,9 +91,9 @@ func grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
 }
 
 // grant turns a waiter into a holder and notes that it has to be told.
-func (s *State) grant(w *waiter, picks [][]string, promises []promise) {
-	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, promises: promises, backfilled: promises != nil}
-	s.promised(l)
+func (s *State) grant(w *waiter, picks [][]string, backfilled bool) {
+	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc}
+	l.backfilled, l.rank, l.seq = backfilled, w.rank(), w.seq
 	l.provisional = s.now + int64(Provisional)
 	s.hold(l, w.class.reqs, picks)
 	s.expiresAt(l.provisional)
@@ -128,7 +128,7 @@ func (s *State) enqueue(t *lockcore.Ticket, proc string) *waiter {
 	w := &waiter{id: t.ID, owner: t.Owner, priority: t.Priority, arrived: s.now - int64(t.Waited), seq: s.seq, ttl: t.TTL,
 		expect: t.Expect, reason: t.Reason, parents: t.Parents, revision: t.Revision, proc: proc}
 	w.expires = s.now + missed*int64(Poll(w.ttl))
-	w.learned = s.recall(t.Owner, t.Requirements)
+	w.learned, w.fence = s.recall(t.Owner, t.Requirements), s.fence
 	s.join(w, t.Requirements)
 	s.line(w)
 	s.expiresAt(w.expires)

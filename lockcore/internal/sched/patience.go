@@ -1,0 +1,67 @@
+package sched
+
+import (
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// Expectations are guesses and may be lies, so letting others past a waiter needs
+// a limit that does not depend on them. It is the patience of the waiter: from
+// the moment at which it would be served if nobody had been let past it, it
+// bears with that for as long again as it has waited until then, and for a minute
+// at least. After that nobody is let past it any more, and those who were are all
+// that it waits for.
+//
+// Rejected, with what they cost in simulations of 20 boards on which one run in
+// thirty hangs: counting those who are not back by the shadow time they were let
+// past with needs a count of several times the number of boards to stay out of
+// the way, which bounds the delay by hundreds of the longest hold; a patience
+// that every delay of anybody in line uses up is nearly always used up, and makes
+// the mean wait five times longer; a fixed time suits one length of tests only.
+
+// minPatience is the patience of a waiter that has just come.
+const minPatience = time.Minute
+
+// letPast reports whether the lease went to a request that came after the waiter
+// in line, and out of what was reserved.
+func (l *lease) letPast(w *waiter) bool {
+	return l.backfilled && l.token > w.fence && (l.rank > w.rank() || l.rank == w.rank() && l.seq > w.seq)
+}
+
+// noteDelay notes the moment from which a blocked waiter is kept waiting by
+// nothing but those who were let past it. It is called before the waiter
+// reserves anything, at every pass that comes to it: so at the very step that
+// gives back the last of what it had to wait for anyway.
+func (p *pass) noteDelay(w *waiter) {
+	if w.delayed != 0 || p.s.backfilled == 0 || p.looking {
+		return
+	}
+	reqs := w.class.reqs
+	if _, ok := lockcore.Match(reqs, func(r int, key string) int {
+		u := p.s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
+		return u.free(&reqs[r])
+	}, nil); ok {
+		w.delayed = p.s.now
+	}
+}
+
+// unitsBut is how a key is taken if some of the leases are not counted.
+func (s *State) unitsBut(key string, not func(*lease) bool) units {
+	h := s.keys[key]
+	switch {
+	case h == nil:
+		return units{}
+	case !slices.ContainsFunc(h.leases, not):
+		return h.units
+	}
+	rest := holding{leases: slices.DeleteFunc(slices.Clone(h.leases), not)}
+	rest.recount(key)
+	return rest.units
+}
+
+// impatient reports whether nobody is let past the waiter any more.
+func (s *State) impatient(w *waiter) bool {
+	return w.delayed != 0 && s.now-w.delayed > max(int64(minPatience), w.delayed-w.arrived)
+}
