@@ -418,6 +418,42 @@ func TestUnreachableStore(t *testing.T) {
 	}
 }
 
+// A typing mistake in RTEST_URL must not turn into tests that are skipped for
+// ever; a store that is down may.
+func TestMistakesInTheStoreURL(t *testing.T) {
+	t.Setenv("RTEST_ON_ERROR", "skip")
+	for url, want := range map[string]string{
+		"redsi://host":           `RTEST_URL: storeurl: no store has the scheme "redsi"`,
+		"mem:?lock_dely=1s":      `does not know the parameter "lock_dely"`,
+		"rediss://u:hush@host:x": "RTEST_URL: storeurl: ",
+	} {
+		t.Setenv("RTEST_URL", url)
+		f := fake("TestTypo", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a")) })
+		mustContain(t, f.fatal, "rtest: ", want)
+		if strings.Contains(f.fatal, "hush") {
+			t.Errorf("a password is shown: %s", f.fatal)
+		}
+	}
+	t.Setenv("RTEST_URL", "file:///proc/nowhere")
+	f := fake("TestDown", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a")) })
+	mustContain(t, f.skipped, "rtest: RTEST_URL: ", "/proc/nowhere", "RTEST_ON_ERROR")
+}
+
+func TestNamespacesAreApart(t *testing.T) {
+	t.Setenv("RTEST_URL", "mem:")
+	t.Setenv("RTEST_NAMESPACE", "one")
+	fake("TestOne", func(f *fakeTB) {
+		rtest.Acquire(f, rtest.R("a"))
+		busy := fake("TestSame", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Wait(0)) })
+		mustContain(t, busy.fatal, "a is held by TestOne")
+		t.Setenv("RTEST_NAMESPACE", "two")
+		free := fake("TestTwo", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Wait(0)) })
+		if free.failed {
+			t.Error(free.fatal)
+		}
+	})
+}
+
 func TestDeadlockIsSaidAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, use rtest.Option, l *lockcore.Locker) {
 		var wg sync.WaitGroup

@@ -19,6 +19,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 	"github.com/resourcelocker/resourcelocker/report/redisreport"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
@@ -139,6 +140,22 @@ func TestEventsTellTheStory(t *testing.T) {
 	}
 	if e := find("StoryHolder", eventlog.Release, 1); e.HeldMS == 0 || e.Req != asked.Req {
 		t.Errorf("release: %+v", e)
+	}
+}
+
+func TestEventsGoToAStream(t *testing.T) {
+	target := "redis://" + miniredis.RunT(t).Addr()
+	t.Setenv("RTEST_EVENTS", target)
+	fake("StreamHolder", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Using(newLocker(t))) })
+	var events []eventlog.Event
+	for e, err := range redisstream.Read(t.Context(), target, "", &eventlog.Reader{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	if got, want := kinds(events, "StreamHolder"), "test.start, request, grant acquired, release, test.end"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

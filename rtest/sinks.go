@@ -1,11 +1,13 @@
 package rtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
 
 // logs are the open event logs of the process, by what RTEST_EVENTS says. One
@@ -26,7 +28,7 @@ func eventLog(target string) *eventlog.Writer {
 	if known {
 		return w
 	}
-	w, err := openLog(target)
+	w, err := redisstream.Open(context.Background(), target) // opens directories too
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "rtest: %s: no events are written: %v\n", envEvents, err)
 		w = nil
@@ -37,9 +39,6 @@ func eventLog(target string) *eventlog.Writer {
 	logs.open[target] = w
 	return w
 }
-
-// openLog is where other kinds of targets come in.
-func openLog(target string) (*eventlog.Writer, error) { return eventlog.Open(target) }
 
 // end closes the books of a test: it is the first Cleanup function that was
 // registered, so it runs after all leases are given back.
