@@ -356,7 +356,7 @@ func (c *child) gone() {
 }
 
 // watchdog bounds what should not take long at all.
-const watchdog = 10 * time.Second
+const watchdog = 60 * time.Second
 
 // open opens a store that is closed at the end of the test.
 func open(t testing.TB, dir string) *Store {
