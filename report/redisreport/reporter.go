@@ -36,7 +36,10 @@ type Reporter struct {
 	mu      sync.Mutex
 	pending batch
 	size    int           // distinct sums in pending
-	writing chan struct{} // closed when the writer has gone; nil without one
+	writing bool          // the writer runs
+	taken   uint64        // batches that the writer took,
+	done    uint64        // and is done with
+	wrote   chan struct{} // closed when done rises
 	dropped int64
 	err     error // of the last failed write since the last Flush
 	closed  bool
@@ -45,7 +48,7 @@ type Reporter struct {
 // New makes a Reporter that writes through client, which stays the caller's to
 // close. Connections are made when there is something to write.
 func New(client redis.UniversalClient, opts *Options) *Reporter {
-	r := &Reporter{client: client}
+	r := &Reporter{client: client, wrote: make(chan struct{})}
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -104,9 +107,9 @@ func (r *Reporter) add(cs []lockcore.Candidate, amounts map[Aspect]amount) {
 			r.addTag(tag, value, amounts, seen)
 		}
 	}
-	if r.writing == nil && len(r.pending.sums) > 0 {
-		r.writing = make(chan struct{})
-		go r.write(r.writing)
+	if !r.writing && len(r.pending.sums) > 0 {
+		r.writing = true
+		go r.write()
 	}
 }
 
@@ -142,17 +145,17 @@ func (r *Reporter) addTag(tag, value string, amounts map[Aspect]amount, seen map
 // write sends batches until there is nothing left, then goes. A failed batch is
 // not tried again: part of it may have arrived, and a sum that is short is better
 // than one that is too high.
-func (r *Reporter) write(gone chan struct{}) {
+func (r *Reporter) write() {
 	for {
 		r.mu.Lock()
 		b := r.pending
 		r.pending, r.size = batch{}, 0
 		if len(b.sums) == 0 {
-			r.writing = nil
-			close(gone)
+			r.writing = false
 			r.mu.Unlock()
 			return
 		}
+		r.taken++
 		r.mu.Unlock()
 
 		for part := range b.parts() {
@@ -163,6 +166,11 @@ func (r *Reporter) write(gone chan struct{}) {
 				r.failed(lost, err)
 			}
 		}
+		r.mu.Lock()
+		r.done++
+		close(r.wrote)
+		r.wrote = make(chan struct{})
+		r.mu.Unlock()
 	}
 }
 
@@ -189,21 +197,26 @@ func (r *Reporter) Flush() error {
 	return r.flush(ctx)
 }
 
+// flush waits for the batch that is pending now, not for the writer to run dry:
+// others may go on counting for as long as they like.
 func (r *Reporter) flush(ctx context.Context) error {
 	r.mu.Lock()
-	gone := r.writing
-	r.mu.Unlock()
-	if gone != nil {
-		// The writer takes whatever is pending before it goes, so one wait covers
-		// all that was counted before this call.
+	defer r.mu.Unlock()
+	last := r.taken
+	if len(r.pending.sums) > 0 {
+		last++
+	}
+	for r.done < last {
+		wrote := r.wrote
+		r.mu.Unlock()
 		select {
-		case <-gone:
+		case <-wrote:
+			r.mu.Lock()
 		case <-ctx.Done():
+			r.mu.Lock()
 			return fmt.Errorf("redisreport: the last sums were not written within %s: %w", r.opts.Timeout, ctx.Err())
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	err := r.err
 	r.err = nil
 	return err

@@ -189,6 +189,37 @@ func TestRedisHangs(t *testing.T) {
 	})
 }
 
+// Flush ends although somebody counts without a pause.
+func TestFlushWhileCounting(t *testing.T) {
+	client := startRedis(t)
+	r := redisreport.New(client, &redisreport.Options{Timeout: time.Minute})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				r.LockRequested(key(fmt.Sprint("busy-", i%1000)))
+			}
+		}
+	})
+	r.LockRequested(key("mine"))
+	if err := r.Flush(); err != nil {
+		t.Error(err)
+	}
+	q := redisreport.Query{Client: client}
+	if f, err := q.Aspect(context.Background(), "key", "mine", redisreport.RequestCount); err != nil || f != 1 {
+		t.Errorf("after Flush: %v, %v; want 1", f, err)
+	}
+	close(stop)
+	wg.Wait()
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAfterClose(t *testing.T) {
 	client := startRedis(t)
 	r := redisreport.New(client, nil)
