@@ -339,6 +339,20 @@ func TestJUnitTotals(t *testing.T) {
 	}
 }
 
+// Jenkins reads the first properties element only, and so may others.
+func TestJUnitFillsTheFirstProperties(t *testing.T) {
+	in := `<testsuite name="example.com/lab/boards"><testcase name="TestFlash"><skipped/><properties><property name="a" value="1"/></properties>` +
+		`<properties><property name="rtest.held_s" value="9"/></properties></testcase></testsuite>`
+	out, _ := labJUnit(JUnit{}).Annotate([]byte(in))
+	first, second, _ := strings.Cut(string(out[bytes.Index(out, []byte("<skipped/>")):]), "</properties>")
+	if !strings.Contains(first, `name="rtest.waited_s"`) || !strings.HasPrefix(second, `<properties><property name="rtest.held_s" value="9"/></properties>`) {
+		t.Errorf("%s", out)
+	}
+	if strings.Contains(first, "rtest.held_s") {
+		t.Error("a property of the second element was added to the first")
+	}
+}
+
 func TestJUnitRefuses(t *testing.T) {
 	for name, in := range map[string]string{
 		"UTF-16":          "\xff\xfe<\x00t\x00",

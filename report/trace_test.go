@@ -141,6 +141,23 @@ func TestTraceTracksOfSharedResources(t *testing.T) {
 	}
 }
 
+// An arrow must begin inside of a slice, and a hold of no length has no inside.
+func TestTraceArrowsNeedALength(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	var tr Trace
+	for i, held := range []time.Duration{0, time.Second} {
+		tr.Add(&Request{ID: fmt.Sprint(i), Asked: at, Waited: time.Second, Served: at.Add(time.Second), Ended: at.Add(time.Second + held), Held: held,
+			End: eventlog.Release, Chosen: []eventlog.Chosen{{Key: "b1"}}})
+	}
+	var b bytes.Buffer
+	if err := tr.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "hand-off") {
+		t.Error(b.String())
+	}
+}
+
 func TestTraceOfNothing(t *testing.T) {
 	var tr Trace
 	var b bytes.Buffer
