@@ -30,7 +30,8 @@
 //     They are exact up to 512 values and within 1 % beyond.
 //   - Overtaking: a request was granted a resource that an earlier request,
 //     which waited at that moment, could have used too. This is no fault: what
-//     an earlier request cannot use yet may flow past it.
+//     an earlier request cannot use yet may flow past it. Earlier means by 10 ms
+//     or more: what lies closer may have reached the store in the other order.
 //   - Given up: the wait ended without the resources. A policy made it a skipped
 //     or a failed test, or its context was cancelled.
 //   - Lost lease: the holder learnt that its lease was gone before it gave it

@@ -28,6 +28,7 @@ func (f *fold) finish() *Report {
 	r.Total = f.total.group("")
 	r.Blame = causeTimes(&f.total.blame)
 	f.resourceGroups(r, window)
+	r.learnNames(f.testIDs)
 	f.testGroups(r)
 	f.pairGroups(r)
 	return r

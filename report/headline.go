@@ -65,7 +65,7 @@ func (r *Report) pools() []string {
 	}
 	if len(r.Holders) > 0 && r.Holders[0].Caused > 0 {
 		h := &r.Holders[0]
-		line := fmt.Sprintf("Most waits were caused by %s: %s", plain(h.Holder.String()), short(h.Caused))
+		line := fmt.Sprintf("Most waits were caused by %s: %s", plain(r.name(h.Holder)), short(h.Caused))
 		if w := h.where(r.Runs > 1); w != "" {
 			line += " (" + plain(w) + ")"
 		}
@@ -129,7 +129,7 @@ func (r *Report) Warnings() []string {
 	var l []string
 	for i := range r.Tests {
 		if g := &r.Tests[i]; g.Lost > 0 {
-			l = append(l, fmt.Sprintf("%s lost %s while it ran", plain(g.Name), count(g.Lost, "lease")))
+			l = append(l, fmt.Sprintf("%s lost %s while it ran", plain(r.name(Holder{Pkg: g.Pkg, Test: g.Name})), count(g.Lost, "lease")))
 		}
 	}
 	for i := range r.Tests {
@@ -137,9 +137,9 @@ func (r *Report) Warnings() []string {
 		if g.Requests == g.Acquired {
 			continue
 		}
-		w := fmt.Sprintf("%s gave up %d of %s after waiting up to %s", plain(g.Name), g.Requests-g.Acquired, count(g.Requests, "request"), short(g.Wait.Max))
+		w := fmt.Sprintf("%s gave up %d of %s after waiting up to %s", plain(r.name(Holder{Pkg: g.Pkg, Test: g.Name})), g.Requests-g.Acquired, count(g.Requests, "request"), short(g.Wait.Max))
 		if g.BlockedBy != nil {
-			w += fmt.Sprintf(", mostly for %s", plain(g.BlockedBy.Holder.String()))
+			w += fmt.Sprintf(", mostly for %s", plain(r.name(g.BlockedBy.Holder)))
 			if g.BlockedBy.URL != "" {
 				w += " " + plain(g.BlockedBy.URL)
 			}
@@ -148,7 +148,7 @@ func (r *Report) Warnings() []string {
 	}
 	for i := range r.Tests {
 		if g := &r.Tests[i]; g.Orphaned > 0 {
-			l = append(l, fmt.Sprintf("%s died with %s", plain(g.Name), count(g.Orphaned, "lease")))
+			l = append(l, fmt.Sprintf("%s died with %s", plain(r.name(Holder{Pkg: g.Pkg, Test: g.Name})), count(g.Orphaned, "lease")))
 		}
 	}
 	if r.Dropped > 0 {

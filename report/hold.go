@@ -163,6 +163,10 @@ func (f *fold) blameOrphan(s *slot, u *use, since micros) {
 	}
 }
 
+// clearly is how much earlier an overtaken request came: what lies closer may
+// have reached the store in the other order.
+const clearly = 10_000 // microseconds
+
 // overtake counts for whom of the waiters a grant was an overtaking.
 func (f *fold) overtake(r *request) {
 	f.stamp++
@@ -181,7 +185,7 @@ func (f *fold) overtake(r *request) {
 					if !w.before(r) {
 						break
 					}
-					if w.stamp != f.stamp {
+					if w.stamp != f.stamp && w.start+clearly <= r.start {
 						w.stamp = f.stamp
 						w.OvertakenBy++
 					}

@@ -158,7 +158,7 @@ func TestNamesCannotTalkToTheTerminal(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0", 250 * time.Microsecond: "0.25ms", 3 * time.Millisecond: "3ms", 350400 * time.Microsecond: "350ms", 999700 * time.Microsecond: "1.0s",
+		0: "0", 250 * time.Microsecond: "<1ms", 3 * time.Millisecond: "3ms", 350400 * time.Microsecond: "350ms", 999700 * time.Microsecond: "1.0s",
 		4700 * time.Millisecond: "4.7s", 59960 * time.Millisecond: "1m00s", 11*time.Minute + 40*time.Second: "11m40s",
 		59*time.Minute + 59700*time.Millisecond: "1h00m", 25*time.Hour + 5*time.Minute: "25h05m",
 	} {
@@ -181,5 +181,24 @@ func TestParseBy(t *testing.T) {
 	}
 	if _, err := ParseBy("board"); err == nil || !strings.Contains(err.Error(), "pool test pair resource tag holder") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNamesAreToldApart(t *testing.T) {
+	r := &Report{}
+	r.learnNames([]testKey{{"a/lab", "TestOne"}, {"a/lab", "TestTwo"}, {"a/rack", "TestTwo"}, {"a/lab", "TestThree"}, {"b/lab", "TestThree"}, {"", "pid 7"}})
+	for h, want := range map[Holder]string{
+		{Pkg: "a/lab", Test: "TestOne"}:   "TestOne",
+		{Pkg: "a/lab", Test: "TestTwo"}:   "lab.TestTwo",
+		{Pkg: "a/rack", Test: "TestTwo"}:  "rack.TestTwo",
+		{Pkg: "b/lab", Test: "TestThree"}: "b/lab.TestThree",
+		{Pkg: "a/lab", Test: "a/lab"}:     "a/lab",
+		{Test: "pid 7"}:                   "pid 7",
+		{Run: "ci-7"}:                     "ci-7",
+		{}:                                "(unnamed)",
+	} {
+		if got := r.name(h); got != want {
+			t.Errorf("%+v is called %q; want %q", h, got, want)
+		}
 	}
 }

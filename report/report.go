@@ -32,6 +32,8 @@ type Report struct {
 	Others    eventlog.MS   `json:"pairs_others_ms,omitzero"`
 	Now       []OpenRequest `json:"open,omitempty"` // waits and holds whose end was not seen
 	Blame     []CauseTime   `json:"blame"`          // of all waits, in the order of Causes
+
+	packages map[string]map[string]string // test -> last part of the package -> package, "" for several
 }
 
 // A Group sums up requests. A request counts in every pool, resource and tag

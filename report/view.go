@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
@@ -106,21 +107,13 @@ func holdCells(s *Stat) []string {
 func (r *Report) testTable() table {
 	t := table{title: "Tests", note: "by time waited", tail: true,
 		head: []string{"test", "requests", "wait P50", "P95", "max", "total", "hold P50", "gave up", "waited most for"}}
-	pkgs := map[string]int{}
-	for i := range r.Tests {
-		pkgs[r.Tests[i].Name]++
-	}
 	for i := range r.Tests {
 		g := &r.Tests[i]
-		name := g.Name
-		if pkgs[name] > 1 && g.Pkg != name {
-			name = g.Pkg + "." + name // the same test in two packages
-		}
 		blocker := ""
 		if g.BlockedBy != nil {
-			blocker = fmt.Sprintf("%s (%s)", plain(g.BlockedBy.Holder.String()), short(g.BlockedBy.Time))
+			blocker = fmt.Sprintf("%s (%s)", plain(r.name(g.BlockedBy.Holder)), short(g.BlockedBy.Time))
 		}
-		t.rows = append(t.rows, append(append([]string{name}, waitCells(g)...),
+		t.rows = append(t.rows, append(append([]string{r.name(Holder{Pkg: g.Pkg, Test: g.Name})}, waitCells(g)...),
 			short(g.Wait.Total), holdCells(&g.Hold)[0], dash(g.Requests-g.Acquired), blocker))
 	}
 	return t
@@ -146,7 +139,7 @@ func (r *Report) holderTable() table {
 		hold := holdCells(&h.Hold)
 		where := h.where(r.Runs > 1)
 		known = known || where != ""
-		t.rows = append(t.rows, []string{h.Holder.String(), fmt.Sprint(h.Hold.N), hold[0], hold[2], short(h.Caused),
+		t.rows = append(t.rows, []string{r.name(h.Holder), fmt.Sprint(h.Hold.N), hold[0], hold[2], short(h.Caused),
 			percent(portion(h.Caused, r.Total.Wait.Total)), where})
 	}
 	if !known { // all are of the one run: nothing to tell
@@ -162,8 +155,11 @@ func (r *Report) pairTable() table {
 	t := table{title: "Who waited for whom", note: "by time", tail: true, head: []string{"waiter", "waited", "of all waits", "for"}}
 	for i := range r.Pairs {
 		p := &r.Pairs[i]
-		t.rows = append(t.rows, []string{p.Waiter.String(), short(p.Time), percent(portion(p.Time, r.Total.Wait.Total)),
-			plain(p.Holder.String()) + ": " + string(p.Cause)})
+		if p.Time < eventlog.MS(time.Millisecond) && i > 0 {
+			break // from here on only who asked in the same moment
+		}
+		t.rows = append(t.rows, []string{r.name(p.Waiter), short(p.Time), percent(portion(p.Time, r.Total.Wait.Total)),
+			plain(r.name(p.Holder)) + ": " + string(p.Cause)})
 	}
 	return t
 }

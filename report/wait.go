@@ -222,6 +222,13 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 	r.Served = time.UnixMicro(int64(f.now)).UTC()
 	r.Waited = waited.ms().Duration()
 	r.Cause, r.Error, r.Polls = e.Cause, e.Error, e.Polls
+	if e.Cause == eventlog.CauseStore {
+		for i := range r.blame {
+			if r.blame[i].cause == unknown {
+				r.blame[i].cause = storeFault
+			}
+		}
+	}
 	r.blame = rescale(f.merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
 	f.charge(r, waited)
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// short words a duration with two or three digits, which is what a reader
+// short words a duration with one to three digits, which is what a reader
 // compares.
 func short(m eventlog.MS) string {
 	d := m.Duration()
 	switch {
 	case d == 0:
 		return "0"
-	case d < 10*time.Millisecond:
-		return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'g', 2, 64) + "ms"
+	case d < time.Millisecond:
+		return "<1ms" // a round trip to the store, not a wait
 	case d < time.Second-time.Millisecond/2:
 		return strconv.FormatInt(d.Round(time.Millisecond).Milliseconds(), 10) + "ms"
 	case d < time.Minute-50*time.Millisecond:
