@@ -18,7 +18,7 @@ import (
 const hexDigits = "0123456789ABCDEF"
 
 func special(b byte) bool {
-	return b <= ' ' || b == '%' || b == '|' || b == '@' || b == '#' || b == 0x7f
+	return b <= ' ' || b == '%' || b == '|' || b == '!' || b == '#' || b == 0x7f
 }
 
 func escape(s string) string {
@@ -112,6 +112,21 @@ func mode(r *lockcore.Requirement) string {
 	return "x"
 }
 
+// commonMode is the mode of all requirements of a grant, or empty if they differ
+// or are by the seat.
+func commonMode(g *lockcore.Grant) string {
+	reqs := g.Ticket.Requirements
+	if len(reqs) == 0 || reqs[0].Seats > 0 {
+		return ""
+	}
+	for i := range reqs {
+		if reqs[i].Seats > 0 || reqs[i].Shared != reqs[0].Shared {
+			return ""
+		}
+	}
+	return mode(&reqs[0])
+}
+
 func setMode(r *lockcore.Requirement, mode string) {
 	switch {
 	case mode == "s":
@@ -132,15 +147,19 @@ func choice(letter string) lockcore.Choice {
 	return lockcore.Random
 }
 
-// heading is a requirement without its candidates, as the scripts read it.
-func heading(r *lockcore.Requirement) []byte {
-	buf := make([]byte, 0, 64)
+// appendHeading writes a requirement as the ask script reads it, but for its
+// candidates: n is how many there are, or the name of the list.
+func appendHeading(buf []byte, r *lockcore.Requirement, n string) []byte {
+	if len(buf) > 0 {
+		buf = append(buf, ' ')
+	}
 	buf = append(buf, mode(r)...)
 	buf = append(buf, ' ')
 	buf = strconv.AppendInt(buf, int64(r.Units()), 10)
 	buf = append(buf, ' ')
 	buf = append(buf, choices[r.Choice]...)
-	return append(buf, ' ')
+	buf = append(buf, ' ')
+	return append(buf, n...)
 }
 
 func appendKeys(buf []byte, cands []lockcore.Candidate) []byte {
@@ -197,12 +216,25 @@ func decodeGot(s string) (obtained [][]string, reqs []lockcore.Requirement) {
 	return obtained, reqs
 }
 
-func joinIDs(ids []string) string {
-	escaped := make([]string, len(ids))
+// encodeID marks an id as one, because ids and keys are fields of one hash.
+func encodeID(id string) string { return "!" + escape(id) }
+
+func decodeID(s string) string { return unescape(strings.TrimPrefix(s, "!")) }
+
+func encodeIDs(ids []string) string {
+	out := make([]string, len(ids))
 	for i, id := range ids {
-		escaped[i] = escape(id)
+		out[i] = encodeID(id)
 	}
-	return strings.Join(escaped, " ")
+	return strings.Join(out, " ")
+}
+
+func decodeIDs(s string) []string {
+	ids := strings.Fields(s)
+	for i := range ids {
+		ids[i] = decodeID(ids[i])
+	}
+	return ids
 }
 
 func micros(d time.Duration) int64 { return max(0, d.Microseconds()) }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -114,37 +115,48 @@ func (l *longLists) tighten(cands []lockcore.Candidate) {
 type query struct {
 	store  *Store
 	ticket *lockcore.Ticket
-	id     string // escaped
+	id     string // encoded
 	long   bool   // some list is
 }
 
 func (s *Store) query(t *lockcore.Ticket) *query {
-	q := &query{store: s, ticket: t, id: escape(t.ID)}
+	q := &query{store: s, ticket: t, id: encodeID(t.ID)}
 	for i := range t.Requirements {
 		q.long = q.long || len(t.Requirements[i].Candidates) > longList
 	}
 	return q
 }
 
-// full is the requirements as the ask script reads them, with long lists named.
-func (q *query) full() []any {
-	args := make([]any, len(q.ticket.Requirements))
-	for i := range args {
-		r := &q.ticket.Requirements[i]
-		buf := heading(r)
-		if len(r.Candidates) > longList {
-			buf = append(append(buf, '@'), q.store.long.name(r.Candidates)...)
-		} else {
-			buf = appendKeys(buf, r.Candidates)
-		}
-		args[i] = buf
-	}
-	return args
+// wants is what a query asks for, as the ask script reads it.
+type wants struct {
+	heads []byte // of the requirements
+	keys  []any  // the candidates of all, but for those of lists that are named
 }
 
-// sampled is the requirements with a few candidates of each long list, or nil if
-// there is no long list, or a few cannot stand for all of one.
-func (q *query) sampled() []any {
+func (w *wants) add(r *lockcore.Requirement, cands []lockcore.Candidate) {
+	w.heads = appendHeading(w.heads, r, strconv.Itoa(len(cands)))
+	for i := range cands {
+		w.keys = append(w.keys, escape(cands[i].Key))
+	}
+}
+
+// full names the long lists.
+func (q *query) full() *wants {
+	w := new(wants)
+	for i := range q.ticket.Requirements {
+		r := &q.ticket.Requirements[i]
+		if len(r.Candidates) > longList {
+			w.heads = appendHeading(w.heads, r, "@"+q.store.long.name(r.Candidates))
+		} else {
+			w.add(r, r.Candidates)
+		}
+	}
+	return w
+}
+
+// sampled has a few candidates of each long list. It is nil if there is no long
+// list, or if a few cannot stand for all of one.
+func (q *query) sampled() *wants {
 	if !q.long {
 		return nil
 	}
@@ -154,16 +166,38 @@ func (q *query) sampled() []any {
 			return nil
 		}
 	}
-	args := make([]any, len(q.ticket.Requirements))
-	for i := range args {
+	w := &wants{keys: make([]any, 0, 2*sampleSize)}
+	for i := range q.ticket.Requirements {
 		r := &q.ticket.Requirements[i]
-		cands := r.Candidates
-		if len(cands) > longList {
-			cands = sample(cands, r.Choice)
+		if len(r.Candidates) > longList {
+			w.add(r, sample(r.Candidates, r.Choice))
+		} else {
+			w.add(r, r.Candidates)
 		}
-		args[i] = appendKeys(heading(r), cands)
 	}
-	return args
+	return w
+}
+
+// args are those of the ask script, but for the seed.
+func (q *query) args(w *wants, wait bool) []any {
+	t := q.ticket
+	lease := make([]byte, 0, 96)
+	lease = strconv.AppendInt(lease, micros(t.TTL), 10)
+	lease = append(lease, ' ')
+	lease = strconv.AppendInt(lease, micros(q.store.opts.LockDelay), 10)
+	lease = append(lease, '\n')
+	lease = append(lease, encodeIDs(t.Parents)...)
+
+	how := make([]byte, 0, 128)
+	how = append(how, 't', ' ')
+	if wait {
+		how[0] = 'w'
+	}
+	for _, n := range [...]int64{micros(t.Waited), int64(t.Priority), int64(t.Revision)} {
+		how = append(strconv.AppendInt(how, n, 10), ' ')
+	}
+	how = append(how, q.store.hub.channel...)
+	return append([]any{q.id, w.heads, lease, infoOf(t), how}, w.keys...)
 }
 
 // missed notes that the sample did not do.

@@ -18,8 +18,8 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	}
 	args := make([]any, 0, 2*len(grants))
 	for _, g := range grants {
-		s.hub.remove(escape(g.Ticket.ID))
-		args = append(args, escape(g.Ticket.ID), micros(g.Ticket.TTL))
+		s.hub.remove(encodeID(g.Ticket.ID))
+		args = append(args, encodeID(g.Ticket.ID), micros(g.Ticket.TTL))
 	}
 	replies, err := s.confirmed(ctx, s.scripts.renew, args, len(grants))
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	args = args[:0]
 	for _, i := range missing {
 		g := grants[i]
-		args = append(args, escape(g.Ticket.ID), g.Token, micros(g.Ticket.TTL), micros(s.opts.LockDelay), joinIDs(g.Ticket.Parents), infoOf(g.Ticket), encodeGot(g))
+		args = append(args, encodeID(g.Ticket.ID), g.Token, micros(g.Ticket.TTL), micros(s.opts.LockDelay), encodeIDs(g.Ticket.Parents), infoOf(g.Ticket), encodeGot(g))
 	}
 	if replies, err = s.confirmed(ctx, s.scripts.assert, args, len(missing)); err != nil {
 		return nil, err

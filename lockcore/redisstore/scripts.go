@@ -15,9 +15,14 @@ import (
 //go:embed lua/*.lua
 var sources embed.FS
 
-// The files that every operation begins with, in order. Lua has no modules in
-// Redis, so a script is these and the operation, one after the other.
-var common = []string{"base", "records", "solo", "keys", "registry", "match", "grant", "queue", "pass", "nested", "step"}
+// Lua has no modules in Redis, so a script is one file after the other: for some
+// operations first a short way that covers the usual case; those that every
+// operation needs; then, as a function that runs when one of theirs is first
+// called, those about waiters; and the operation.
+var (
+	always = []string{"base", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
+	rest   = []string{"registry", "pools", "queue", "pass", "nested", "serve"}
+)
 
 // scripts are the operations, with or without interop.
 type scripts struct {
@@ -27,10 +32,11 @@ type scripts struct {
 var plain, withInterop = assemble("solo"), assemble("interop")
 
 func assemble(outside string) scripts {
-	script := func(op string) *redis.Script {
-		var b strings.Builder
-		for _, name := range append(append([]string(nil), common...), op) {
-			if name == "solo" {
+	var b strings.Builder
+	add := func(names ...string) string {
+		b.Reset()
+		for _, name := range names {
+			if name == "" {
 				name = outside
 			}
 			src, err := sources.ReadFile("lua/" + name + ".lua")
@@ -38,11 +44,24 @@ func assemble(outside string) scripts {
 				panic(err) // the file is part of the program
 			}
 			b.Write(src)
-			b.WriteByte('\n')
 		}
-		return redis.NewScript(b.String())
+		return b.String()
 	}
-	return scripts{script("ask"), script("renew"), script("assert"), script("release"), script("withdraw"), script("free"), script("snapshot"), script("list")}
+	common := add(always...) + "function M.rest()\n" + add(rest...) + "end\n"
+	script := func(before []string, op string) *redis.Script {
+		return redis.NewScript(add(before...) + common + add(op))
+	}
+	usual := []string{"names", "clock"}
+	s := scripts{
+		ask: script(append(usual, "ask_fast"), "ask"), release: script(append(usual, "release_fast"), "release"),
+		renew: script(usual, "renew"), assert: script(usual, "assert"), withdraw: script(usual, "withdraw"), free: script(usual, "free"),
+		snapshot: script(usual, "snapshot"), list: script(usual, "list"),
+	}
+	if outside != "solo" {
+		// Other programs' locks are not looked for on the short ways.
+		s.ask, s.release = script(usual, "ask"), script(usual, "release")
+	}
+	return s
 }
 
 // run calls a script: by its digest, and with its text if the server does not

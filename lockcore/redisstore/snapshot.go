@@ -111,8 +111,8 @@ func decodeHolder(id, record, due string) lockcore.Holder {
 	f := append(strings.Fields(lines[0]), "", "", "", "", "")
 	in := decodeInfo(lines[3])
 	h := lockcore.Holder{
-		ID: unescape(id), Owner: in.Owner, Token: uint64(number(f[2])), Since: moment(f[3]), Expires: moment(due),
-		Expect: time.Duration(in.Expect) * time.Microsecond, Reason: in.Reason, Parents: splitKeys(lines[1]), State: states[f[1]],
+		ID: decodeID(id), Owner: in.Owner, Token: uint64(number(f[2])), Since: moment(f[3]), Expires: moment(due),
+		Expect: time.Duration(in.Expect) * time.Microsecond, Reason: in.Reason, Parents: decodeIDs(lines[1]), State: states[f[1]],
 	}
 	if f[1] == "d" {
 		h.Reason = "lock delay after its lease expired"
@@ -141,8 +141,8 @@ func decodeWaiter(id, record, due string) (w ranked, class string) {
 	in := decodeInfo(lines[2])
 	w = ranked{names: in.Names, rank: number(f[3]), seq: number(f[2])}
 	w.Waiter = lockcore.Waiter{
-		ID: unescape(id), Owner: in.Owner, Priority: int(number(f[7])), Since: moment(f[4]), Expires: moment(due),
-		Reason: in.Reason, Parents: splitKeys(lines[1]),
+		ID: decodeID(id), Owner: in.Owner, Priority: int(number(f[7])), Since: moment(f[4]), Expires: moment(due),
+		Reason: in.Reason, Parents: decodeIDs(lines[1]),
 	}
 	return w, f[1]
 }

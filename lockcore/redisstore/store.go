@@ -82,7 +82,7 @@ func newStore(client redis.UniversalClient, opts *Options, where string) (*Store
 	}
 	s.where = fmt.Sprintf("%s (namespace %s)", where, s.opts.Namespace)
 	s.base = "{rtest:" + tag(s.opts.Namespace) + "}:"
-	s.keys = []string{s.base + "ent", s.base + "key", s.base + "due"}
+	s.keys = []string{s.base + "all", s.base + "due"}
 	s.scripts = plain
 	if s.opts.Interop != "" {
 		s.scripts = withInterop
@@ -167,8 +167,8 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 
 // ask sends the ticket once. It is over when the ticket was granted or refused
 // for good, and not when it waits or would have to.
-func (s *Store) ask(ctx context.Context, q *query, reqs []any, wait bool) (ans lockcore.Answer, over bool, err error) {
-	reply, acks, err := s.askScript(ctx, q, reqs, wait)
+func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans lockcore.Answer, over bool, err error) {
+	reply, acks, err := s.askScript(ctx, q, w, wait)
 	if err != nil {
 		return ans, false, err
 	}
@@ -194,7 +194,7 @@ func (s *Store) ask(ctx context.Context, q *query, reqs []any, wait bool) (ans l
 		if err := s.register(ctx, q, reply[1:]); err != nil {
 			return ans, false, err
 		}
-		return s.ask(ctx, q, reqs, wait)
+		return s.ask(ctx, q, w, wait)
 	default:
 		return ans, false, fmt.Errorf("%s: the script answered %q, which no version of it does", s, kind)
 	}
@@ -203,13 +203,8 @@ func (s *Store) ask(ctx context.Context, q *query, reqs []any, wait bool) (ans l
 // provisional is how long a grant stands unconfirmed, as the scripts have it.
 const provisional = 5 * time.Second
 
-func (s *Store) askScript(ctx context.Context, q *query, reqs []any, wait bool) (reply []any, acks int, err error) {
-	how := "t"
-	if wait {
-		how = "w"
-	}
-	t := q.ticket
-	args := append([]any{q.id, how, micros(t.TTL), micros(s.opts.LockDelay), micros(t.Waited), t.Priority, t.Revision, s.hub.channel, joinIDs(t.Parents), infoOf(t)}, reqs...)
+func (s *Store) askScript(ctx context.Context, q *query, w *wants, wait bool) (reply []any, acks int, err error) {
+	args := q.args(w, wait)
 	var v any
 	if s.opts.MinReplicas > 0 {
 		v, acks, err = s.runAcknowledged(ctx, s.scripts.ask, args...)
@@ -228,7 +223,8 @@ func (s *Store) askScript(ctx context.Context, q *query, reqs []any, wait bool) 
 // giveBack undoes a grant that too few replicas have.
 func (s *Store) giveBack(ctx context.Context, id string, acks int) error {
 	short := fmt.Errorf("%s: %d of min_replicas=%d replicas have the grant, so it was given back: see INFO replication", s, acks, s.opts.MinReplicas)
-	if _, err := s.run(ctx, s.scripts.release, escape(id), 0, "q"); err != nil {
+	g := &lockcore.Grant{Ticket: &lockcore.Ticket{ID: id}}
+	if _, err := s.run(ctx, s.scripts.release, releaseArgs(g, 0, "q")...); err != nil {
 		return errors.Join(short, err)
 	}
 	return short
@@ -256,8 +252,8 @@ func ended(why string) string {
 
 // Release implements [lockcore.Store].
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
-	s.hub.remove(escape(g.Ticket.ID))
-	v, err := s.run(ctx, s.scripts.release, escape(g.Ticket.ID), micros(keep), "")
+	s.hub.remove(encodeID(g.Ticket.ID))
+	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, "")...)
 	if err != nil {
 		return err
 	}
@@ -267,9 +263,21 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	return nil
 }
 
+// releaseArgs are those of the release script (release.lua), but for the seed.
+func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
+	args := make([]any, 0, 16)
+	args = append(args, encodeID(g.Ticket.ID), micros(keep), how, commonMode(g), encodeGot(g))
+	for _, keys := range g.Obtained {
+		for _, k := range keys {
+			args = append(args, escape(k))
+		}
+	}
+	return args
+}
+
 // Withdraw implements [lockcore.Store].
 func (s *Store) Withdraw(ctx context.Context, id string) error {
-	s.hub.remove(escape(id))
-	_, err := s.run(ctx, s.scripts.withdraw, escape(id))
+	s.hub.remove(encodeID(id))
+	_, err := s.run(ctx, s.scripts.withdraw, encodeID(id))
 	return err
 }

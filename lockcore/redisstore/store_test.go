@@ -6,9 +6,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 

@@ -1,142 +1,141 @@
 -- Ask: a new request, a poll, or a confirmation.
--- ARGV: seed, id, "w" to wait in line or "t" to try, ttl, delay, waited,
--- priority, revision, channel, parents, info, and a requirement each:
--- "mode need choice candidates", where "@name" stands for a registered pool.
+-- ARGV: seed; id; requirements as "mode need choice n" each, where n is the
+-- number of candidates or "@" and the name of a registered pool; "ttl delay" and,
+-- on a second line, parents; what people read; "how waited priority revision
+-- channel", where how is w to wait in line or t to try; and then all candidates.
 -- Reply: G token got; W poll; B (would have to wait); P name (of a pool that is
 -- not registered); T why (the ticket is over).
 
-local id, wait = ARGV[2], ARGV[3] == 'w'
+local id = ARGV[2]
+local how, waited, priority, revision, channel = string.match(ARGV[6], '^(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
+local wait = how == 'w'
+
+local function done(...)
+  M.finish()
+  return { ... }
+end
 
 local function requirements()
-  local reqs, names = {}, {}
-  for i = 12, #ARGV do
-    local mode, need, choice, rest = smatch(ARGV[i], '^(%S+) (%d+) (%a) (.*)$')
-    local req = { mode = mode, seats = seats_of(mode), need = tonumber(need), choice = choice }
-    if sub(rest, 1, 1) == '@' then
-      req.name = sub(rest, 2)
-      if find_pool(req) then in_use(req.pool) else names[#names + 1] = req.name end
+  local reqs, unknown, at = {}, {}, 7
+  for mode, need, choice, n in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+)') do
+    local req = { mode = mode, seats = mode == 'x' and 0 or M.seats_of(mode), need = tonumber(need), choice = choice }
+    if string.sub(n, 1, 1) == '@' then
+      req.name = string.sub(n, 2)
+      if M.find_pool(req) then M.in_use(req.pool) else unknown[#unknown + 1] = req.name end
     else
-      req.list, req.keys = rest, words(rest)
+      req.keys = {}
+      for i = 1, tonumber(n) do req.keys[i] = ARGV[at + i - 1] end
+      at = at + #req.keys
     end
     reqs[#reqs + 1] = req
   end
-  return reqs, names
+  return reqs, unknown
 end
 
--- The domains of the candidates: where somebody may have a claim on them.
-local function domains(reqs)
-  local keys, pools, doms = {}, {}, {}
+-- The classes that may have a claim on the candidates.
+local function rivals(reqs)
+  local keys, pools = {}, {}
   for _, req in ipairs(reqs) do
     if req.pool then pools[req.pool] = true end
     for _, k in ipairs(req.keys or {}) do keys[#keys + 1] = k end
   end
-  load(keys)
+  M.load(keys)
   for _, k in ipairs(keys) do
-    local v = raw[k]
+    local v = T.raw[k]
     -- Without a pool, a record has no "|", or it ends with one.
-    if K[k] or v and smatch(v, '|[^|]+$') then
-      for p in gmatch(at(k).pools, '(%d+):') do pools[p] = true end
+    if T.key[k] or v and string.find(v, '|', 1, true) and string.sub(v, -1) ~= '|' then
+      for p in string.gmatch(M.at(k).pools, '(%d+):') do pools[p] = true end
     end
   end
+  if not next(pools) then return {} end
+  local doms = {}
   for p in pairs(pools) do
-    if pool(p) then doms[pool(p).dom] = true end
+    if M.pool(p) then doms[M.pool(p).dom] = true end
   end
-  return doms
+  return M.classes_in(doms)
 end
 
 local function granted(e)
-  published[id] = nil -- whoever asks is there to take it
+  T.published[id] = nil -- whoever asks is there to take it
   e.state = 'h'
-  keep(id, e)
-  deadline[id] = NOW + e.ttl
-  finish()
-  return { 'G', int(e.token), e.got }
+  M.put(id, e, NOW + e.ttl)
+  return done('G', M.int(e.token), e.got)
 end
 
 -- The first ones of a class are told the moment at which something expires: they
 -- are who it may come free for, and nobody else would tell them.
 local function waiting(w)
-  finish()
-  local poll, rank = poll_of(w), call('ZRANK', BASE .. 'q:' .. w.class, member(id, w))
+  M.finish()
+  local poll, rank = M.poll_of(w), call('ZRANK', BASE .. 'q:' .. w.class, M.member(id, w))
   if rank and rank <= 1 then
     local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
     if first[2] then poll = math.min(poll, math.max(first[2] - NOW, 1000)) end
   end
-  return { 'W', int(poll) }
+  return { 'W', M.int(poll) }
 end
 
 local function poll(w)
-  local revision = tonumber(ARGV[8])
-  if revision > w.rev then
+  if tonumber(revision) > w.rev then
     local reqs, unknown = requirements()
-    if unknown[1] then
-      finish()
-      return { 'P', unpack(unknown) }
-    end
-    leave(id, w)
-    free_pools(w.class)
-    w.rev = revision
-    stand(id, w, reqs)
+    if unknown[1] then return done('P', unpack(unknown)) end
+    M.leave(id, w)
+    M.free_pools(w.class)
+    w.rev = tonumber(revision)
+    M.stand(id, w, reqs)
   end
-  heartbeat(id, w)
+  M.heartbeat(id, w)
   local first = call('ZRANGE', BASE .. 'q:' .. w.class, 0, 0)
-  if next(freed) or INTEROP or first[1] == member(id, w) then
-    free_pools(w.class)
-    serve_freed()
+  if next(T.freed) or T.interop or first[1] == M.member(id, w) then
+    M.free_pools(w.class)
+    M.serve_freed()
   end
-  if E[id].kind == 'L' then return granted(E[id]) end
+  local e = T.entity[id]
+  if e.kind == 'L' then return granted(e) end
   return waiting(w)
+end
+
+-- A request stands in line from the start if nested ones are about: for the sake
+-- of these, everybody in line has to be looked at.
+local function in_line(t, reqs)
+  M.enqueue(id, t, reqs)
+  M.free_pools(t.class)
+  M.serve_freed()
+  local e = T.entity[id]
+  if e.kind == 'L' then return granted(e) end
+  if wait then return waiting(t) end
+  M.leave(id, t)
+  M.put(id, false, false)
+  return done('B')
 end
 
 local function request()
   local reqs, unknown = requirements()
-  if unknown[1] then
-    finish()
-    return { 'P', unpack(unknown) }
+  if unknown[1] then return done('P', unpack(unknown)) end
+  local ttl, delay, parents = string.match(ARGV[4], '^(%d+) (%d+)\n(.*)$')
+  local since = NOW - waited
+  local t = { kind = 'W', id = id, ttl = tonumber(ttl), delay = tonumber(delay), since = since, prio = priority,
+    rev = tonumber(revision), channel = channel, parents = parents, info = ARGV[5], reqs = reqs,
+    rank = since - priority * LEVEL, seq = math.huge }
+  local classes = rivals(reqs)
+  if classes[1] then
+    if t.parents ~= '' or call('EXISTS', BASE .. 'nest') == 1 then return in_line(t, reqs) end
+    local picks = M.pass(classes, t)
+    if picks then return granted(M.grant(id, t, reqs, picks, 'h')) end
+  else
+    T.reserved, T.source = {}, {}
+    local picks, complete = M.match(reqs, false)
+    if complete then return granted(M.grant(id, t, reqs, picks, 'h')) end
   end
-  local waited = tonumber(ARGV[6])
-  local t = { kind = 'W', id = id, ttl = tonumber(ARGV[4]), delay = tonumber(ARGV[5]), since = NOW - waited, prio = ARGV[7],
-    rev = tonumber(ARGV[8]), channel = ARGV[9], parents = ARGV[10], info = ARGV[11], reqs = reqs,
-    rank = NOW - waited - ARGV[7] * LEVEL, seq = SEQ + 1 }
-  local classes = classes_in(domains(reqs))
-  local picks, complete
-  if #classes == 0 then
-    V, S = {}, {}
-    picks, complete = match(reqs, false)
-    if not complete then picks = nil end
-  elseif t.parents == '' and call('EXISTS', BASE .. 'nest') == 0 then
-    picks = pass(classes, t)
-  end
-  if picks then return granted(grant(id, t, reqs, picks, 'h')) end
-  local nested = #classes > 0 and (t.parents ~= '' or call('EXISTS', BASE .. 'nest') == 1)
-  if not wait and not nested then
-    finish()
-    return { 'B' }
-  end
-  enqueue(id, t, reqs)
-  if nested then
-    free_pools(t.class)
-    serve_freed()
-    if E[id].kind == 'L' then return granted(E[id]) end
-    if not wait then
-      leave(id, t)
-      keep(id, false)
-      deadline[id] = false
-      finish()
-      return { 'B' }
-    end
-  end
+  if not wait then return done('B') end
+  M.enqueue(id, t, reqs)
   return waiting(t)
 end
 
-open({ id })
-reap()
-local e = E[id]
+M.open({ id })
+M.reap()
+local e = T.entity[id]
 if e and e.kind == 'W' then return poll(e) end
 if e and (e.state == 'h' or e.state == 'g') then return granted(e) end
-local why = e and 'K' or call('GET', BASE .. 't:' .. id)
-if why and smatch(why, '^[RDK]') then
-  finish()
-  return { 'T', why }
-end
+local why = e and 'K' or T.buried[id]
+if why and string.match(why, '^[RDK]') then return done('T', why) end
 return request()

@@ -6,13 +6,11 @@
 -- ARGV: seed, then of each: id, token, ttl, delay, parents, info, got.
 -- Reply, of each: empty, or T why, or H resource info-of-its-holder.
 
-local out = {}
-
 -- Who stands in the way: the resource, and the lease if there is one.
 local function obstacle(e)
-  for _, k in ipairs(keys_of(e.got)) do
-    local u = at(k)
-    if u.token > e.token then return k, u.holds[1] and entity(u.holds[1].id) end
+  for _, k in ipairs(M.keys_of(e.got)) do
+    local u = M.at(k)
+    if u.token > e.token then return k, u.holds[1] and M.get(u.holds[1].id) end
     if u.outside then return k end
   end
 end
@@ -20,62 +18,61 @@ end
 -- Whether what the lease had of a resource fits beside those who have it now.
 local function fits(e, k)
   local units, req = 0, nil
-  for part in gmatch(e.got, '[^|]+') do
-    local mode, rest = smatch(part, '^(%S+) (.*)$')
-    for w in gmatch(rest, '%S+') do
-      if w == k then
-        units, req = units + 1, { mode = mode, seats = seats_of(mode) }
-      end
+  for mode, rest in string.gmatch(e.got, '([^ |]+) ([^|]*)') do
+    for w in string.gmatch(rest, '%S+') do
+      if w == k then units, req = units + 1, { mode = mode, seats = M.seats_of(mode) } end
     end
   end
-  return free(req, at(k)) >= units
+  return M.free(req, M.at(k)) >= units
 end
 
 local function supersede(e)
-  for _, k in ipairs(keys_of(e.got)) do
+  for _, k in ipairs(M.keys_of(e.got)) do
     while not fits(e, k) do
-      local id = at(k).holds[1].id
-      local o = entity(id)
-      if o then
-        drop(id, o)
-        bury(id, 'S', 3600000000)
+      local id = M.at(k).holds[1].id
+      local o = M.get(id)
+      if o and o.kind == 'L' then
+        M.drop(id, o)
+        M.bury(id, 'S', 3600000000)
       else
-        vacate(k, id)
+        M.vacate(k, id)
       end
     end
   end
 end
 
 local function restore(id, e)
-  local aside = entity('delay:' .. id)
-  if aside then drop('delay:' .. id, aside) end
-  load(keys_of(e.got))
+  local stand_in = '!delay:' .. string.sub(id, 2)
+  local aside = M.get(stand_in)
+  if aside then M.drop(stand_in, aside) end
+  M.load(M.keys_of(e.got))
   local k, by = obstacle(e)
   if k then return 'H ' .. k .. ' ' .. (by and by.info or '') end
   supersede(e)
-  settle_in(id, e)
-  keep(id, e)
-  deadline[id] = NOW + e.ttl
-  FENCE, counted = math.max(FENCE, e.token), true
+  M.settle_in(id, e)
+  M.put(id, e, NOW + e.ttl)
+  T.counters.fence = math.max(M.counter('fence'), e.token)
   return ''
 end
 
-for i = 2, #ARGV, 7 do
-  local id, token = ARGV[i], tonumber(ARGV[i + 1])
-  open({ id })
-  if i == 2 then reap() end
-  local e = entity(id)
-  local why = not e and call('GET', BASE .. 't:' .. id)
+local ids, out = {}, {}
+for i = 2, #ARGV, 7 do ids[#ids + 1] = ARGV[i] end
+M.open(ids)
+M.reap()
+for i, id in ipairs(ids) do
+  local a = 7 * i - 4 -- of the argument after the id
+  local e, token = T.entity[id], tonumber(ARGV[a])
+  local why = T.buried[id]
   if e and (e.state == 'h' or e.state == 'g') then
-    out[#out + 1] = ''
+    out[i] = ''
   elseif e or why then
-    out[#out + 1] = 'T ' .. (why or 'R')
+    out[i] = 'T ' .. (why or 'R')
   else
     -- A token is the time of its grant, or a little more.
-    out[#out + 1] = restore(id, { kind = 'L', state = 'h', token = token, since = math.min(token, NOW), ttl = tonumber(ARGV[i + 2]),
-      delay = tonumber(ARGV[i + 3]), parents = ARGV[i + 4], info = ARGV[i + 5], got = ARGV[i + 6] })
+    out[i] = restore(id, { kind = 'L', state = 'h', token = token, since = math.min(token, NOW), ttl = tonumber(ARGV[a + 1]),
+      delay = tonumber(ARGV[a + 2]), parents = ARGV[a + 3], info = ARGV[a + 4], got = ARGV[a + 5] })
   end
 end
-serve_freed()
-finish()
+M.serve_freed()
+M.finish()
 return out

@@ -1,38 +1,25 @@
 -- Gives leases and takes them back.
 
-local function add(units, mode)
-  if mode == 'x' then
-    units.x = units.x + 1
-  elseif mode == 's' then
-    units.s = units.s + 1
-  else
-    local seats = tonumber(sub(mode, 2))
-    units.n = units.n + 1
-    if units.m == 0 or seats < units.m then units.m = seats end
-  end
-end
-
 -- Enters what a lease got, "mode key key|mode key" by requirement, into the
 -- holdings of the resources.
-local function settle_in(id, e)
-  for part in gmatch(e.got, '[^|]+') do
-    local mode, rest = smatch(part, '^(%S+) (.*)$')
+function M.settle_in(id, e)
+  for mode, rest in string.gmatch(e.got, '([^ |]+) ([^|]*)') do
     local units, order = {}, {}
-    for k in gmatch(rest, '%S+') do
+    for k in string.gmatch(rest, '%S+') do
       if not units[k] then order[#order + 1] = k end
       units[k] = (units[k] or 0) + 1
     end
     for _, k in ipairs(order) do
-      occupy(k, id, mode, units[k], e.token)
-      lock_outside(k, id, e.ttl)
+      M.occupy(k, id, mode, units[k], e.token)
+      M.lock_outside(k, id, e.ttl)
     end
   end
 end
 
-local function keys_of(got)
+function M.keys_of(got)
   local keys, seen = {}, {}
-  for part in gmatch(got, '[^|]+') do
-    for k in gmatch(smatch(part, '^%S+ (.*)$'), '%S+') do
+  for rest in string.gmatch(got, '[^ |]+ ([^|]*)') do
+    for k in string.gmatch(rest, '%S+') do
       if not seen[k] then
         seen[k] = true
         keys[#keys + 1] = k
@@ -43,47 +30,32 @@ local function keys_of(got)
 end
 
 -- Makes id, a waiter or a new ticket t, the holder of picks.
-local function grant(id, t, reqs, picks, state)
+function M.grant(id, t, reqs, picks, state)
   local parts, used = {}, {}
   for r, req in ipairs(reqs) do
-    parts[r] = req.mode .. ' ' .. glue(picks[r], ' ')
+    parts[r] = req.mode .. ' ' .. M.glue(picks[r], ' ')
     if req.choice == 'l' then
       for _, k in ipairs(picks[r]) do
         used[#used + 1] = k
-        used[#used + 1] = int(NOW)
+        used[#used + 1] = M.int(NOW)
       end
     end
   end
-  local e = { kind = 'L', state = state, token = next_token(), since = NOW, ttl = t.ttl, delay = t.delay, parents = t.parents,
-    got = concat(parts, '|'), info = t.info }
-  settle_in(id, e)
-  write('HSET', BASE .. 'used', used)
-  keep(id, e)
-  deadline[id] = NOW + (state == 'g' and math.min(PROVISIONAL, t.ttl) or t.ttl)
+  local e = { kind = 'L', state = state, token = M.next_token(), since = NOW, ttl = t.ttl, delay = t.delay,
+    parents = t.parents, got = table.concat(parts, '|'), info = t.info }
+  M.settle_in(id, e)
+  if used[1] then M.write('HSET', BASE .. 'used', used) end
+  M.put(id, e, NOW + (state == 'g' and math.min(PROVISIONAL, t.ttl) or t.ttl))
   return e
 end
 
 -- Takes a lease out, so that others can have its resources.
-local function drop(id, e)
-  local keys = keys_of(e.got)
-  load(keys)
+function M.drop(id, e)
+  local keys = M.keys_of(e.got)
+  M.load(keys)
   for _, k in ipairs(keys) do
-    vacate(k, id)
-    unlock_outside(k, id, at(k).holds[1] and at(k).holds[1].id)
+    M.vacate(k, id)
+    M.unlock_outside(k, id, T.key[k].holds[1])
   end
-  keep(id, false)
-  deadline[id] = false
-end
-
--- Keeps the locks of a lease on its resources alive for other programs; false if
--- one of them has taken one.
-local function extend_outside(id, e, ttl)
-  if not INTEROP then return true end
-  local keys = keys_of(e.got)
-  load(keys)
-  for _, k in ipairs(keys) do
-    if at(k).outside then return false end
-  end
-  for _, k in ipairs(keys) do lock_outside(k, id, ttl) end
-  return true
+  M.put(id, false, false)
 end

@@ -2,61 +2,74 @@
 -- them, and by them, by a key "lock:RESOURCE". Ours hold the id of a lease.
 -- Somebody else's is a holder that we know nothing of but the time it ends.
 
-local INTEROP = true
+T.interop = true
 
-local function name_of(k)
+function M.name_of(k)
   return (string.gsub(k, '%%(%x%x)', function(h) return string.char(tonumber(h, 16)) end))
 end
 
 -- The start of the value, or nil if there is no such key. A key of another type
 -- is somebody's lock all the same.
-local function outside_value(k)
-  local v = redis.pcall('GETRANGE', 'lock:' .. k, 0, 255)
+function M.outside_value(name)
+  local v = redis.pcall('GETRANGE', 'lock:' .. name, 0, 255)
   if type(v) ~= 'string' then return '(not a string)' end
-  if v == '' and call('EXISTS', 'lock:' .. k) == 0 then return nil end
+  if v == '' and call('EXISTS', 'lock:' .. name) == 0 then return nil end
   return v
 end
 
-local function outsider(k, u)
-  local v = outside_value(name_of(k))
+function M.outsider(k, u)
+  local v = M.outside_value(M.name_of(k))
   u.outside = v ~= nil
   for i = 1, #u.holds do
-    if sub(u.holds[i].id, 1, 256) == v then u.outside = false end
+    if string.sub(u.holds[i].id, 1, 256) == v then u.outside = false end
   end
 end
 
 -- The first of several holders takes the lock for all of them.
-local function lock_outside(k, id, ttl)
-  local name, ms = 'lock:' .. name_of(k), int(math.ceil(ttl / 1000))
-  if not call('SET', name, id, 'NX', 'PX', ms) and call('PTTL', name) < tonumber(ms) then
-    call('PEXPIRE', name, ms)
+function M.lock_outside(k, id, ttl)
+  local name, ms = 'lock:' .. M.name_of(k), math.ceil(ttl / 1000)
+  if not call('SET', name, id, 'NX', 'PX', M.int(ms)) and call('PTTL', name) < ms then
+    call('PEXPIRE', name, M.int(ms))
   end
 end
 
 -- Python's waiters sleep on a list that the release fills.
-local function signal(name)
+function M.signal(name)
   call('DEL', 'lock-signal:' .. name)
   call('LPUSH', 'lock-signal:' .. name, 1)
   call('PEXPIRE', 'lock-signal:' .. name, 1000)
 end
 
-local function unlock_outside(k, id, heir)
-  local name = name_of(k)
-  if outside_value(name) ~= sub(id, 1, 256) then return end
+-- heir is another holder of the resource, if there is one.
+function M.unlock_outside(k, id, heir)
+  local name = M.name_of(k)
+  if M.outside_value(name) ~= string.sub(id, 1, 256) then return end
   if heir then
-    call('SET', 'lock:' .. name, heir, 'KEEPTTL')
+    call('SET', 'lock:' .. name, heir.id, 'KEEPTTL')
   else
     call('DEL', 'lock:' .. name)
-    signal(name)
+    M.signal(name)
   end
 end
 
-local function free_outside(k)
-  local name = name_of(k)
-  local v = outside_value(name)
+-- Keeps the locks of a lease alive for other programs; false if one of them has
+-- taken one.
+function M.extend_outside(id, e, ttl)
+  local keys = M.keys_of(e.got)
+  M.load(keys)
+  for _, k in ipairs(keys) do
+    if M.at(k).outside then return false end
+  end
+  for _, k in ipairs(keys) do M.lock_outside(k, id, ttl) end
+  return true
+end
+
+function M.free_outside(k)
+  local name = M.name_of(k)
+  local v = M.outside_value(name)
   if v then
     call('DEL', 'lock:' .. name)
-    signal(name)
+    M.signal(name)
   end
   return v
 end

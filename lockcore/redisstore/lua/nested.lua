@@ -7,71 +7,56 @@
 -- nested waiter in it. That costs nobody a start: none of them can start before
 -- one of the circle does.
 
-local function all_classes()
-  local out = {}
-  for _, f in ipairs(call('HKEYS', REG)) do
-    local c = smatch(f, '^C(%d+)$')
-    if c then out[#out + 1] = c end
-  end
-  return out
-end
-
 -- The whole line, by rank.
-local function everybody()
+function M.everybody()
   local line = {}
-  for _, c in ipairs(all_classes()) do
+  for _, c in ipairs(M.all_classes()) do
     local q = call('ZRANGE', BASE .. 'q:' .. c, 0, -1, 'WITHSCORES')
     for i = 1, #q, 2 do
-      line[#line + 1] = { id = sub(q[i], 13), seq = tonumber(sub(q[i], 1, 12)), rank = tonumber(q[i + 1]), c = c, claims = {} }
+      line[#line + 1] = { id = string.sub(q[i], 13), seq = tonumber(string.sub(q[i], 1, 12)), rank = tonumber(q[i + 1]), c = c, claims = {} }
     end
   end
-  table.sort(line, is_before)
+  table.sort(line, M.is_before)
   return line
 end
 
 -- Whether a look at everybody can be worth its cost: there must be a nested
 -- waiter that only reservations keep waiting, and somebody must wait for a
 -- resource that a nested waiter sits on.
-local function tangled(nest)
+function M.tangled(nest)
   local ids, parents, blocked, watched = {}, {}, false, false
   for i = 1, #nest, 2 do ids[#ids + 1] = nest[i] end
-  open(ids)
-  V, S = {}, {}
+  M.open(ids)
+  T.reserved, T.source = {}, {}
   for i = 1, #nest, 2 do
-    for _, p in ipairs(words(E[nest[i]].parents)) do parents[#parents + 1] = p end
+    for _, p in ipairs(M.words(T.entity[nest[i]].parents)) do parents[#parents + 1] = p end
     if not blocked then
-      local _, complete = match(class(nest[i + 1]).reqs, true)
+      local _, complete = M.match(M.class(nest[i + 1]).reqs, true)
       blocked = complete
     end
   end
   if not blocked then return false end
-  open(parents)
+  M.open(parents)
   for _, p in ipairs(parents) do
-    if E[p] and E[p].kind == 'L' then
-      local keys = keys_of(E[p].got)
-      load(keys)
-      for _, k in ipairs(keys) do watched = watched or at(k).pools ~= '' end
+    if T.entity[p] and T.entity[p].kind == 'L' then
+      local keys = M.keys_of(T.entity[p].got)
+      M.load(keys)
+      for _, k in ipairs(keys) do watched = watched or M.at(k).pools ~= '' end
     end
   end
   return watched
 end
 
-local function plus(units, k, mode)
-  units[k] = units[k] or { x = 0, s = 0, n = 0, m = 0 }
-  add(units[k], mode)
-end
-
 -- What the leases hold that stuck waiters sit on.
-local function pinned_by(line, stuck)
+function M.pinned_by(line, stuck)
   local units, seen = {}, {}
   for _, w in ipairs(line) do
-    local e = stuck[w.id] and w.nested and E[w.id]
-    for _, p in ipairs(e and words(e.parents) or {}) do
-      if not seen[p] and entity(p) and E[p].kind == 'L' then
+    local e = stuck[w.id] and w.nested and T.entity[w.id]
+    for _, p in ipairs(e and M.words(e.parents) or {}) do
+      if not seen[p] and M.get(p) and T.entity[p].kind == 'L' then
         seen[p] = true
-        for part in gmatch(E[p].got, '[^|]+') do
-          local mode, rest = smatch(part, '^(%S+) (.*)$')
-          for k in gmatch(rest, '%S+') do plus(units, k, mode) end
+        for mode, rest in string.gmatch(T.entity[p].got, '([^ |]+) ([^|]*)') do
+          for k in string.gmatch(rest, '%S+') do M.plus(units, k, mode) end
         end
       end
     end
@@ -79,47 +64,47 @@ local function pinned_by(line, stuck)
   return units
 end
 
-local lists = {} -- pool -> its candidates
+local lists = {} -- pool -> its candidates, of the pools that were looked at
 
 -- Whether the requirements could be met if nothing were taken but what the units
 -- say. Of a long list only a part can matter.
-local function startable(reqs, pinned, claimed, special)
+function M.startable(reqs, pinned, claimed, special)
   local want, list, cap = special, {}, {}
   for _, req in ipairs(reqs) do want = want + req.need end
   for r, req in ipairs(reqs) do
-    lists[req.pool] = lists[req.pool] or words(call('HGET', LIST, req.pool) or '')
+    lists[req.pool] = lists[req.pool] or M.words(call('HGET', LIST, req.pool) or '')
     list[r], cap[r] = {}, {}
     for _, k in ipairs(lists[req.pool]) do
       if #list[r] >= want then break end
-      local c = free(req, pinned[k] or { x = 0, s = 0, n = 0, m = 0 }, claimed[k])
+      local c = M.free(req, pinned[k] or { x = 0, s = 0, n = 0, m = 0 }, claimed[k])
       if c > 0 then
-        insert(list[r], k)
+        table.insert(list[r], k)
         cap[r][k] = c
       end
     end
   end
-  local _, complete = assign(reqs, list, cap)
+  local _, complete = M.assign(reqs, list, cap)
   return complete
 end
 
 -- Everybody is taken to be stuck until it is shown that they are not: who could
 -- be served if all leases were given back but those that stuck waiters sit on,
 -- and only stuck waiters kept their claims, will be served sooner or later.
-local function stuck_of(line)
+function M.stuck_of(line)
   local stuck = {}
   for _, w in ipairs(line) do stuck[w.id] = true end
   local go_on = true
   while go_on do
     go_on = false
-    local pinned, claimed, special = pinned_by(line, stuck), {}, #claims
+    local pinned, claimed, special = M.pinned_by(line, stuck), {}, #T.claims
     for _ in pairs(pinned) do special = special + 1 end
     for _, w in ipairs(line) do
       if stuck[w.id] then
-        if startable(class(w.c).reqs, pinned, claimed, special) then
+        if M.startable(M.class(w.c).reqs, pinned, claimed, special) then
           stuck[w.id] = nil
           go_on = true
         else
-          for _, c in ipairs(w.claims) do plus(claimed, c[3], c[2].mode) end
+          for _, c in ipairs(w.claims) do M.plus(claimed, c[3], c[2].mode) end
         end
       end
     end
@@ -129,24 +114,24 @@ end
 
 -- Serves the first nested waiter that is stuck and can be served beside the
 -- claims of those who are not. The last pass must have been one over all classes.
-local function untangle(nest)
-  local line, byid = everybody(), {}
+function M.untangle(nest)
+  local line, byid = M.everybody(), {}
   for _, w in ipairs(line) do byid[w.id] = w end
-  for _, c in ipairs(claims) do insert(byid[c[1]].claims, c) end
+  for _, c in ipairs(T.claims) do table.insert(byid[c[1]].claims, c) end
   for i = 1, #nest, 2 do
     if byid[nest[i]] then byid[nest[i]].nested = true end
   end
-  local stuck, reserved = stuck_of(line), {}
+  local stuck, reserved = M.stuck_of(line), {}
   for _, w in ipairs(line) do
     if not stuck[w.id] then
-      for _, c in ipairs(w.claims) do plus(reserved, c[3], c[2].mode) end
+      for _, c in ipairs(w.claims) do M.plus(reserved, c[3], c[2].mode) end
     elseif w.nested then
-      V, S = reserved, {}
-      local reqs, e = class(w.c).reqs, E[w.id]
-      local picks, complete = match(reqs, false)
+      T.reserved, T.source = reserved, {}
+      local reqs, e = M.class(w.c).reqs, T.entity[w.id]
+      local picks, complete = M.match(reqs, false)
       if complete then
-        promote(w.id, reqs, picks)
-        leave(w.id, e)
+        M.promote(w.id, reqs, picks)
+        M.leave(w.id, e)
         return true
       end
     end

@@ -6,107 +6,112 @@
 -- Once nothing is left for a class, the rest of its waiters are not looked at: a
 -- thousand waiters for one pool cost what ten cost.
 
-local claims = {}  -- of the last pass: { id, requirement, key }
-local sharing = {} -- resources that are reserved, but not for one alone
+-- T.claims: of the last pass, as { id, requirement, resource }
+-- T.sharing: resources that are reserved, but not for one alone
 
-local function is_before(a, b)
+function M.is_before(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
   return a.seq < b.seq
 end
 
 -- Moves a class to its next waiter; false at the end.
-local function advance(line)
+function M.advance(line)
   if not line.page or line.i >= #line.page and #line.page == 2 * PAGE then
     line.page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + PAGE - 1, 'WITHSCORES')
     line.n, line.i = line.n + PAGE, 0
   end
   local m = line.page[line.i + 1]
   if not m then return false end
-  line.rank, line.seq, line.id = tonumber(line.page[line.i + 2]), tonumber(sub(m, 1, 12)), sub(m, 13)
+  line.rank, line.seq, line.id = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)), string.sub(m, 13)
   line.i = line.i + 2
   return true
 end
 
 -- Puts a class back at its place among the others.
-local function enter(lines, line)
+function M.enter(lines, line)
   local lo, hi = 1, #lines + 1
   while lo < hi do
     local mid = math.floor((lo + hi) / 2)
-    if is_before(lines[mid], line) then lo = mid + 1 else hi = mid end
+    if M.is_before(lines[mid], line) then lo = mid + 1 else hi = mid end
   end
-  insert(lines, lo, line)
-end
-
-local function any_listed(reqs)
-  for _, req in ipairs(reqs) do
-    local s = source(req.pool)
-    if not s.vacant[1] and not s.all then more(req.pool, s) end
-    if s.vacant[1] or s.soft[1] then return true end
-  end
-  return false
+  table.insert(lines, lo, line)
 end
 
 -- Whether a later waiter with these requirements could get or reserve anything.
-local function any_left(reqs)
+function M.any_left(reqs)
   local left = false
   for _, req in ipairs(reqs) do
     local function look(k)
-      local u = at(k)
-      left = free(req, u, V[k]) > 0 or joinable(u, V[k])
+      local u = M.at(k)
+      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k])
       return left
     end
     if req.keys then
-      visit(req, true, look)
+      M.visit(req, true, look)
     else
-      in_place(req.pool, true, look)
+      M.in_place(req.pool, true, look)
     end
     if left then return true end
   end
   return false
 end
 
-local function lists(req, k)
-  if req.keys then return position(req.keys, k) end
-  return smatch(' ' .. at(k).pools, ' ' .. req.pool .. ':')
+-- Adds a unit of a resource to a table of units.
+function M.plus(units, k, mode)
+  local u = units[k] or { x = 0, s = 0, n = 0, m = 0 }
+  units[k] = u
+  if mode == 'x' then
+    u.x = u.x + 1
+  elseif mode == 's' then
+    u.s = u.s + 1
+  else
+    local seats = M.seats_of(mode)
+    u.n = u.n + 1
+    if u.m == 0 or seats < u.m then u.m = seats end
+  end
+end
+
+function M.lists(req, k)
+  if req.keys then return M.position(req.keys, k) end
+  return string.match(' ' .. M.at(k).pools, ' ' .. req.pool .. ':')
 end
 
 -- Reserves a unit for requirement r, or for one that lists the resource too and
 -- wants it for itself: which of them gets it is open until all are met, and
 -- readers must not slip in meanwhile.
-local function claim(id, reqs, r, k)
+function M.claim(id, reqs, r, k)
   local req = reqs[r]
   if req.mode == 's' then
     for _, other in ipairs(reqs) do
-      if other.mode ~= 's' and lists(other, k) then
+      if other.mode ~= 's' and M.lists(other, k) then
         req = other
         break
       end
     end
   end
-  V[k] = V[k] or { x = 0, s = 0, n = 0, m = 0 }
-  add(V[k], req.mode)
-  if req.mode ~= 'x' then sharing[k] = true end
-  claims[#claims + 1] = { id, req, k }
+  M.plus(T.reserved, k, req.mode)
+  if req.mode ~= 'x' then T.sharing[k] = true end
+  T.claims[#T.claims + 1] = { id, req, k }
 end
 
 -- The candidates that others could join and the requirement could not, in order.
 -- A vacant resource is one of them only if it is reserved for sharing.
-local function drains_of(req)
+function M.drains_of(req)
   local out = {}
   local function look(k)
-    local u = at(k)
-    if joinable(u, V[k]) and free(req, u, V[k]) == 0 then out[#out + 1] = k end
+    local u = M.at(k)
+    if M.joinable(u, T.reserved[k]) and M.free(req, u, T.reserved[k]) == 0 then out[#out + 1] = k end
   end
   if req.keys then
-    visit(req, true, look)
+    M.visit(req, true, look)
     return out
   end
-  local s, order, places = source(req.pool), {}, {}
+  local s, order, places = M.source(req.pool), {}, {}
   for i, k in ipairs(s.soft) do
     order[i], places[k] = k, s.softplace[i]
   end
-  for k in pairs(sharing) do
-    local i = smatch(' ' .. at(k).pools, ' ' .. req.pool .. ':(%d+)')
+  for k in pairs(T.sharing) do
+    local i = string.match(' ' .. M.at(k).pools, ' ' .. req.pool .. ':(%d+)')
     if i and not places[k] then
       order[#order + 1], places[k] = k, tonumber(i)
     end
@@ -119,10 +124,10 @@ end
 -- Extends a matching over the free resources by such that are to be drained: kept
 -- from newcomers until they are free. Each requirement looks at what it has
 -- first, then at those, so that every free resource that was matched stays so.
-local function with_drained(reqs, picks)
+function M.with_drained(reqs, picks)
   local any, drains, want = false, {}, 0
   for r, req in ipairs(reqs) do
-    drains[r] = drains_of(req)
+    drains[r] = M.drains_of(req)
     any = any or #drains[r] > 0
     want = want + req.need
   end
@@ -139,61 +144,64 @@ local function with_drained(reqs, picks)
     for _, k in ipairs(drains[r]) do cap[k] = math.max(1, req.seats) end
     local drained = cap
     cap = {}
-    for _, k in ipairs(picks[r]) do take(k, drained[k] or free(req, at(k), V[k])) end
+    for _, k in ipairs(picks[r]) do take(k, drained[k] or M.free(req, M.at(k), T.reserved[k])) end
     for _, k in ipairs(drains[r]) do take(k, drained[k]) end
-    local rest, units = available(req, true, want)
+    local rest, units = M.available(req, true, want)
     for _, k in ipairs(rest) do take(k, units[k]) end
     lists[r], caps[r] = list, cap
   end
-  return (assign(reqs, lists, caps))
+  return (M.assign(reqs, lists, caps))
 end
 
 -- What somebody gets, or nil after reserving what they could use.
-local function serve(id, reqs)
-  local picks, complete = match(reqs, false)
+function M.serve(id, reqs)
+  local picks, complete = M.match(reqs, false)
   if complete then return picks end
-  picks = match(reqs, true)
-  for r, list in ipairs(with_drained(reqs, picks)) do
-    for _, k in ipairs(list) do claim(id, reqs, r, k) end
+  picks = M.match(reqs, true)
+  for r, list in ipairs(M.with_drained(reqs, picks)) do
+    for _, k in ipairs(list) do M.claim(id, reqs, r, k) end
   end
 end
 
 -- Makes a waiter the holder and has its process told. It has a few seconds to
 -- confirm that it is still there.
-local function promote(id, reqs, picks)
-  local w = entity(id)
-  local e = grant(id, w, reqs, picks, 'g')
-  published[id] = { w.channel, id .. ' ' .. int(e.token) .. ' ' .. e.got }
+function M.promote(id, reqs, picks)
+  local w = M.get(id)
+  local e = M.grant(id, w, reqs, picks, 'g')
+  T.published[id] = { w.channel, id .. ' ' .. M.int(e.token) .. ' ' .. e.got }
 end
 
 -- One walk along the line of the classes. With a newcomer, who is not in line
 -- yet, it ends when they have been looked at, and returns what they get.
-local function pass(classes, newcomer)
-  V, S, claims, sharing = {}, {}, {}, {}
+function M.pass(classes, newcomer)
+  T.reserved, T.source, T.claims, T.sharing = {}, {}, {}, {}
   local lines, served, given = {}, {}, nil
   for _, c in ipairs(classes) do
-    local e = class(c)
-    if e and any_listed(e.reqs) then
-      local line = { c = c, n = 0, reqs = e.reqs }
-      if advance(line) then lines[#lines + 1] = line end
+    local e = M.class(c)
+    for _, req in ipairs(e and e.reqs or {}) do
+      if M.any_listed(req.pool) then
+        local line = { c = c, n = 0, reqs = e.reqs }
+        if M.advance(line) then lines[#lines + 1] = line end
+        break
+      end
     end
   end
-  table.sort(lines, is_before)
+  table.sort(lines, M.is_before)
   while lines[1] or newcomer do
     local line = lines[1]
-    if newcomer and (not line or is_before(newcomer, line)) then
-      given = serve(newcomer.id, newcomer.reqs)
+    if newcomer and (not line or M.is_before(newcomer, line)) then
+      given = M.serve(newcomer.id, newcomer.reqs)
       break
     end
     table.remove(lines, 1)
-    local picks = serve(line.id, line.reqs)
+    local picks = M.serve(line.id, line.reqs)
     if picks then
-      served[#served + 1] = { line.id, entity(line.id) }
-      promote(line.id, line.reqs, picks)
+      served[#served + 1] = { line.id, M.get(line.id) }
+      M.promote(line.id, line.reqs, picks)
     end
-    if (picks or any_left(line.reqs)) and advance(line) then enter(lines, line) end
+    if (picks or M.any_left(line.reqs)) and M.advance(line) then M.enter(lines, line) end
   end
   -- Only now, for the walk counts by rank.
-  for _, s in ipairs(served) do leave(s[1], s[2]) end
+  for _, s in ipairs(served) do M.leave(s[1], s[2]) end
   return given
 end

@@ -5,113 +5,121 @@
 -- got, and what only people read, a line each. Its states: h held, g granted but
 -- not confirmed, k kept without its holder, d kept aside after it expired.
 -- A waiter is "W class seq rank since revision ttl priority delay channel",
--- parents, and what people read.
+-- parents, and what people read. A tombstone is "T until why": it says for a
+-- while what became of an id, so that a call of its owner that comes late or
+-- twice is told, and cannot bring it back.
+--
+-- Of the counters, fence is the latest token, seq counts arrivals, num pools and
+-- classes, and sweep is where the broom stands.
 
-local E, changed = {}, {}
-local deadline = {}          -- id -> moment, or false to take it out
-local FENCE, SEQ, NUM        -- latest token, arrivals, number of a pool or class
-local counted = false        -- the counters have changed
-local tombs = {}             -- id, text, lifetime
-local published = {}         -- id -> channel and message
+T.entity, T.changed = {}, {}
+T.deadline = {}  -- id -> moment, or false to take it out
+T.buried = {}    -- id -> why it is no more
+T.tombs = {}     -- id -> tombstone to be written
+T.published = {} -- id -> channel and message
+T.counters = {}  -- those that have changed
 
-local function decode(s)
+function M.decode(s)
   if not s then return false end
-  if sub(s, 1, 1) == 'L' then
+  if string.sub(s, 1, 1) == 'L' then
     local state, token, since, ttl, delay, parents, got, info =
-      smatch(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n(.*)$')
+      string.match(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n(.*)$')
     return { kind = 'L', state = state, token = tonumber(token), since = tonumber(since), ttl = tonumber(ttl),
       delay = tonumber(delay), parents = parents, got = got, info = info }
   end
   local class, seq, rank, since, rev, ttl, prio, delay, channel, parents, info =
-    smatch(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+)\n([^\n]*)\n(.*)$')
+    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+)\n([^\n]*)\n(.*)$')
   return { kind = 'W', class = class, seq = tonumber(seq), rank = tonumber(rank), since = tonumber(since),
     rev = tonumber(rev), ttl = tonumber(ttl), prio = prio, delay = tonumber(delay), channel = channel,
     parents = parents, info = info }
 end
 
-local function encode(e)
+function M.encode(e)
   if e.kind == 'L' then
-    return fmt('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents, e.got, e.info)
+    return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents,
+      e.got, e.info)
   end
-  return fmt('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev, e.ttl, e.prio,
-    e.delay, e.channel, e.parents, e.info)
+  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
+    e.ttl, e.prio, e.delay, e.channel, e.parents, e.info)
 end
 
--- Reads some entities, and the counters with the first of them.
-local function open(ids)
+function M.open(ids)
   local miss = {}
   for i = 1, #ids do
-    if E[ids[i]] == nil then miss[#miss + 1] = ids[i] end
+    if T.entity[ids[i]] == nil then miss[#miss + 1] = ids[i] end
   end
-  if not FENCE then miss[#miss + 1] = '#' end
-  local got = read(ENT, miss)
-  if not FENCE then
-    local fence, seq, num = smatch(got[#miss] or '', '^(%d+) (%d+) (%d+)$')
-    FENCE, SEQ, NUM = tonumber(fence) or 0, tonumber(seq) or 0, tonumber(num) or 0
-    miss[#miss] = nil
+  local got = M.read(ALL, miss)
+  for i = 1, #miss do
+    local till, why = string.match(got[i] or '', '^T (%d+) (.*)$')
+    if till and tonumber(till) > NOW then T.buried[miss[i]] = why end
+    T.entity[miss[i]] = not till and M.decode(got[i])
   end
-  for i = 1, #miss do E[miss[i]] = decode(got[i]) end
 end
 
-local function entity(id)
-  if E[id] == nil then open({ id }) end
-  return E[id]
+function M.get(id)
+  if T.entity[id] == nil then M.open({ id }) end
+  return T.entity[id]
 end
 
-local function keep(id, e)
-  E[id] = e
-  changed[id] = true
+-- Notes what is to be written of an entity; e false takes it out.
+function M.put(id, e, at)
+  T.entity[id] = e
+  T.changed[id] = true
+  T.deadline[id] = at
 end
 
--- Says for a while what became of an id, so that a call of its owner that comes
--- late or twice is told, and cannot bring it back.
-local function bury(id, text, lifetime)
-  tombs[#tombs + 1] = { id, text, lifetime }
+function M.bury(id, why, lifetime)
+  T.tombs[id], T.buried[id] = string.format('T %.0f %s', NOW + lifetime, why), why
+  M.put(id, false, false)
+end
+
+function M.counter(name)
+  if not T.counters[name] then T.counters[name] = tonumber(call('HGET', ALL, '#' .. name) or 0) end
+  return T.counters[name]
+end
+
+function M.count_up(name)
+  T.counters[name] = M.counter(name) + 1
+  return T.counters[name]
 end
 
 -- The token is the clock, or one more than the last: it rises even across the
 -- loss of all data and the promotion of a replica that lacks the last grants,
 -- where a mere counter would give out the same numbers again.
-local function next_token()
-  FENCE = math.max(FENCE + 1, NOW)
-  counted = true
-  return FENCE
+function M.next_token()
+  T.counters.fence = math.max(M.counter('fence') + 1, NOW)
+  return T.counters.fence
 end
 
-local function next_number()
-  NUM = NUM + 1
-  counted = true
-  return int(NUM)
-end
-
-local function flush_records()
+function M.flush_records()
   local set, del = {}, {}
-  if counted then
-    set[1], set[2] = '#', fmt('%.0f %.0f %.0f', FENCE, SEQ, NUM)
+  for name, n in pairs(T.counters) do
+    set[#set + 1] = '#' .. name
+    set[#set + 1] = M.int(n)
   end
-  for id in pairs(changed) do
-    if E[id] then
+  for id in pairs(T.changed) do
+    local e = T.entity[id]
+    local record = e and M.encode(e) or T.tombs[id]
+    if record then
       set[#set + 1] = id
-      set[#set + 1] = encode(E[id])
+      set[#set + 1] = record
     else
       del[#del + 1] = id
     end
   end
-  write('HSET', ENT, set)
-  write('HDEL', ENT, del)
+  M.write('HSET', ALL, set)
+  M.write('HDEL', ALL, del)
   local add, rem = {}, {}
-  for id, at in pairs(deadline) do
+  for id, at in pairs(T.deadline) do
     if at then
-      add[#add + 1] = int(at)
+      add[#add + 1] = M.int(at)
       add[#add + 1] = id
     else
       rem[#rem + 1] = id
     end
   end
-  write('ZADD', DUE, add)
-  write('ZREM', DUE, rem)
-  for _, t in ipairs(tombs) do
-    call('SET', BASE .. 't:' .. t[1], t[2], 'PX', int(math.ceil(t[3] / 1000)))
-  end
-  for _, p in pairs(published) do call('PUBLISH', p[1], p[2]) end
+  M.write('ZADD', DUE, add)
+  M.write('ZREM', DUE, rem)
+  for _, p in pairs(T.published) do call('PUBLISH', p[1], p[2]) end
+  if NOW % 64 == 0 then M.sweep() end
 end

@@ -10,150 +10,171 @@
 -- the name is the SHA-1 of the list; "c/SPEC" -> N and "C" N -> spec for classes.
 
 local REG, LIST = BASE .. 'reg', BASE .. 'list'
-local P, C = {}, {}
 local LONG = 64 -- longer pools stay registered when nobody waits for them
 
-local function pool(p)
-  local e = P[p]
+T.pool, T.class = {}, {}
+
+function M.pool(p)
+  local e = T.pool[p]
   if e == nil then
-    local name, refs, size, dom = smatch(call('HGET', REG, 'P' .. p) or '', '^(%S+) (%d+) (%d+) (%d+)$')
+    local name, refs, size, dom = string.match(call('HGET', REG, 'P' .. p) or '', '^(%S+) (%d+) (%d+) (%d+)$')
     e = name and { name = name, refs = tonumber(refs), size = tonumber(size), dom = dom } or false
-    P[p] = e
+    T.pool[p] = e
   end
   return e
 end
 
-local function put_pool(p)
-  local e = P[p]
-  call('HSET', REG, 'P' .. p, e.name .. ' ' .. int(e.refs) .. ' ' .. int(e.size) .. ' ' .. e.dom)
+function M.put_pool(p)
+  local e = T.pool[p]
+  call('HSET', REG, 'P' .. p, e.name .. ' ' .. M.int(e.refs) .. ' ' .. M.int(e.size) .. ' ' .. e.dom)
 end
 
 -- Makes one domain of two.
-local function join(into, dom)
+function M.join(into, dom)
   if into == dom then return end
   local members = call('SMEMBERS', BASE .. 'dom:' .. dom)
   for _, m in ipairs(members) do
-    if sub(m, 1, 1) == 'p' then
-      local p = sub(m, 2)
-      pool(p).dom = into
-      put_pool(p)
+    if string.sub(m, 1, 1) == 'p' then
+      local p = string.sub(m, 2)
+      M.pool(p).dom = into
+      M.put_pool(p)
     end
   end
-  write('SADD', BASE .. 'dom:' .. into, members)
+  M.write('SADD', BASE .. 'dom:' .. into, members)
   call('DEL', BASE .. 'dom:' .. dom)
 end
 
-local function new_pool(name, list)
-  local p, keys = next_number(), words(list)
+function M.new_pool(name, list)
+  local p, keys = M.int(M.count_up('num')), M.words(list)
   local e = { name = name, refs = 0, size = #keys, dom = p }
-  P[p] = e
-  load(keys)
+  T.pool[p] = e
+  M.load(keys)
   local others, lists = {}, { ['av:'] = {}, ['so:'] = {} }
   for i, k in ipairs(keys) do
-    local u = at(k)
-    for o in gmatch(u.pools, '(%d+):') do others[o] = true end
-    u.pools = (u.pools == '' and '' or u.pools .. ' ') .. p .. ':' .. int(i)
-    moved[k] = true
-    local l = lists[place(u)]
+    local u = M.at(k)
+    for o in string.gmatch(u.pools, '(%d+):') do others[o] = true end
+    u.pools = (u.pools == '' and '' or u.pools .. ' ') .. p .. ':' .. M.int(i)
+    T.moved[k] = true
+    local l = lists[M.place(u)]
     if l then
-      l[#l + 1] = int(i)
+      l[#l + 1] = M.int(i)
       l[#l + 1] = k
     end
   end
   call('SADD', BASE .. 'dom:' .. p, 'p' .. p)
-  for o in pairs(others) do join(pool(o).dom, pool(p).dom) end
-  write('ZADD', BASE .. 'av:' .. p, lists['av:'])
-  write('ZADD', BASE .. 'so:' .. p, lists['so:'])
+  for o in pairs(others) do M.join(M.pool(o).dom, e.dom) end
+  M.write('ZADD', BASE .. 'av:' .. p, lists['av:'])
+  M.write('ZADD', BASE .. 'so:' .. p, lists['so:'])
   call('HSET', LIST, p, list)
   call('HSET', REG, 'p/' .. name, p)
-  put_pool(p)
+  M.put_pool(p)
   return p
 end
 
-local function drop_pool(p)
-  local e, keys = pool(p), words(call('HGET', LIST, p) or '')
-  load(keys)
-  for i, k in ipairs(keys) do
-    local u, rest = at(k), {}
-    for w in gmatch(u.pools, '%S+') do
-      if smatch(w, '^%d+') ~= p then rest[#rest + 1] = w end
+function M.drop_pool(p)
+  local e, keys = M.pool(p), M.words(call('HGET', LIST, p) or '')
+  M.load(keys)
+  for _, k in ipairs(keys) do
+    local u, rest = M.at(k), {}
+    for w in string.gmatch(u.pools, '%S+') do
+      if string.match(w, '^%d+') ~= p then rest[#rest + 1] = w end
     end
-    u.pools = concat(rest, ' ')
-    moved[k] = true
+    u.pools = table.concat(rest, ' ')
+    T.moved[k] = true
   end
   call('DEL', BASE .. 'av:' .. p, BASE .. 'so:' .. p)
   call('HDEL', REG, 'P' .. p, 'p/' .. e.name)
   call('HDEL', LIST, p)
   call('SREM', BASE .. 'dom:' .. e.dom, 'p' .. p)
-  P[p] = false
+  T.pool[p] = false
 end
 
--- The pool of a requirement, or nil if it names one that is not registered.
-local function find_pool(req)
+-- The pool of a requirement, or nil if its list is not registered.
+function M.find_pool(req)
   if not req.pool then
-    req.name = req.name or redis.sha1hex(req.list)
+    if not req.name then
+      req.list = M.glue(req.keys, ' ')
+      req.name = redis.sha1hex(req.list)
+    end
     req.pool = call('HGET', REG, 'p/' .. req.name) or nil
   end
   return req.pool
 end
 
 -- A long pool outlives its waiters, but not by much.
-local function in_use(p) call('SET', BASE .. 'u:' .. p, 1, 'PX', 3600000) end
+function M.in_use(p) call('SET', BASE .. 'u:' .. p, 1, 'PX', 3600000) end
 
-local function class(c)
-  local e = C[c]
+function M.class(c)
+  local e = T.class[c]
   if e == nil then
     local spec = call('HGET', REG, 'C' .. c)
     e = false
     if spec then
       e = { spec = spec, reqs = {} }
-      for mode, need, choice, p in gmatch(spec, '([^ |]+) (%d+) (%a) (%d+)') do
-        e.reqs[#e.reqs + 1] = { mode = mode, seats = seats_of(mode), need = tonumber(need),
-          choice = choice, pool = p }
+      for mode, need, choice, p in string.gmatch(spec, '([^ |]+) (%d+) (%a) (%d+)') do
+        e.reqs[#e.reqs + 1] = { mode = mode, seats = M.seats_of(mode), need = tonumber(need), choice = choice, pool = p }
       end
     end
-    C[c] = e
+    T.class[c] = e
   end
   return e
 end
 
 -- The class of requirements, registered with their pools if it is new.
-local function class_of(reqs)
+function M.class_of(reqs)
   local parts = {}
   for i, req in ipairs(reqs) do
-    local p = find_pool(req) or new_pool(req.name, req.list)
-    req.pool = p
-    parts[i] = req.mode .. ' ' .. int(req.need) .. ' ' .. req.choice .. ' ' .. p
+    req.pool = M.find_pool(req) or M.new_pool(req.name, req.list)
+    parts[i] = req.mode .. ' ' .. M.int(req.need) .. ' ' .. req.choice .. ' ' .. req.pool
   end
-  local spec = concat(parts, '|')
+  local spec = table.concat(parts, '|')
   local c = call('HGET', REG, 'c/' .. spec)
   if c then return c end
-  c = next_number()
+  c = M.int(M.count_up('num'))
   call('HSET', REG, 'c/' .. spec, c, 'C' .. c, spec)
-  C[c] = nil
-  local dom = pool(reqs[1].pool).dom
+  T.class[c] = nil
+  local dom = M.pool(reqs[1].pool).dom
   for _, req in ipairs(reqs) do
-    local e = pool(req.pool)
+    local e = M.pool(req.pool)
     e.refs = e.refs + 1
-    put_pool(req.pool)
-    join(dom, e.dom)
+    M.put_pool(req.pool)
+    M.join(dom, e.dom)
   end
   call('SADD', BASE .. 'dom:' .. dom, 'c' .. c)
   return c
 end
 
-local function drop_class(c)
-  local e = class(c)
+function M.drop_class(c)
+  local e = M.class(c)
   if not e then return end
   call('HDEL', REG, 'C' .. c, 'c/' .. e.spec)
   for _, req in ipairs(e.reqs) do
-    local p = pool(req.pool)
+    local p = M.pool(req.pool)
     if p then
       call('SREM', BASE .. 'dom:' .. p.dom, 'c' .. c)
       p.refs = p.refs - 1
-      put_pool(req.pool)
-      if p.refs == 0 and p.size <= LONG then drop_pool(req.pool) end
+      M.put_pool(req.pool)
+      if p.refs == 0 and p.size <= LONG then M.drop_pool(req.pool) end
     end
   end
-  C[c] = false
+  T.class[c] = false
+end
+
+function M.classes_in(doms)
+  local classes = {}
+  for d in pairs(doms) do
+    for _, m in ipairs(call('SMEMBERS', BASE .. 'dom:' .. d)) do
+      if string.sub(m, 1, 1) == 'c' then classes[#classes + 1] = string.sub(m, 2) end
+    end
+  end
+  return classes
+end
+
+function M.all_classes()
+  local out = {}
+  for _, f in ipairs(call('HKEYS', REG)) do
+    local c = string.match(f, '^C(%d+)$')
+    if c then out[#out + 1] = c end
+  end
+  return out
 end

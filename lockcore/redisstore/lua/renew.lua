@@ -4,29 +4,28 @@
 
 local ids, out = {}, {}
 for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
-open(ids)
-reap()
+M.open(ids)
+M.reap()
 for i, id in ipairs(ids) do
-  local e, ttl = E[id], tonumber(ARGV[2 * i + 1])
+  local e, ttl = T.entity[id], tonumber(ARGV[2 * i + 1])
+  out[i] = ''
   if e and (e.state == 'h' or e.state == 'g') then
-    if extend_outside(id, e, ttl) then
-      if e.state == 'g' then
-        e.state = 'h'
-        keep(id, e)
-      end
-      deadline[id] = NOW + ttl
-      out[i] = ''
-    else
-      drop(id, e)
+    if not M.extend_outside(id, e, ttl) then
+      M.drop(id, e)
+      M.bury(id, 'O', 3600000000)
       out[i] = 'T O'
+    elseif e.state == 'g' then
+      e.state = 'h'
+      M.put(id, e, NOW + ttl)
+    else
+      T.deadline[id] = NOW + ttl
     end
   elseif e and e.state == 'k' then
     out[i] = 'T R'
   else
-    local why = not e and call('GET', BASE .. 't:' .. id)
-    out[i] = why and 'T ' .. why or 'M'
+    out[i] = T.buried[id] and 'T ' .. T.buried[id] or 'M'
   end
 end
-serve_freed()
-finish()
+M.serve_freed()
+M.finish()
 return out

@@ -1,7 +1,9 @@
 -- Without interop nobody else has locks on the resources.
 
-local function outsider() end
-local function lock_outside() end
-local function unlock_outside() end
-local function free_outside() end
-local INTEROP = false
+T.interop = false
+
+function M.outsider() end
+function M.lock_outside() end
+function M.unlock_outside() end
+function M.extend_outside() return true end
+function M.free_outside() end

@@ -2,15 +2,15 @@
 -- was sent before and comes later. ARGV: seed, id.
 
 local id = ARGV[2]
-open({ id })
-reap()
-local e = E[id]
+M.open({ id })
+M.reap()
+local e = T.entity[id]
 if e and e.kind == 'W' then
-  dismiss(id, e)
+  M.dismiss(id, e)
 elseif e and (e.state == 'h' or e.state == 'g') then
-  drop(id, e)
+  M.drop(id, e)
 end
-if not e or e.state ~= 'k' then bury(id, 'D', 60000000) end
-serve_freed()
-finish()
+if not e or e.state ~= 'k' then M.bury(id, 'D', 60000000) end
+M.serve_freed()
+M.finish()
 return 1
