@@ -23,20 +23,25 @@ type Options struct {
 	// whose process died) aside for this long before somebody else gets them.
 	// Default 0. Processes should agree about it; each applies its own.
 	LockDelay time.Duration
+	// Policy says who may be served before somebody who came earlier. Default
+	// [lockcore.Backfill]. All processes have to use the same; one that does not is
+	// refused while anybody holds or waits, and changes it for all otherwise.
+	Policy lockcore.Policy
 }
 
 // A Store is a [lockcore.Store] in a directory. Make one with [Open]. Several
 // stores of one process may use the same directory: they count as processes.
 type Store struct {
-	loc   *location
-	name  string
-	id    string // of this process, as the others know it
-	boot  id128
-	delay time.Duration
-	line  line
-	life  context.Context // ends with Close
-	end   context.CancelFunc
-	work  sync.WaitGroup // goroutines
+	loc    *location
+	name   string
+	id     string // of this process, as the others know it
+	boot   id128
+	delay  time.Duration
+	policy lockcore.Policy
+	line   line
+	life   context.Context // ends with Close
+	end    context.CancelFunc
+	work   sync.WaitGroup // goroutines
 
 	// turn is held through a step: the lock of the file, beside the kernel's, among
 	// the goroutines of the process. A channel, so that waiting for it can be given
@@ -76,12 +81,13 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, turn: make(chan struct{}, 1)}
+	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, policy: opts.Policy, turn: make(chan struct{}, 1)}
 	if namespace != "default" {
 		s.name += fmt.Sprintf(" (namespace %s)", namespace)
 	}
 	s.line.waiting = make(map[uint64]*waiter)
-	s.history = history{known: new(sched.History), saved: time.Now()}
+	s.history = history{known: new(sched.History)}
+	s.saveHistory() // there is nothing to save yet, but something to read
 	s.life, s.end = context.WithCancel(context.Background())
 	// The first look makes a state if there is none, and registers this process.
 	if err := s.view(ctx, func(*sched.State) {}); err != nil {

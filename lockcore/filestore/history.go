@@ -16,10 +16,11 @@ type history struct {
 	known *sched.History
 	news  bool // something was learned since it was saved
 	saved time.Time
+	stamp time.Time // of the file that known builds on
 }
 
-// historyEvery is how often a process writes what it learned. What it learned
-// since is lost if it is killed, and with it a guess.
+// historyEvery is how often a process writes what it learned, and reads what
+// others did. What it learned since is lost if it is killed, and with it a guess.
 const historyEvery = 10 * time.Second
 
 func (l *location) history() string { return filepath.Join(l.space, "history") }
@@ -29,7 +30,12 @@ func (l *location) history() string { return filepath.Join(l.space, "history") }
 // costs guesses only, so errors are not reported; a damaged file is written anew.
 func (s *Store) saveHistory() {
 	s.history.saved = time.Now()
-	if !s.history.news || !s.history.known.Rebase(s.loc.readHistory()) {
+	stamp := s.loc.historyStamp()
+	if !s.history.news && stamp.Equal(s.history.stamp) {
+		return
+	}
+	s.history.stamp = stamp
+	if !s.history.known.Rebase(s.loc.readHistory()) {
 		return
 	}
 	s.history.news = false
@@ -51,6 +57,16 @@ func (s *Store) saveHistory() {
 	if err != nil {
 		_ = os.Remove(temp)
 	}
+	s.history.stamp = s.loc.historyStamp()
+}
+
+// historyStamp tells one file from the next; zero if there is none.
+func (l *location) historyStamp() time.Time {
+	info, err := os.Stat(l.history())
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // readHistory is what is stored; nothing if it cannot be read.

@@ -148,6 +148,9 @@ func (s *Store) load(f file) error {
 	if err := s.read(f); err != nil {
 		return err
 	}
+	if !s.state.Agree(s.policy) {
+		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s.name, s.state.Policy, s.policy)
+	}
 	if s.instance == s.head.instance {
 		return nil
 	}
@@ -237,7 +240,7 @@ func (s *Store) begin(f file, last header) error {
 	if err := s.loc.share(f); err != nil {
 		return err
 	}
-	s.state = &sched.State{LockDelay: s.delay, History: s.history.known}
+	s.state = &sched.State{LockDelay: s.delay, History: s.history.known, Policy: s.policy}
 	s.head, s.slot = header{gen: last.gen}, 1
 	if _, err := rand.Read(s.head.instance[:]); err != nil {
 		return err

@@ -21,6 +21,9 @@ type Options struct {
 	// LockDelay keeps the keys of a lease that expired (not: was released) aside
 	// for this long before somebody else gets them. Default 0.
 	LockDelay time.Duration
+	// Policy says who may be served before somebody who came earlier. Default
+	// [lockcore.Backfill].
+	Policy lockcore.Policy
 }
 
 // A Store is a [lockcore.Store] in memory. Make one with [New].
@@ -47,7 +50,7 @@ var _ lockcore.Store = (*Store)(nil)
 func New(opts *Options) *Store {
 	s := &Store{name: "mem:", start: time.Now(), wakes: make(map[string]waker)}
 	if opts != nil {
-		s.state.LockDelay = opts.LockDelay
+		s.state.LockDelay, s.state.Policy = opts.LockDelay, opts.Policy
 	}
 	return s
 }

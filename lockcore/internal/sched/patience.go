@@ -10,9 +10,9 @@ import (
 // Expectations are guesses and may be lies, so letting others past a waiter needs
 // a limit that does not depend on them. It is the patience of the waiter: from
 // the moment at which it would be served if nobody had been let past it, it
-// bears with that for as long again as it has waited until then, and for a minute
-// at least. After that nobody is let past it any more, and those who were are all
-// that it waits for.
+// bears with that for three times as long as it has waited until then, and for a
+// minute at least. After that nobody is let past it any more, and those who were
+// are all that it waits for.
 //
 // Rejected, with what they cost in simulations of 20 boards on which one run in
 // thirty hangs: counting those who are not back by the shadow time they were let
@@ -21,8 +21,13 @@ import (
 // that every delay of anybody in line uses up is nearly always used up, and makes
 // the mean wait five times longer; a fixed time suits one length of tests only.
 
-// minPatience is the patience of a waiter that has just come.
-const minPatience = time.Minute
+const (
+	// patience is how many times as long as it had to wait anyway a waiter bears with
+	// those who were let past it.
+	patience = 3
+	// minPatience is the patience of a waiter that has just come.
+	minPatience = time.Minute
+)
 
 // letPast reports whether the lease went to a request that came after the waiter
 // in line, and out of what was reserved.
@@ -63,5 +68,5 @@ func (s *State) unitsBut(key string, not func(*lease) bool) units {
 
 // impatient reports whether nobody is let past the waiter any more.
 func (s *State) impatient(w *waiter) bool {
-	return w.delayed != 0 && s.now-w.delayed > max(int64(minPatience), w.delayed-w.arrived)
+	return w.delayed != 0 && s.now-w.delayed > max(int64(minPatience), patience*(w.delayed-w.arrived))
 }

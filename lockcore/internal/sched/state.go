@@ -142,6 +142,15 @@ func (s *State) TakeGranted() []Granted {
 	return g
 }
 
+// Agree reports whether a client may use the state under the policy: if that is
+// the policy of the state, or nobody holds or waits, so that it can become it.
+func (s *State) Agree(p lockcore.Policy) bool {
+	if len(s.leases)+len(s.queue) == 0 {
+		s.Policy = p
+	}
+	return s.Policy == p
+}
+
 func (s *State) init() {
 	if s.History == nil {
 		s.History = new(History)
