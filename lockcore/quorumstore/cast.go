@@ -54,10 +54,7 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
 			}
-			if a.heard == nil {
-				return nil, a.byGate, nil
-			}
-			return nil, a.bySurvey, nil
+			return nil, a.outrun(), nil
 		case down:
 			if err := ctx.Err(); err != nil {
 				return b.fail(err)
@@ -85,6 +82,18 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 		return b.fail(a.s.noQuorum(b.errs))
 	}
 	return b.refused(ctx)
+}
+
+// outrun says how to go on when the first server refused what it had seemed to
+// have: a rival came first. If that was the gate, all rivals of this moment are
+// behind that one now, and going on elsewhere would only stand in its way.
+func (a *asking) outrun() chooser {
+	a.s.mu.Lock()
+	defer a.s.mu.Unlock()
+	if a.gate == a.s.gate(time.Now()) {
+		return a.byGate
+	}
+	return a.bySurvey
 }
 
 func (a *asking) bid(picks [][]string) *bid {

@@ -29,7 +29,7 @@ type gathering[T any] struct {
 // hearing says what to do with the answers to a question.
 type hearing[T any] struct {
 	to    []int         // servers to ask
-	limit time.Duration // for each server
+	limit time.Duration // for each server, if it was in good health last
 	ask   func(ctx context.Context, n *node) (T, error)
 	// take notes an answer and reports whether that is enough. One call runs at
 	// a time, and none once the asker has gone on.
@@ -79,7 +79,14 @@ func gather[T any](s *Store, h hearing[T]) *gathering[T] {
 		g.ctx, g.cancel = context.Background(), func() {}
 		return g
 	}
-	g.ctx, g.cancel = context.WithTimeout(context.WithValue(context.Background(), limitKey{}, h.limit), h.limit)
+	for i := range g.waiting {
+		if s.nodes[i].cold() {
+			// A vote does not wait for it unless it is needed. If it is, a time limit
+			// that is too short for a connection would keep it away for ever.
+			g.limit = max(g.limit, patience)
+		}
+	}
+	g.ctx, g.cancel = context.WithTimeout(context.WithValue(context.Background(), limitKey{}, g.limit), g.limit)
 	for _, i := range h.to {
 		if avoided[i] == nil {
 			s.spawn(func() { g.put(i) })

@@ -76,23 +76,35 @@ func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
 	}
 }
 
+// A rumour is the end of a lease that another server told of than the gate.
+type rumour struct {
+	from    int
+	attempt int64
+}
+
 // ended takes in that a server no longer has a lease.
+//
+// Waiters are woken by what the gate tells: it is the one that they ask, and it
+// may be behind the others. Only if it stays silent, because its message was lost
+// or it never had the lease, must the word of any other server do.
 func (s *Store) ended(i int, id string, attempt int64) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.view.servers[i].end(id, attempt) || len(s.line) == 0 {
-		return
-	}
 	g := s.gate(now)
-	if l := s.view.servers[g].leases[id]; g != i && l != nil && l.attempt <= attempt {
-		// The gate is about to tell the same. If it does not, its message may have
-		// been lost, and one from any server must do.
-		s.rumours[i] = true
+	l := s.view.servers[g].leases[id]
+	known := s.view.servers[i].end(id, attempt) || l != nil && l.attempt <= attempt
+	switch {
+	case !known || len(s.line) == 0:
+	case i == g:
+		s.dispatch(now)
+	case !s.view.servers[g].over(id, attempt):
+		if s.rumours == nil {
+			s.rumours = make(map[string]rumour)
+		}
+		s.rumours[id] = rumour{i, attempt}
 		s.arm(now.Add(jitter(rumourWait)), now)
-		return
 	}
-	s.dispatch(now)
 }
 
 // rumourWait is how much longer the gate may take to tell what another server
@@ -132,12 +144,12 @@ func (s *Store) tick() {
 	if s.anew {
 		s.rouse(now, byOther, func(r *lockcore.Requirement, _ string) int { return max(1, r.Seats) })
 	}
-	for i, told := range s.rumours {
-		if told {
-			s.rouse(now, byOther, s.view.freeAt(i, now))
+	for id, r := range s.rumours {
+		if !s.view.servers[s.gate(now)].over(id, r.attempt) {
+			s.rouse(now, byOther, s.view.freeAt(r.from, now))
 		}
-		s.rumours[i] = false
 	}
+	clear(s.rumours)
 	s.anew = false
 	s.dispatch(now)
 }

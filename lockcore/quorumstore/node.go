@@ -46,6 +46,7 @@ type node struct {
 	channel string
 
 	mu     sync.Mutex
+	met    bool      // it has answered before
 	bad    error     // why the last call failed; nil: it did not
 	retry  time.Time // while bad: when a call may try again
 	odd    time.Time // until then it does not know what most others know
@@ -103,7 +104,15 @@ func (n *node) note(err error, now time.Time) {
 		default:
 		}
 	}
-	n.bad = err
+	n.bad, n.met = err, n.met || err == nil
+}
+
+// cold reports whether a call has to open a connection and load a script first,
+// as far as is known.
+func (n *node) cold() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.bad != nil || !n.met
 }
 
 // run runs a script on the server.

@@ -20,9 +20,9 @@ type Config struct {
 	// Namespace separates pools that share servers. Default "default".
 	Namespace string
 	// NodeTimeout is how long one server may take to answer before it counts as
-	// down. It should be well below the TTL of the leases and above the time that
-	// opening a connection takes. Default: a sixth of the TTL, within 200 ms to
-	// 2 s.
+	// down. It should be well below the TTL of the leases. Default: a sixth of the
+	// TTL, within 250 ms to 2 s. A server that has not answered yet, or failed last
+	// time, gets 2 s if that is more.
 	NodeTimeout time.Duration
 	// LockDelay keeps the keys of a lease that expired (not: was released) aside
 	// for this long before this store gives them to somebody else. Default 0.
@@ -55,9 +55,9 @@ type Store struct {
 	last    int64     // number of the last attempt
 	ears    bool      // the subscriptions are on their way
 	timer   *time.Timer
-	due     time.Time // when timer fires; zero: it does not run
-	rumours []bool    // servers that told of something the gate has not
-	anew    bool      // look at everything when timer fires
+	due     time.Time         // when timer fires; zero: it does not run
+	rumours map[string]rumour // by lease
+	anew    bool              // look at everything when timer fires
 }
 
 var _ lockcore.Store = (*Store)(nil)
@@ -87,7 +87,7 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 	if c.Namespace == "" {
 		c.Namespace = "default"
 	}
-	s := &Store{config: c, jobs: make(chan func()), tickets: make(map[string]*ticket), pruneAt: 64, rumours: make([]bool, len(clients))}
+	s := &Store{config: c, jobs: make(chan func()), tickets: make(map[string]*ticket), pruneAt: 64}
 	s.view.servers = make([]glimpse, len(clients))
 	s.life, s.end = context.WithCancel(context.Background())
 	prefix := "rtest:{" + c.Namespace + "}:quorum:"
@@ -109,10 +109,11 @@ func (s *Store) limit(ttl time.Duration) time.Duration {
 	if s.config.NodeTimeout > 0 {
 		return s.config.NodeTimeout
 	}
-	return min(max(ttl/6, 200*time.Millisecond), 2*time.Second)
+	return min(max(ttl/6, 250*time.Millisecond), 2*time.Second)
 }
 
-// patience is the limit for questions that are about no lease.
+// patience is the limit for questions that are about no lease, and for servers to
+// which a connection has to be opened.
 const patience = 2 * time.Second
 
 // everyone lists all servers.

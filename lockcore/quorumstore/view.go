@@ -51,7 +51,7 @@ func (g *glimpse) observe(keys []string, leases []*seen) {
 		}
 	}
 	for _, l := range leases {
-		if at, ok := g.ended[l.id]; !ok || l.attempt > at {
+		if !g.over(l.id, l.attempt) {
 			g.put(l)
 		}
 	}
@@ -114,6 +114,12 @@ func (g *glimpse) end(id string, attempt int64) bool {
 	}
 	g.remove(l)
 	return true
+}
+
+// over reports whether the server told of the end of an attempt.
+func (g *glimpse) over(id string, attempt int64) bool {
+	at, ok := g.ended[id]
+	return ok && at >= attempt
 }
 
 // units is how a key is taken.
