@@ -59,12 +59,15 @@ func (r *request) firstPool() int32 {
 	return r.spec.wants[0].name
 }
 
-// recordRivals records the cohorts whose foremost rival may change with c.
+// recordRivals records the cohorts whose foremost rival may change with c. Who
+// lacks resources is not kept by rivals, but by holders.
 func (f *fold) recordRivals(c *cohort) {
 	for i := range c.wants {
 		for _, p := range c.wants[i].pool.rivals {
 			for _, o := range p.active {
-				o.record(f.now, f)
+				if !o.shortage() {
+					o.record(f.now, f)
+				}
 			}
 		}
 	}
