@@ -65,6 +65,10 @@ func parse(rawURL string) (*target, error) {
 		return nil, errors.New("quorumstore: the URL does not begin with " + scheme)
 	}
 	rest, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(query, "@") {
+		// It may be the rest of a password, so nothing of it is repeated.
+		return nil, errors.New("quorumstore: there is an @ after a ? in the URL: write ? in a password as %3F, and @ in a parameter as %40")
+	}
 	hosts, db := rest, ""
 	// A password may hold a slash, so the path begins after the last @.
 	at := strings.LastIndex(rest, "@")
