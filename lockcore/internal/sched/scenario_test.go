@@ -40,12 +40,16 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		name = d.CmdArgs[0].Key
 	}
 	switch d.Cmd {
+	case "policy": // policy fifo
+		if err := s.state.Policy.UnmarshalText([]byte(name)); err != nil {
+			t.Fatal(err)
+		}
 	case "delay": // delay 5s: the lock delay of the state
 		s.state.LockDelay = mustDuration(t, name)
 	case "after": // after 10ms: time passes, and what is due happens
 		s.now += mustDuration(t, name)
 		s.state.Tick(s.at(), s.rnd.IntN)
-	case "ask": // ask NAME [priority=] [ttl=] [waited=] [proc=] [parents=(…)] [once], a requirement a line
+	case "ask": // ask NAME [priority=] [ttl=] [waited=] [expect=] [test=] [proc=] [parents=(…)] [once], a requirement a line
 		s.ask(t, d, name, &out)
 	case "release": // release NAME [keep=]
 		keep := s.duration(t, d, "keep", 0)
@@ -85,7 +89,8 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		t.Fatalf("unknown directive %q", d.Cmd)
 	}
 	for _, g := range s.state.TakeGranted() {
-		fmt.Fprintf(&out, "%s now has %v\n", g.ID, s.state.leases[g.ID].obtained)
+		l := s.state.leases[g.ID]
+		fmt.Fprintf(&out, "%s now has %v%s\n", g.ID, l.obtained, map[bool]string{true: ", past others"}[l.backfilled])
 	}
 	s.recode(t)
 	if out.Len() == 0 {
@@ -97,13 +102,13 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 // recode puts the state through its encoding after every directive, so that
 // every story is one about the codec, too.
 func (s *story) recode(t *testing.T) {
-	delay := s.state.LockDelay
+	delay, history := s.state.LockDelay, s.state.History
 	again, err := Decode(s.state.Append(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.state = *again
-	s.state.LockDelay = delay
+	s.state.LockDelay, s.state.History = delay, history
 }
 
 func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *strings.Builder) {
@@ -116,6 +121,7 @@ func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *stri
 		tk = &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: s.duration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once"), Revision: rev}
 		tk.Expect = s.duration(t, d, "expect", 0)
 		d.MaybeScanArgs(t, "priority", &tk.Priority)
+		d.MaybeScanArgs(t, "test", &tk.Owner.Test)
 		if a, ok := d.Arg("parents"); ok {
 			tk.Parents = a.Vals
 		}
@@ -130,7 +136,7 @@ func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *stri
 	g, poll := s.state.Ask(s.at(), tk, proc, s.rnd.IntN)
 	switch {
 	case g != nil:
-		fmt.Fprintf(out, "granted %v, token %d\n", g.Obtained, g.Token)
+		fmt.Fprintf(out, "granted %v, token %d%s\n", g.Obtained, g.Token, map[bool]string{true: ", past others"}[g.Backfilled])
 	case tk.Wait:
 		fmt.Fprintf(out, "waits, asks again in %s\n", poll)
 	default:
