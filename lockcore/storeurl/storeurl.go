@@ -21,92 +21,189 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/filestore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+	"github.com/resourcelocker/resourcelocker/lockcore/quorumstore"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
-// An opener makes the store of one scheme. The URL has no namespace parameter
-// any more.
-type opener func(ctx context.Context, u *url.URL, namespace string) (lockcore.Store, error)
-
-var openers = map[string]opener{
-	"mem":  openMem,
-	"file": openFile,
+// address is a store URL, taken apart as far as all schemes have it in common.
+// What stands before the query is not parsed here: lists of hosts with ports are
+// nothing that net/url understands.
+type address struct {
+	scheme    string // in lower case
+	base      string // everything before the "?", the scheme included
+	query     url.Values
+	namespace string
 }
 
+// An opener makes the store of one scheme.
+type opener func(ctx context.Context, a *address) (lockcore.Store, error)
+
+var openers = map[string]opener{
+	"mem":            openMem,
+	"file":           openFile,
+	"redis":          openRedis,
+	"rediss":         openRedis,
+	"unix":           openRedis,
+	"redis+sentinel": openRedis, "rediss+sentinel": openRedis,
+	"redis+cluster": openRedis, "rediss+cluster": openRedis,
+	"redlock": openRedlock,
+}
+
+// shown are the schemes that errors list: those with TLS follow from the others.
+const shown = "mem:, file:, redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, redlock://"
+
 // Open opens the store. ctx bounds the opening, not the store's life. A mistake
-// in the URL is an error that names it and what is known; a password never
-// stands in an error. Whether a server can be reached is found out by the first
-// use, not here.
+// in the URL is an error that begins with "storeurl: ", names it and says what is
+// known; a password never stands in an error. Whether a server can be reached is
+// found out by the first use, not here.
 func Open(ctx context.Context, rawURL string) (lockcore.Store, error) {
 	if rawURL == "" {
 		rawURL = "file:"
 	}
-	u, err := parse(rawURL)
+	a, err := parse(rawURL)
 	if err != nil {
 		return nil, err
 	}
-	open := openers[u.Scheme]
-	if open == nil {
-		return nil, unknownScheme(u.Scheme)
-	}
-	q, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return nil, fmt.Errorf("storeurl: the query of the %s: URL cannot be read: %v", u.Scheme, err)
-	}
-	namespace, err := namespaceOf(q)
-	if err != nil {
-		return nil, err
-	}
-	u.RawQuery = q.Encode()
-	return open(ctx, u, namespace)
+	return openers[a.scheme](ctx, a)
 }
 
-// parse is url.Parse with errors that do not repeat the URL, and with it a
-// password.
-func parse(rawURL string) (*url.URL, error) {
-	scheme, rest, ok := strings.Cut(rawURL, ":")
-	if !ok || strings.ContainsAny(scheme, "/@?#") {
-		return nil, fmt.Errorf("storeurl: the store URL has no scheme: start it with one of %s", schemes())
+// parse takes a URL apart. Its errors repeat nothing that may be a password.
+func parse(rawURL string) (*address, error) {
+	base, query, _ := strings.Cut(rawURL, "?")
+	scheme, rest, ok := strings.Cut(base, ":")
+	if !ok || strings.ContainsAny(scheme, "/@#\\~") {
+		return nil, noScheme(rawURL)
 	}
-	scheme = strings.ToLower(scheme)
-	if openers[scheme] == nil {
-		return nil, unknownScheme(scheme)
+	a := &address{scheme: strings.ToLower(scheme)}
+	a.base = a.scheme + ":" + rest
+	if openers[a.scheme] == nil {
+		return nil, unknownScheme(a.scheme, rest)
 	}
-	if scheme != "mem" && scheme != "file" && !strings.HasPrefix(rest, "//") {
-		return nil, fmt.Errorf("storeurl: %s: must be followed by //, as in %s://host", scheme, scheme)
+	if a.scheme != "mem" && a.scheme != "file" && !strings.HasPrefix(rest, "//") {
+		return nil, fmt.Errorf("storeurl: %s: must be followed by //, as in %s", a.scheme, examples[a.scheme])
 	}
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) && !strings.Contains(ue.Err.Error(), "@") {
-			err = ue.Err // its own text is without the URL
-		} else {
-			err = errors.New("it is not a URL")
-		}
-		if strings.Contains(rest, "@") {
-			err = errors.New("it is not a URL; special characters of a password are written as %40 and the like")
-		}
-		return nil, fmt.Errorf("storeurl: the %s: URL cannot be read: %w", scheme, err)
+	if a.scheme != "mem" && a.scheme != "file" && strings.Contains(query, "@") {
+		// Most likely the "?" belongs to a password, and then half of it is in the host.
+		return nil, fmt.Errorf("storeurl: there is an @ after the ? of the %s: URL: in a user or password, write ? as %%3F and @ as %%40; in a parameter, @ as %%40", a.scheme)
 	}
-	return u, nil
+	var err error
+	if a.query, err = url.ParseQuery(query); err != nil {
+		return nil, fmt.Errorf("storeurl: the part after ? of the %s: URL cannot be read: %w", a.scheme, withoutText(err))
+	}
+	a.namespace, err = namespaceOf(a.query)
+	return a, err
 }
 
-func schemes() string {
-	var known []string
+var examples = map[string]string{
+	"redis": "redis://host:6379/0", "rediss": "rediss://host:6379/0", "unix": "unix:///run/redis.sock",
+	"redis+sentinel": "redis+sentinel://host1,host2,host3/master", "rediss+sentinel": "rediss+sentinel://host1,host2,host3/master",
+	"redis+cluster": "redis+cluster://host1,host2", "rediss+cluster": "rediss+cluster://host1,host2",
+	"redlock": "redlock://host1,host2,host3",
+}
+
+// withoutText drops what an error of net/url quotes from the URL.
+func withoutText(err error) error {
+	var escape url.EscapeError
+	switch {
+	case errors.As(err, &escape):
+		return errors.New("a % is not followed by two hexadecimal digits: write it as %25")
+	case strings.Contains(err.Error(), "semicolon"):
+		return errors.New("a ; does not separate parameters: use &")
+	}
+	return errors.New("it is not a list of name=value, separated by &")
+}
+
+// harmless is a part of a URL for a message: what stands before an @ may be a
+// password, wherever it was put.
+func harmless(s string) string {
+	if i := strings.LastIndex(s, "@"); i >= 0 {
+		return "…" + s[i:]
+	}
+	return s
+}
+
+// noScheme words the error for a URL that does not say what it is.
+func noScheme(rawURL string) error {
+	hint := ""
+	switch {
+	case strings.HasPrefix(rawURL, "/"):
+		hint = "; a directory is file://" + harmless(rawURL)
+	case strings.HasPrefix(rawURL, "~"):
+		hint = "; a directory is file:// and its full path, as in file:///home/me/locks"
+	default:
+		if scheme, _, ok := strings.Cut(rawURL, "//"); ok && openers[strings.ToLower(scheme)] != nil {
+			hint = fmt.Sprintf("; there is a : missing after %q", scheme)
+		}
+	}
+	return fmt.Errorf("storeurl: the store URL has no scheme: start it with one of %s%s", shown, hint)
+}
+
+// unknownScheme words the error for a scheme that no store has, with a guess at
+// what was meant.
+func unknownScheme(scheme, rest string) error {
+	hint := ""
+	port, _, _ := strings.Cut(rest, "/")
+	switch _, err := strconv.ParseUint(port, 10, 16); {
+	case err == nil:
+		hint = fmt.Sprintf("; for the Redis server on that host, write redis://%s:%s", scheme, harmless(rest))
+	case len(scheme) == 1 && strings.HasPrefix(rest, "\\"):
+		hint = fmt.Sprintf("; a directory is file:///%s:%s", strings.ToUpper(scheme), harmless(strings.ReplaceAll(rest, "\\", "/")))
+	default:
+		if s := closest(scheme); s != "" {
+			hint = fmt.Sprintf("; did you mean %s:?", s)
+		}
+	}
+	return fmt.Errorf("storeurl: no store has the scheme %q; known are %s%s", scheme, shown, hint)
+}
+
+// aliases are what other programs call the same things.
+var aliases = map[string]string{
+	"memory": "mem", "inmemory": "mem", "dir": "file", "fs": "file", "valkey": "redis", "valkeys": "rediss", "redis+tls": "rediss", "redis+ssl": "rediss",
+	"redis+unix": "unix", "redis+socket": "unix", "sentinel": "redis+sentinel", "redis-sentinel": "redis+sentinel", "cluster": "redis+cluster",
+	"redis-cluster": "redis+cluster", "quorum": "redlock",
+}
+
+// closest is the scheme that a mistyped one is nearest to: one or two letters
+// wrong, missing or too many, or an exchange of neighbours.
+func closest(scheme string) string {
+	if s, ok := aliases[scheme]; ok {
+		return s
+	}
+	best, distance := "", 3
 	for s := range openers {
-		known = append(known, s+":")
+		if d := edits(scheme, s); d < distance || d == distance && best != "" && s < best {
+			best, distance = s, d
+		}
 	}
-	slices.Sort(known)
-	return strings.Join(known, ", ")
+	return best
 }
 
-func unknownScheme(scheme string) error {
-	return fmt.Errorf("storeurl: no store has the scheme %q; known are %s", scheme, schemes())
+// edits is the Levenshtein distance. An exchange of neighbours counts two.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := diagonal
+			if a[i] != b[j] {
+				d++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(d, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // namespaceOf takes the namespace out of the parameters.
@@ -165,36 +262,88 @@ func (p *params) done() error {
 	return fmt.Errorf("storeurl: %s: does not know the parameter %q; it knows %s", p.scheme, unknown[0], strings.Join(known, ", "))
 }
 
-func openMem(_ context.Context, u *url.URL, namespace string) (lockcore.Store, error) {
-	p := params{scheme: u.Scheme, q: u.Query()}
+func openMem(_ context.Context, a *address) (lockcore.Store, error) {
+	p := params{scheme: a.scheme, q: a.query}
 	opts := memstore.Options{LockDelay: p.duration("lock_delay")}
 	if err := p.done(); err != nil {
 		return nil, err
 	}
-	if u.Opaque != "" || u.Host != "" || strings.Trim(u.Path, "/") != "" {
+	if strings.Trim(strings.TrimPrefix(a.base, "mem:"), "/") != "" {
 		return nil, errors.New("storeurl: mem: takes no name; use ?namespace=NAME to keep pools apart")
 	}
-	return memstore.Shared(namespace, &opts), nil
+	return memstore.Shared(a.namespace, &opts), nil
 }
 
-func openFile(ctx context.Context, u *url.URL, namespace string) (lockcore.Store, error) {
-	p := params{scheme: u.Scheme, q: u.Query()}
-	opts := filestore.Options{Namespace: namespace, LockDelay: p.duration("lock_delay")}
+func openFile(ctx context.Context, a *address) (lockcore.Store, error) {
+	p := params{scheme: a.scheme, q: a.query}
+	opts := filestore.Options{Namespace: a.namespace, LockDelay: p.duration("lock_delay")}
 	if err := p.done(); err != nil {
 		return nil, err
 	}
-	switch {
-	case u.Host != "" && u.Host != "localhost":
-		return nil, fmt.Errorf("storeurl: file://%s… names a host; a directory of this machine has three slashes: file:///%s%s", u.Host, u.Host, u.Path)
-	case u.Opaque != "":
-		return nil, fmt.Errorf("storeurl: file:%s is relative, and every package of go test runs in its own directory: use an absolute path, as in file:///tmp/locks", u.Opaque)
+	dir, err := directory(strings.TrimPrefix(a.base, "file:"))
+	if err != nil {
+		return nil, err
 	}
-	dir := u.Path
-	if dir != "" {
-		dir = filepath.FromSlash(dir)
-		if v := strings.TrimPrefix(dir, string(filepath.Separator)); filepath.VolumeName(v) != "" {
-			dir = v // file:///C:/locks
+	s, err := filestore.Open(ctx, dir, &opts)
+	if err != nil {
+		return nil, err // and not a *Store that is nil in an interface that is not
+	}
+	return s, nil
+}
+
+// directory is the path in a file: URL, or empty for the directory of the user.
+func directory(rest string) (string, error) {
+	if rest == "" || rest == "//" {
+		return "", nil
+	}
+	path := rest
+	if after, ok := strings.CutPrefix(rest, "//"); ok {
+		host, local, _ := strings.Cut(after, "/")
+		if host != "" && host != "localhost" {
+			return "", fmt.Errorf("storeurl: file://%s… names a host; a directory of this machine has three slashes: file:///%s", harmless(host), harmless(after))
 		}
+		path = "/" + local
 	}
-	return filestore.Open(ctx, dir, &opts)
+	if !strings.HasPrefix(path, "/") {
+		if strings.HasPrefix(path, "~") {
+			return "", errors.New("storeurl: file: does not know ~: write the full path, as in file:///home/me/locks")
+		}
+		return "", fmt.Errorf("storeurl: file:%s is relative, and every package of go test runs in its own directory: use an absolute path, as in file:///tmp/locks", harmless(rest))
+	}
+	path, err := url.PathUnescape(path)
+	if err != nil {
+		return "", fmt.Errorf("storeurl: the path of file:%s cannot be read: a %% is written %%25", harmless(rest))
+	}
+	if strings.ContainsRune(path, 0) {
+		return "", fmt.Errorf("storeurl: the path of file:%s has a zero byte in it", harmless(rest))
+	}
+	dir := filepath.FromSlash(path)
+	if v := strings.TrimPrefix(dir, string(filepath.Separator)); filepath.VolumeName(v) != "" {
+		dir = v // file:///C:/locks
+	}
+	return dir, nil
+}
+
+// rest is the URL without its namespace.
+func (a *address) rest() string {
+	if len(a.query) == 0 {
+		return a.base
+	}
+	return a.base + "?" + a.query.Encode()
+}
+
+func openRedis(ctx context.Context, a *address) (lockcore.Store, error) {
+	s, err := redisstore.Open(ctx, a.rest(), &redisstore.Options{Namespace: a.namespace})
+	if err != nil {
+		return nil, fmt.Errorf("storeurl: %w", err)
+	}
+	return s, nil
+}
+
+func openRedlock(ctx context.Context, a *address) (lockcore.Store, error) {
+	s, err := quorumstore.Open(ctx, a.rest(), a.namespace)
+	if err != nil {
+		return nil, fmt.Errorf("storeurl: %w", err)
+	}
+	return s, nil
 }
