@@ -170,6 +170,8 @@ func (h *HTML) Write(dir string, rep *Report) error {
 	if err != nil {
 		return err
 	}
+	// Beside the page: the content policies that forbid inline styles allow a file
+	// of the same origin.
 	css, err := htmlAssets.ReadFile("html/style.css")
 	if err != nil {
 		return err

@@ -20,7 +20,8 @@ var causeHelp = map[Cause]string{
 	Unknown:    "events of all runs that share the resources, in one report",
 }
 
-// stack draws a bar whose parts are causes.
+// stack draws a bar whose parts are causes. Parts too small to see keep half a
+// pixel: that there is a store fault matters more than its exact width.
 func (c *chart) stack(x, y, width, height float64, blame []CauseTime, all eventlog.MS, who string) {
 	if all <= 0 {
 		return
@@ -72,6 +73,7 @@ func blameChart(rep *Report) chart {
 		}
 	}
 	shown := blamed[:min(len(blamed), blameRows)]
+	// The rest is one bar, not left out: many small culprits can outweigh a big one.
 	others := HolderGroup{}
 	times := map[Cause]eventlog.MS{}
 	for _, h := range blamed[len(shown):] {
@@ -123,7 +125,8 @@ func blameChart(rep *Report) chart {
 
 const waitRows = 15
 
-// waitsChart compares how long requests of each group waited.
+// waitsChart compares how long requests of each group waited. All bars have one
+// scale, linear: on a logarithmic one a second looks like a minute.
 func waitsChart(id, title string, groups []Group) chart {
 	c := chart{ID: id, Title: title, W: chartWidth, Legend: []legend{{"held", "up to P50"}, {"top", "up to P95"}, {"line", "to the longest"}}}
 	shown := groups[:min(len(groups), waitRows)]
@@ -146,6 +149,7 @@ func waitsChart(id, title string, groups []Group) chart {
 		c.text(c.Left+x(g.Wait.Max)+6, y+rowHeight-5, "", "tick", short(g.Wait.P95)+" P95")
 		y += rowHeight + rowGap
 	}
+	// Percentiles of the others together are not known: percentiles do not add up.
 	if n := len(groups) - len(shown); n > 0 {
 		c.text(c.Left-8, y+rowHeight-5, "end", "name", fmt.Sprintf("%d others", n))
 		c.text(c.Left, y+rowHeight-5, "", "tick", "with less time waited in all")

@@ -140,7 +140,8 @@ func (h *HTML) queueChart(rep *Report) chart {
 }
 
 // area draws a curve between top and bottom: its highest values behind, its mean
-// in front.
+// in front. The mean alone would hide a queue of a minute in a night of hours, the
+// highest alone would make one of it. Steps, not slopes: a queue has no halves.
 func (c *chart) area(s timeScale, v *curve, top, bottom float64, name string, most int) {
 	end := niceMax(float64(max(1, most)))
 	if most > 0 && end < 10 {

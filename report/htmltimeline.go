@@ -38,6 +38,8 @@ func (h *HTML) timeline(rep *Report) chart {
 	s := timeScale{rep.From.UnixMicro(), rep.To.UnixMicro(), c.Left, chartWidth - 10}
 	top := 4.0
 	var drawn [][][]bar
+	// Try with fine bars, and with coarser ones until they are few enough: a page
+	// of 10,000 requests must open at once.
 	for width := 3.0; ; width *= 2 {
 		drawn = drawn[:0]
 		bars := 0

@@ -43,7 +43,8 @@ type htmlTable struct {
 	More          int // rows left out
 }
 
-// foldedRows is how many rows a table may have without being folded.
+// foldedRows is how many rows a table may have without being folded: longer ones
+// would push the next chart off the screen. A details element needs no script.
 const foldedRows = 12
 
 // Folded reports whether it is shown only when asked for.
@@ -58,7 +59,7 @@ func (t htmlTable) Link(s string) bool {
 	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
 }
 
-// pageRows bounds each table.
+// pageRows bounds each table. Who needs all rows has rtest-report summary.
 const pageRows = 40
 
 func (h *HTML) view(rep *Report) htmlPage {
@@ -88,6 +89,7 @@ func (h *HTML) view(rep *Report) htmlPage {
 		ID: "resources", Title: "Resources", Intro: intro,
 		Charts: []chart{h.timeline(rep)}, Tables: []htmlTable{pageTable(rep, ByResource)},
 	})
+	// In a window without length there is nothing over time.
 	if rep.Window > 0 {
 		p.Sections = append(p.Sections, section{ID: "over-time", Title: "The queue", Charts: []chart{h.queueChart(rep)}, Tables: []htmlTable{h.queueTable(rep)}})
 	}
@@ -136,21 +138,23 @@ func waitsSection(rep *Report) section {
 
 // pageTable is a table of the report.
 func pageTable(rep *Report, by By) htmlTable {
-	for _, t := range rep.tables(View{By: []By{by}, Top: pageRows}, pageRows) {
-		h := htmlTable{Caption: t.title + ", " + t.note, Head: t.head, Rows: t.rows, More: t.more}
-		if t.tail {
-			h.Words = 1
-		}
-		for _, row := range h.Rows {
-			for i := range row {
-				if i == 0 || !h.Numeric(i) {
-					row[i] = pageName(row[i])
-				}
+	tables := rep.tables(View{By: []By{by}, Top: pageRows}, pageRows)
+	if len(tables) == 0 {
+		return htmlTable{} // of no rows; the template leaves it away
+	}
+	t := tables[0]
+	h := htmlTable{Caption: t.title + ", " + t.note, Head: t.head, Rows: t.rows, More: t.more}
+	if t.tail {
+		h.Words = 1
+	}
+	for _, row := range h.Rows {
+		for i := range row {
+			if i == 0 || !h.Numeric(i) {
+				row[i] = pageName(row[i])
 			}
 		}
-		return h
 	}
-	return htmlTable{}
+	return h
 }
 
 // pageName is a name as it can be shown.
@@ -169,6 +173,7 @@ func pairTable(rep *Report) htmlTable {
 		}
 		t.Rows = append(t.Rows, []string{pageName(p.Waiter.String()), short(p.Time), pageName(p.Holder.String()), string(p.Cause)})
 	}
+	// The report bounds its pairs, the page bounds them more: both are the others.
 	rest := rep.Others
 	for _, p := range rep.Pairs[len(t.Rows):] {
 		rest += p.Time
@@ -182,6 +187,7 @@ func pairTable(rep *Report) htmlTable {
 func (h *HTML) endsTable(rep *Report) htmlTable {
 	s := timeScale{from: rep.From.UnixMicro(), to: rep.To.UnixMicro()}
 	t := htmlTable{Caption: "Requests that gave up, and leases that were lost", Head: []string{"test", "at (UTC)", "waited", "what", "mostly for", "said"}, Words: 3}
+	// By time, as they come to be known in the order of their ends.
 	slices.SortStableFunc(h.ends, func(a, b htmlEnd) int { return cmp.Compare(a.at, b.at) })
 	for i, e := range h.ends {
 		if i == pageRows {

@@ -31,8 +31,14 @@ func compareGolden(t *testing.T, path string, got []byte) {
 	if err != nil {
 		t.Fatalf("%v; go test -update writes it", err)
 	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; go test -update writes it anew. Got:\n%s", path, got)
+	if bytes.Equal(got, want) {
+		return
+	}
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := 0; i < len(g) || i < len(w); i++ {
+		if i >= len(g) || i >= len(w) || g[i] != w[i] {
+			t.Fatalf("%s differs in line %d; go test -update writes it anew\n got %q\nwant %q", path, i+1, g[min(i, len(g)-1)], w[min(i, len(w)-1)])
+		}
 	}
 }
 

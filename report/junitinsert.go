@@ -39,7 +39,7 @@ func insertProperties(in []byte, e *junitElem, ps []property, output string) []i
 	if len(ps) == 0 && output == "" {
 		return nil
 	}
-	prefix := e.tag.prefix()
+	prefix := e.tag.prefix() // of a namespace, which then is the one of all of them
 	tail := ""
 	if output != "" {
 		tail = "<" + prefix + "system-out>" + encodeXML(output) + "</" + prefix + "system-out>"

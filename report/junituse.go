@@ -169,7 +169,6 @@ type junitTotals struct {
 	ids, keys     []string
 	waited, held  time.Duration
 	outcome       string
-	by            []Holder // most blamed first
 	gaveUp, gone  int
 	requests      int
 	seenID, seenK map[string]bool

@@ -23,6 +23,8 @@ func (r *Report) WriteMetrics(w io.Writer) error {
 	m := metrics{w: bufio.NewWriter(w)}
 	pools := slices.Clone(r.Pools)
 	slices.SortStableFunc(pools, func(a, b Group) int { return int(max(-1, min(1, sum(b.Blame)-sum(a.Blame)))) })
+	// The pools that cost most, but in the order of their names, which does not
+	// change from run to run: the files are compared line by line.
 	omitted := max(0, len(pools)-metricPools)
 	pools = pools[:len(pools)-omitted]
 	slices.SortFunc(pools, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
@@ -47,6 +49,8 @@ func (r *Report) WriteMetrics(w io.Writer) error {
 	m.family("rtest_renewals_failed", "counter", "", "Renewals that did not get through.")
 	m.value("rtest_renewals_failed_total", float64(r.RenewFails))
 	m.family("rtest_blame_seconds", "counter", "seconds", "Time waited, by what it was spent on.")
+	// All of them, those without a second too: a series that comes and goes cannot
+	// be compared.
 	for _, c := range Causes {
 		m.value("rtest_blame_seconds_total", timeOf(c, r.Blame).Duration().Seconds(), "cause", string(c))
 	}

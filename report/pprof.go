@@ -53,6 +53,7 @@ func (p *Pprof) Add(r *Request) {
 	if p.samples == nil {
 		p.samples = map[pprofKey]*pprofSample{}
 	}
+	// One sample for each part of the wait, so that delays sum to it.
 	shares := r.Blame
 	if len(shares) == 0 {
 		shares = []Share{{Cause: Unknown, Time: eventlog.MS(r.Waited)}}

@@ -25,12 +25,14 @@ type Trace struct {
 	requests []traceRequest
 }
 
+// A traceRequest is a request with its moments in microseconds since 1970. It is a
+// copy: the fold goes on using its own.
 type traceRequest struct {
-	Request            // without what is dropped in Add
-	asked, from, to    int64
-	waitEnd            int64
-	name               string
-	shared, gotNothing bool
+	Request
+	asked, from, to int64
+	waitEnd         int64
+	name            string
+	gotNothing      bool
 }
 
 // Add takes a request, in any order; it fits [Options.OnRequest].
@@ -58,7 +60,9 @@ const (
 	tracePIDQueues    = 3
 )
 
-// A traceEvent is an entry of the Trace Event Format. Times are in microseconds.
+// A traceEvent is an entry of the Trace Event Format, which Perfetto and all its
+// predecessors read; its own protobuf format would need a schema and could not be
+// looked into. Times are in microseconds.
 type traceEvent struct {
 	Name string         `json:"name"`
 	Cat  string         `json:"cat,omitempty"`
@@ -159,6 +163,8 @@ func (t *Trace) holds(b *traceWriter) {
 	for _, key := range keys {
 		holds := byKey[key]
 		slices.SortStableFunc(holds, func(a, b *traceRequest) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+		// Viewers take slices of a track that overlap for calls of each other, and
+		// cut them: holders at the same time need a track each.
 		var lanes []int64 // when the last hold of each lane ends
 		first := tid + 1
 		var last *traceHold // that ended most recently
@@ -272,7 +278,7 @@ func (t *Trace) waits(b *traceWriter) {
 	for i := range t.requests {
 		q := &t.requests[i]
 		if q.waitEnd <= q.asked {
-			continue
+			continue // most requests do not wait, and would only be in the way
 		}
 		args := q.args()
 		if q.Error != "" {

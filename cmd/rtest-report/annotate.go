@@ -94,6 +94,8 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if err != nil {
 		return err
 	}
+	// All mistakes that can be seen are told before the events are read, which may
+	// take a while, and before a file is touched.
 	stdin := slices.Contains(files, "-")
 	switch {
 	case stdin && slices.Contains(in.targets, "-"):
@@ -189,6 +191,7 @@ func (a *annotator) all(files []string) error {
 			incomplete++
 		}
 	}
+	// Only now: a run that one file does not have may be in the next.
 	a.list("no testcase for %s of tests that used locks", "run", a.junit.Unmatched())
 	if len(errs) > 0 {
 		return errors.Join(errs...)
@@ -205,6 +208,7 @@ func (a *annotator) one(path string) (complete bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the JUnit file: %w", err)
 	}
+	// The messages go beside the result, which may be piped on.
 	out, res := a.junit.Annotate(in)
 	name := path
 	if path == "-" {
