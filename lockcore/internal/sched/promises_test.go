@@ -52,7 +52,8 @@ var keys = []string{"a", "b", "c", "d"}
 
 func newModel(t *rapid.T) *model {
 	seed := rapid.Uint64().Draw(t, "seed")
-	return &model{rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour), tickets: make(map[string]*lockcore.Ticket), rank: make(map[string]int64),
+	policy := rapid.SampledFrom([]lockcore.Policy{lockcore.FIFO, lockcore.Backfill}).Draw(t, "policy")
+	return &model{state: State{Policy: policy}, rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour), tickets: make(map[string]*lockcore.Ticket), rank: make(map[string]int64),
 		order: make(map[string]int), atEntry: make(map[string]map[string]bool), live: make(map[string]bool)}
 }
 
@@ -88,6 +89,7 @@ func (m *model) newTicket(t *rapid.T) *lockcore.Ticket {
 		tk.Requirements = drawRequirements(t)
 	}
 	tk.Priority = rapid.SampledFrom([]int{0, 0, 0, 1, -1}).Draw(t, "priority")
+	tk.Expect = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 10 * time.Second, time.Minute, 2 * time.Minute}).Draw(t, "expect")
 	m.tickets[tk.ID] = tk
 	m.order[tk.ID] = m.n
 	m.rank[tk.ID] = m.now - int64(tk.Priority)*int64(time.Minute)
@@ -197,6 +199,7 @@ func (m *model) check(t *rapid.T) {
 	m.checkSafety(t)
 	m.checkTokens(t)
 	m.checkServed(t)
+	m.checkLetPast(t)
 	m.checkEncoding(t)
 	m.state.TakeGranted()
 	m.live = make(map[string]bool)
@@ -260,7 +263,7 @@ func (m *model) checkServed(t *rapid.T) {
 		if !claimed && assignable(w.class.reqs, m.state.unitsOf) {
 			t.Fatalf("%s waits for what is free and nobody before it wants", w.id)
 		}
-		if i == 0 && !m.olderLease(w) && w.revision == 0 {
+		if i == 0 && !m.olderLease(w) && w.revision == 0 && !m.letPast(w) {
 			t.Fatalf("%s is the first in line and everything older is gone: who starves it?", w.id)
 		}
 	}
@@ -338,7 +341,7 @@ func (m *model) checkEncoding(t *rapid.T) {
 	if string(again.Append(nil)) != string(data) {
 		t.Fatal("the state does not survive its encoding")
 	}
-	again.granted = m.state.granted
+	again.granted, again.History = m.state.granted, m.state.History
 	m.state = *again
 }
 

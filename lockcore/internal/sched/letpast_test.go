@@ -1,0 +1,223 @@
+package sched
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// letPast reports whether somebody was let past the waiter and still holds.
+func (m *model) letPast(w *waiter) bool {
+	for _, l := range m.state.leases {
+		if l.backfilled && l.token > w.fence && m.after(l.id, w.id) {
+			return true
+		}
+	}
+	return false
+}
+
+// after reports whether a stands behind b in line, by what the trace knows.
+func (m *model) after(a, b string) bool {
+	return m.rank[a] > m.rank[b] || m.rank[a] == m.rank[b] && m.order[a] > m.order[b]
+}
+
+// checkLetPast is about who was let past others in the last step: under backfill
+// only, and so that the first in line can start as early as it could have without
+// them, by what is expected; worked out by trying everything.
+func (m *model) checkLetPast(t *rapid.T) {
+	for _, l := range m.state.sortedLeases() {
+		if !l.backfilled || m.live[l.id] || l.since != m.now || l.kept {
+			continue
+		}
+		if m.state.Policy != lockcore.Backfill {
+			t.Fatalf("%s was let past others under %s", l.id, m.state.Policy)
+		}
+		if l.expect <= 0 {
+			t.Fatalf("%s was let past others, and nobody knows how long it takes", l.id)
+		}
+		if len(m.state.queue) == 0 {
+			continue
+		}
+		w := m.state.queue[0]
+		with, without := m.start(w, nil), m.start(w, l)
+		if without != never && with != without && m.after(l.id, w.id) {
+			t.Fatalf("%s was let past %s, which so starts at %d instead of %d", l.id, w.id, with, without)
+		}
+	}
+}
+
+// start is when the waiter could start by the expected ends, if it were alone in
+// line and one of the leases were not there.
+func (m *model) start(w *waiter, but *lease) int64 {
+	end := func(l *lease) int64 {
+		switch took := m.now - l.since; {
+		case l == but:
+			return m.now
+		case l.kept:
+			return l.expires
+		case l.expect == 0:
+			return never
+		case int64(l.expect) > took:
+			return l.since + int64(l.expect)
+		default:
+			return m.now + took/2
+		}
+	}
+	at := []int64{m.now}
+	for _, l := range m.state.leases {
+		at = append(at, end(l))
+	}
+	slices.Sort(at)
+	for _, at := range at {
+		if at < m.now || at == never {
+			continue
+		}
+		if assignable(w.class.reqs, func(key string) (u units) {
+			for _, l := range m.state.leases {
+				for r, ks := range l.obtained {
+					for _, k := range ks {
+						if k == key && end(l) > at {
+							u.add(&l.reqs[r])
+						}
+					}
+				}
+			}
+			return u
+		}) {
+			return at
+		}
+	}
+	return never
+}
+
+// TestNobodyIsDelayedBeyondItsPatience plays requests that lie about their length
+// in every way, and holds the moment at which each starts against what the
+// package doc promises. Nobody holds for longer than longest.
+func TestNobodyIsDelayedBeyondItsPatience(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{rnd: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), now: int64(time.Hour)}
+		w.state.Policy = rapid.SampledFrom([]lockcore.Policy{lockcore.FIFO, lockcore.Backfill, lockcore.Backfill, lockcore.Backfill}).Draw(t, "policy")
+		w.state.Untiring = true
+		simple := rapid.Bool().Draw(t, "one pool")
+		for range rapid.IntRange(1, 60).Draw(t, "requests") {
+			w.draw(t, simple)
+		}
+		w.run(t)
+		for _, v := range w.all {
+			w.checkBound(t, v)
+		}
+	})
+}
+
+// longest is how long anybody holds at most.
+const longest = int64(5 * time.Minute)
+
+// world is a trace that knows who holds for how long.
+type world struct {
+	state State
+	rnd   *rand.Rand
+	now   int64
+	all   []*player
+
+	granted int
+}
+
+type player struct {
+	ticket            *lockcore.Ticket
+	hold              int64
+	arrived, from, to int64 // from: granted; to: given back
+	nth               int   // was granted as
+	found             int   // as many were granted when it came
+}
+
+func (p *player) rank() int64 { return p.arrived - int64(p.ticket.Priority)*int64(Level) }
+
+func (w *world) draw(t *rapid.T, simple bool) {
+	n := len(w.all)
+	p := &player{hold: 1 + rapid.Int64Range(0, longest-1).Draw(t, "hold"), ticket: &lockcore.Ticket{ID: fmt.Sprint("t", n), TTL: 1000 * time.Hour, Wait: true}}
+	p.ticket.Owner.Test = fmt.Sprint("Test", n%3)
+	if p.ticket.Requirements = drawRequirements(t); simple {
+		p.ticket.Requirements = []lockcore.Requirement{{Need: rapid.SampledFrom([]int{1, 1, 1, 2, 4}).Draw(t, "need")}}
+		for _, k := range keys {
+			p.ticket.Requirements[0].Candidates = append(p.ticket.Requirements[0].Candidates, lockcore.Candidate{Key: k})
+		}
+	}
+	for !possible(p.ticket.Requirements) {
+		p.ticket.Requirements = drawRequirements(t)
+	}
+	p.ticket.Expect = rapid.SampledFrom([]time.Duration{0, 1, time.Second, time.Second, time.Duration(p.hold), 100 * time.Hour}).Draw(t, "expect")
+	p.ticket.Priority = rapid.SampledFrom([]int{0, 0, 0, 1, -1}).Draw(t, "priority")
+	last := w.now
+	if n > 0 {
+		last = w.all[n-1].arrived
+	}
+	p.arrived = last + int64(rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second, time.Minute}).Draw(t, "gap"))
+	w.all = append(w.all, p)
+}
+
+// run lets everybody come, hold and go.
+func (w *world) run(t *rapid.T) {
+	for next, gone := 0, 0; gone < len(w.all); {
+		at, who := never, -1
+		if next < len(w.all) {
+			at = w.all[next].arrived
+		}
+		for i, p := range w.all {
+			if p.from != 0 && p.to == 0 && p.from+p.hold <= at {
+				at, who = p.from+p.hold, i
+			}
+		}
+		if n := w.state.Next(); w.state.Waiting() && n > w.now && n < at {
+			at, who = n, -2
+		}
+		if at == never {
+			t.Fatalf("%d requests never end", len(w.all)-gone)
+		}
+		w.now = at
+		switch {
+		case who >= 0:
+			w.all[who].to = at
+			w.state.Release(at, w.all[who].ticket.ID, 0, w.rnd.IntN)
+			gone++
+		case who == -2:
+			w.state.Tick(at, w.rnd.IntN)
+		default:
+			w.all[next].found = w.granted
+			w.state.Ask(at, w.all[next].ticket, "", w.rnd.IntN)
+			next++
+		}
+		for _, p := range w.all[:next] {
+			if p.from == 0 && w.state.leases[p.ticket.ID] != nil {
+				w.state.Ask(at, p.ticket, "", w.rnd.IntN) // confirms
+				w.granted++
+				p.from, p.nth = at, w.granted
+			}
+		}
+	}
+}
+
+// checkBound: once everything is gone that stood when a request came, or went to
+// one before it in line, it starts; those who were let past it can put that off
+// by its patience and the longest hold.
+func (w *world) checkBound(t *rapid.T, v *player) {
+	older := v.arrived
+	for i, o := range w.all {
+		before := o.rank() < v.rank() || o.rank() == v.rank() && slices.Index(w.all, v) > i
+		if o != v && (before || o.nth <= v.found) {
+			older = max(older, o.to)
+		}
+	}
+	last := older
+	if w.state.Policy == lockcore.Backfill {
+		last += max(int64(minPatience), patience*(older-v.arrived)) + longest
+	}
+	if v.from > last {
+		t.Fatalf("%s came at %d, everything older was gone at %d, and it started at %d instead of %d", v.ticket.ID, v.arrived, older, v.from, last)
+	}
+}
