@@ -76,7 +76,7 @@ func labRequests() []*Request {
 	add("byname4", boards, "TestPair/ünïcode_板", 0, 5, 6, eventlog.Acquired, "board-5")
 	add("byname5", boards, "TestPair/über", 0, 5, 6, eventlog.Acquired, "board-5")
 	add("byname6", specs, "a pair of boards rates one", 0, 5, 6, eventlog.Acquired, "board-5").Test.Runner = "ginkgo"
-	add("suite", boards, "", 0, 2000, 70000, eventlog.Acquired, "staging")
+	add("suite", boards, "TestMain", 0, 2000, 70000, eventlog.Acquired, "staging")
 	add("gone", "example.com/lab/gone", "TestGone", 0, 5, 6, "", "board-5")
 	return all
 }

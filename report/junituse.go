@@ -87,6 +87,10 @@ type junitTest struct {
 	met    int // testcases so far
 }
 
+// suiteName is the test that rtest.Main names for its lease. A JUnit file has a
+// testcase of that name only when the whole package failed.
+const suiteName = "TestMain"
+
 // A junitSuite is the uses of a package outside its tests: suite-wide leases.
 type junitSuite struct {
 	pkg  string
@@ -110,7 +114,7 @@ func newJUnitIndex(added []*junitRequest) *junitIndex {
 	first := map[procKey]int{} // index of the process's first run
 	for _, q := range added {
 		k := testKey{q.pkg, q.test}
-		if q.test == "" {
+		if q.test == "" || q.test == suiteName {
 			u := &junitUse{pkg: q.pkg, requests: []*junitRequest{q}}
 			s := x.suite(q.pkg)
 			s.uses = append(s.uses, u)
