@@ -36,8 +36,8 @@ type holdingKey struct{}
 
 // obtain waits for what args ask for. It always returns a holding, whose end
 // is [holding.release].
-func obtain(ctx ginkgo.SpecContext, t *specTB, args []any) *holding {
-	h := &holding{tb: t, at: t.at, cancels: make(map[*context.CancelCauseFunc]struct{})}
+func obtain(ctx ginkgo.SpecContext, t *specTB, args []any) (h *holding) {
+	h = &holding{tb: t, at: t.at, cancels: make(map[*context.CancelCauseFunc]struct{})}
 	t.holding, t.report = h, ctx.SpecReport
 	defer ctx.AttachProgressReporter(t.progress)()
 	base, stop := heedAbort(ctx)

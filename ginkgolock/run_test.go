@@ -102,7 +102,7 @@ func (l *lab) snapshot() lockcore.Snapshot {
 // would hang.
 func (l *lab) until(what string, ok func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			l.t.Fatalf("it never happened: %s\n%s", what, l.said())
 		}
@@ -190,7 +190,7 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 	reports.n++
 	c := &child{t: l.t, out: new(output), done: make(chan struct{}), junit: fmt.Sprintf("junit-%d.xml", reports.n)}
 	reports.Unlock()
-	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL=file://"+l.path("store"), "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s")
+	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL=file://"+l.path("store"), "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s", "GINKGO_NO_COLOR=TRUE")
 	var flags []string
 	for _, a := range args {
 		if strings.HasPrefix(a, "-") {

@@ -54,7 +54,7 @@ func (n *node) suite() error {
 		first, all := n.args[funcs[0]], n.args[funcs[1]]
 		n.args[funcs[0]] = func(ctx ginkgo.SpecContext) []byte {
 			h := takeForSuite(ctx, n.at, want(), nil)
-			return pack(h.tb.inner, call(first, ctx, nil))
+			return frame(h.tb.inner.Grant(), call(first, ctx, nil))
 		}
 		n.args[funcs[1]] = func(ctx ginkgo.SpecContext, data []byte) {
 			grant, data := unpack(data)
@@ -103,9 +103,9 @@ func call(f any, ctx ginkgo.SpecContext, data []byte) []byte {
 	return nil
 }
 
-// pack puts the grant before the user's data.
-func pack(l *lockcore.Lease, data []byte) []byte {
-	g, err := json.Marshal(l.Grant())
+// frame puts the grant before the user's data.
+func frame(grant *lockcore.Grant, data []byte) []byte {
+	g, err := json.Marshal(grant)
 	if err != nil {
 		ginkgo.Fail("ginkgolock: cannot send the lease of the suite to the other processes: " + err.Error())
 	}

@@ -27,14 +27,8 @@ var (
 // scenarios build the tree; in the test function they may do more.
 var scenarios = map[string]func(){}
 
-// prologues run before RunSpecs.
+// prologues run then, before RunSpecs.
 var prologues = map[string]func(){}
-
-func init() { // after all variables of the package
-	if build := scenarios[os.Getenv("SCENARIO")]; build != nil {
-		build()
-	}
-}
 
 func TestSuite(t *testing.T) {
 	name := os.Getenv("SCENARIO")
@@ -42,6 +36,7 @@ func TestSuite(t *testing.T) {
 		t.Fatalf("there is no scenario %q", name)
 	}
 	RegisterFailHandler(Fail)
+	scenarios[name]()
 	if f := prologues[name]; f != nil {
 		f()
 	}

@@ -1,0 +1,211 @@
+package ginkgolock_test
+
+import (
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWaitingIsNotChargedToTheSpec(t *testing.T) {
+	l := newLab(t)
+	chamber := l.take("chamber")
+	c := l.start("patient", 1)
+	l.waiters(1)
+	time.Sleep(1200 * time.Millisecond) // longer than the spec's timeout
+	require.NoError(t, chamber.Release(t.Context()))
+	c.ok()
+	tc := l.cases(c)["[It] patient spec"]
+	waited, err := strconv.ParseFloat(tc.property("rtest.waited_s"), 64)
+	require.NoError(t, err, "%+v", tc)
+	assert.GreaterOrEqual(t, waited, 1.2)
+	assert.Less(t, tc.Time, 1.0, "the timeout of the spec did not strike, so this is without the wait")
+	assert.NotEmpty(t, tc.property("rtest.req"))
+	assert.NotEmpty(t, tc.property("rtest.held_s"))
+	assert.Equal(t, `"acquired"`, tc.property("rtest.outcome"))
+	assert.Equal(t, `"chamber"`, tc.property("rtest.resources"))
+	assert.Contains(t, tc.property("rtest.blocked_by"), "the test")
+}
+
+func TestProgressReportsShowTheLine(t *testing.T) {
+	for name, procs := range map[string]int{"one process": 1, "two processes": 2} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			chamber := l.take("chamber")
+			c := l.start("patient", procs, "--poll-progress-after=100ms", "--poll-progress-interval=100ms")
+			l.shows(c, `(?s)polling progress.*waiting .* for resources needed at waits_test.go:\d+; 1st in line; chamber is held by the test`)
+			require.NoError(t, chamber.Release(t.Context()))
+			c.ok()
+		})
+	}
+}
+
+func TestInterruptWhileWaiting(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	c := l.start("held", 1)
+	l.waiters(1)
+	require.NoError(t, syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT))
+	assert.NotZero(t, c.wait())
+	assert.Empty(t, l.snapshot().Waiters)
+	assert.Equal(t, 1, l.events("withdraw"))
+	assert.Zero(t, l.events("grant"))
+}
+
+func TestInterruptWhileHolding(t *testing.T) {
+	for name, procs := range map[string]int{"one process": 1, "two processes": 2} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			c := l.start("held", procs)
+			l.until("it holds", func() bool { return l.events("grant") > 0 && l.said() != "" })
+			require.NoError(t, syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT))
+			assert.NotZero(t, c.wait())
+			assert.True(t, l.says("cleaned up"))
+			assert.Equal(t, 1, l.events("release"))
+			assert.False(t, l.says("ran after"))
+			l.empty()
+		})
+	}
+}
+
+// Ginkgo does not interrupt reporting nodes of other processes.
+func TestFailFastEndsTheWaitOfOtherProcesses(t *testing.T) {
+	for _, protocol := range []string{"RPC", "HTTP"} {
+		t.Run(protocol, func(t *testing.T) {
+			l := newLab(t)
+			l.take("chamber")
+			c := l.start("failfast", 2, "--fail-fast", "GINKGO_PARALLEL_PROTOCOL="+protocol)
+			l.waiters(1)
+			l.touch("fail-now")
+			assert.NotZero(t, c.wait())
+			assert.False(t, l.says("ran waits"))
+			assert.Contains(t, c.out.String(), "aborted by another process")
+			assert.Empty(t, l.snapshot().Waiters)
+		})
+	}
+}
+
+func TestSuiteTimeoutEndsTheWait(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	c := l.start("patient", 1, "--timeout=2s", "RTEST_WAIT=")
+	assert.NotZero(t, c.wait())
+	assert.Contains(t, c.out.String(), "chamber is held by the test")
+	assert.Empty(t, l.snapshot().Waiters)
+	assert.Equal(t, 1, l.events("withdraw"))
+}
+
+func TestALostLeaseFailsItsSpec(t *testing.T) {
+	l := newLab(t)
+	c := l.start("lost", 1, "RTEST_TTL=600ms")
+	free := func(line, key string) {
+		l.until(line, func() bool { return l.says(line) })
+		_, err := l.store.Free(t.Context(), key, "wanted for a demonstration")
+		require.NoError(t, err)
+	}
+	// In the order in which they stand; Ginkgo shuffles containers, so whichever
+	// comes first.
+	done := make(chan struct{})
+	go func() { defer close(done); c.wait() }()
+	pending := map[string]string{"holding": "chamber", "deaf": "board-2", "between": "staging-1"}
+	for len(pending) > 0 {
+		for line, key := range pending {
+			if l.says(line) {
+				free(line, key)
+				delete(pending, line)
+			}
+		}
+		select {
+		case <-done:
+			t.Fatalf("it ended early; not seen: %v\n%s", pending, c.out)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	assert.NotZero(t, c.wait())
+	assert.True(t, l.says("cause is ErrLost: true"))
+	assert.True(t, l.says("cleaned up"))
+	assert.True(t, l.says("ran bystander"))
+	assert.False(t, l.says("ran second"), "what runs after the loss has nothing")
+	status := map[string]string{}
+	for name, tc := range l.cases(c) {
+		status[name] = tc.Status
+	}
+	assert.Equal(t, map[string]string{"[It] lost spec": "failed", "[It] lost deaf": "failed", "[It] container first": "passed",
+		"[It] container second": "failed", "[It] bystander passes": "passed"}, status)
+	out := c.out.String()
+	assert.Regexp(t, `rtest: lost chamber.*wanted for a demonstration`, out)
+	assert.Regexp(t, `rtest: lost staging-1.*wanted for a demonstration`, out)
+	assert.NotContains(t, out, "the wrong words", "the failure is the loss, not what it led to")
+	assert.Equal(t, `"lost"`, l.lastOutcome(c, "[It] lost spec"))
+}
+
+func (l *lab) lastOutcome(c *child, name string) string {
+	last := ""
+	for _, p := range l.cases(c)[name].Properties {
+		if p.Name == "rtest.outcome" {
+			last = p.Value
+		}
+	}
+	return last
+}
+
+func TestPolicies(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	c := l.run("busy", 1)
+	assert.NotZero(t, c.code)
+	status := map[string]string{}
+	for name, tc := range l.cases(c) {
+		status[name] = tc.Status
+	}
+	assert.Equal(t, map[string]string{"[It] busy skips": "skipped", "[It] busy fails": "failed", "[It] container c1": "skipped", "[It] container c2": "skipped"}, status)
+	assert.Empty(t, l.said(), "no node of the user runs")
+	assert.Regexp(t, `chamber is held by the test`, c.out.String())
+	assert.Equal(t, 3, l.events("withdraw"), "a container asks once")
+}
+
+func TestContainersGiveBackHoweverTheyEnd(t *testing.T) {
+	l := newLab(t)
+	c := l.run("endings", 1, "--label-filter=!never", "RTEST_WAIT=30s", "--seed=3")
+	assert.NotZero(t, c.code, "one spec fails")
+	for _, want := range []string{"l1", "r1", "r2", "plain"} {
+		assert.True(t, l.says("ran "+want), want)
+	}
+	assert.Equal(t, 5, l.events("grant"))
+	assert.Equal(t, 5, l.events("release"))
+	assert.Zero(t, l.events("withdraw"))
+	l.empty()
+}
+
+func TestALeakedNodeKeepsWhatItUses(t *testing.T) {
+	l := newLab(t)
+	c := l.start("leaked", 1)
+	l.until("the next spec runs", func() bool { return l.says("ran other") })
+	require.Len(t, l.snapshot().Holders, 1, "the node still runs")
+	l.touch("leak-over")
+	l.until("it is given back", func() bool { return len(l.snapshot().Holders) == 0 })
+	l.touch("go-on")
+	assert.NotZero(t, c.wait())
+	assert.Equal(t, 1, l.events("release"))
+}
+
+func TestAcquireWithGinkgoTB(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	c := l.run("tb", 1)
+	assert.NotZero(t, c.code)
+	assert.True(t, l.says("ran works"))
+	assert.False(t, l.says("ran timed"))
+	assert.Empty(t, l.snapshot().Waiters, "the wait ended with the spec's context")
+	status := map[string]string{}
+	for name, tc := range l.cases(c) {
+		status[name] = tc.Status
+	}
+	assert.Equal(t, map[string]string{"[It] tb works": "passed", "[It] tb timed": "timedout", "[It] tb twice": "failed", "[It] container in container": "failed"}, status)
+	assert.Regexp(t, `cannot get "staging-1": this test already holds it`, c.out.String())
+	assert.Regexp(t, `cannot get "staging-1": container, which this test is part of, already holds it`, c.out.String())
+	assert.Equal(t, 1, l.events("withdraw"))
+}
