@@ -47,18 +47,24 @@ func kinds(events []eventlog.Event, test string) string {
 
 func readEvents(t *testing.T, dir string) []eventlog.Event {
 	t.Helper()
+	out, stats := eventsSoFar(t, dir)
+	if stats.Garbage+stats.Newer > 0 { // torn ones are what killed processes leave
+		t.Error(stats.Warning())
+	}
+	return out
+}
+
+// eventsSoFar reads what may still be written.
+func eventsSoFar(t *testing.T, dir string) (out []eventlog.Event, stats eventlog.Stats) {
+	t.Helper()
 	var r eventlog.Reader
-	var out []eventlog.Event
 	for e, err := range r.Events(dir) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		out = append(out, e)
 	}
-	if r.Stats.Garbage+r.Stats.Newer > 0 { // torn ones are what killed processes leave
-		t.Error(r.Stats.Warning())
-	}
-	return out
+	return out, r.Stats
 }
 
 var taggedBoards = rtest.R(board{"b1", 1}, board{"b2", 2}).Key(func(b board) string { return b.Name }).Named("boards").
@@ -82,8 +88,11 @@ func TestEventsTellTheStory(t *testing.T) {
 				rtest.Acquire(f, taggedBoards, use)
 			})
 		}()
-		for !strings.Contains(kinds(readEvents(t, dir), "StoryWaiter"), "queue") {
-			yield() // until somebody has looked who is in the way
+		for { // until somebody has looked who is in the way
+			if soFar, _ := eventsSoFar(t, dir); strings.Contains(kinds(soFar, "StoryWaiter"), "queue") {
+				break
+			}
+			yield()
 		}
 		lease.Release()
 		<-done

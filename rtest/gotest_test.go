@@ -154,6 +154,9 @@ func TestMainLosesItsLease(t *testing.T) {
 	if code, out := c.end(); code != 1 {
 		t.Errorf("exit code %d, want 1:\n%s", code, out)
 	}
+	if got := kinds(l.recorded(t), "TestMain"); got != "test.start, request, grant acquired, lost lost, test.end" {
+		t.Errorf("on record: %s", got)
+	}
 }
 
 func TestFuzzWorkersShareWhatTheCoordinatorHolds(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -167,18 +168,32 @@ func (r *record) renewFail(err error) {
 	r.log.Write(e)
 }
 
-// flushLimit bounds what a slow or dead sink can cost at the end of a lease.
-const flushLimit = 200 * time.Millisecond
+const (
+	// flushLimit bounds what a slow or dead sink can cost at the end of a lease,
+	flushLimit = 200 * time.Millisecond
+	// and flushRest how soon it can cost that again.
+	flushRest = 10 * time.Second
+)
+
+// flushAgain is when a sink that did not take its lines in time is waited for
+// again, in nanoseconds since 1970.
+var flushAgain atomic.Int64
 
 // flush sees to it that what was written is not lost if the process ends now, as
-// test binaries do right after their last test.
+// test binaries do right after their last test: there is no later moment at
+// which somebody could be called.
 func (r *record) flush() {
-	if r.log != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
-		defer cancel()
-		_ = r.log.Flush(ctx) // what is lost is counted in the log itself
+	if r.log == nil && r.sums == nil || time.Now().UnixNano() < flushAgain.Load() {
+		return
 	}
-	r.sums.flush()
+	ctx, cancel := context.WithTimeout(context.Background(), flushLimit)
+	defer cancel()
+	// What a sink refuses is counted there; only its slowness matters here.
+	_ = r.log.Flush(ctx)
+	r.sums.flush(ctx)
+	if ctx.Err() != nil {
+		flushAgain.Store(time.Now().Add(flushRest).UnixNano())
+	}
 }
 
 func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {

@@ -97,23 +97,26 @@ const (
 	dyingTime = 50 * time.Millisecond
 )
 
-// abandon gives up all waiting calls and gives back all leases.
+// abandon gives up the waiting calls and gives back the leases of tests that
+// package testing runs. Other frameworks end their specs in order when they are
+// interrupted, and need the resources until then.
 func abandon(s os.Signal) {
 	reg.mu.Lock()
 	var leases []*Lease
 	for l := range reg.leases {
-		leases = append(leases, l)
+		if l.test.driven && l.inner != nil {
+			leases = append(leases, l)
+		}
 	}
 	for c := range reg.calls {
-		c.cancel(errSignal)
+		if c.test.driven {
+			c.cancel(errSignal)
+		}
 	}
 	reg.mu.Unlock()
 	var wg sync.WaitGroup
 	var keys []string
 	for _, l := range leases {
-		if l.inner == nil {
-			continue
-		}
 		keys = append(keys, l.keys...)
 		wg.Go(func() {
 			l.unwatch()
@@ -132,11 +135,18 @@ func abandon(s os.Signal) {
 // awaitCalls returns when no call waits in line any more, or soon: a ticket left
 // behind would keep its place until it is found out.
 func awaitCalls() {
-	for range 100 {
+	waits := func() bool {
 		reg.mu.Lock()
-		n := len(reg.calls)
-		reg.mu.Unlock()
-		if n == 0 {
+		defer reg.mu.Unlock()
+		for c := range reg.calls {
+			if c.test.driven {
+				return true
+			}
+		}
+		return false
+	}
+	for range 100 {
+		if !waits() {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)

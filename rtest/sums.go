@@ -1,6 +1,7 @@
 package rtest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -72,9 +73,19 @@ func (s *sums) released(l *Lease, held time.Duration) {
 	}
 }
 
-func (s *sums) flush() {
-	if s != nil {
+// flush waits no longer than ctx lasts, although the reporter may.
+func (s *sums) flush(ctx context.Context) {
+	if s == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
 		_ = s.r.Flush() // failures are told once, and counted
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

@@ -1,0 +1,40 @@
+package rtest_test
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/resourcelocker/resourcelocker/rtest"
+)
+
+// Whoever checks for leaked goroutines must find none of ours once the leases
+// are given back: the guard against signals, the renewals and the watchers end
+// with them.
+func TestNoGoroutineStays(t *testing.T) {
+	t.Setenv("RTEST_URL", "mem:")
+	t.Setenv("RTEST_NAMESPACE", t.Name())
+	t.Setenv("RTEST_EVENTS", t.TempDir())
+	t.Run("lease", func(t *testing.T) {
+		rtest.Acquire(t, rtest.R("a"))
+		fake("TestWaiter", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Wait(1)) })
+		if !strings.Contains(stacks(), "rtest.stand") {
+			t.Error("the guard against signals does not stand")
+		}
+	})
+	for strings.Contains(stacks(), "/rtest.") || strings.Contains(stacks(), "/lockcore.") || strings.Contains(stacks(), "/eventlog.") {
+		yield() // they end soon, or the test run ends here
+	}
+}
+
+// stacks lists all goroutines but those that wait for parallel tests.
+func stacks() string {
+	buf := make([]byte, 1<<20)
+	var out []string
+	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if !strings.Contains(g, "testing.(*T).Parallel") && !strings.Contains(g, "rtest_test.stacks") {
+			out = append(out, g)
+		}
+	}
+	return strings.Join(out, "\n\n")
+}
