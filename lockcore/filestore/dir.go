@@ -71,7 +71,7 @@ func (l *location) prepare() error {
 		return fmt.Errorf("file: %s is not a directory", l.dir)
 	}
 	if name := l.network(l.dir); name != "" {
-		return fmt.Errorf("file: %s is on a network file system (%s), whose locks and clocks cannot be relied on: choose a directory on a local disk, or share a Redis server instead (redis://host:6379)", l.dir, name)
+		return fmt.Errorf("file: %s is on a network file system (%s), whose locks and clocks cannot be relied on: choose a directory on a local disk (mkdir -m 700 /tmp/rtest, then file:///tmp/rtest), or share a Redis server instead (redis://host:6379)", l.dir, name)
 	}
 	l.access(st.Mode())
 	for _, d := range []string{l.space, l.procs()} {

@@ -96,7 +96,7 @@ func TestAStoreWithAVeryLongPathWakesItsWaiters(t *testing.T) {
 func TestANetworkFileSystemIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	_, err := locate(dir, "default", func(string) string { return "NFS" })
-	want := "file: " + dir + " is on a network file system (NFS), whose locks and clocks cannot be relied on: choose a directory on a local disk, or share a Redis server instead"
+	want := "file: " + dir + " is on a network file system (NFS), whose locks and clocks cannot be relied on: choose a directory on a local disk (mkdir -m 700 /tmp/rtest, then file:///tmp/rtest), or share a Redis server instead"
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -118,8 +118,8 @@ const (
 
 // lock waits for the lock of the file. It tries again and again instead of
 // letting the kernel wait: that could not be given up, and would bind a thread
-// for each waiter. Measured with processes that do nothing else, it is as fast up
-// to 12 of them, and gives 60 % of the steps with 50.
+// for each waiter. Measured with processes that do nothing else, it gives 90 % of
+// the steps with 12 of them and 60 % with 50.
 func (s *Store) lock(ctx context.Context, f file) error {
 	var start time.Time
 	for pause := firstPause; ; pause = min(pause+pause/2, lastPause) {
