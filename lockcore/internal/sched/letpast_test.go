@@ -162,7 +162,7 @@ func (w *world) draw(t *rapid.T, simple bool) {
 }
 
 // run lets everybody come, hold and go.
-func (w *world) run(t *rapid.T) {
+func (w *world) run(t rapid.TB) {
 	for next, gone := 0, 0; gone < len(w.all); {
 		at, who := never, -1
 		if next < len(w.all) {
@@ -205,7 +205,7 @@ func (w *world) run(t *rapid.T) {
 // checkBound: once everything is gone that stood when a request came, or went to
 // one before it in line, it starts; those who were let past it can put that off
 // by its patience and the longest hold.
-func (w *world) checkBound(t *rapid.T, v *player) {
+func (w *world) checkBound(t rapid.TB, v *player) {
 	older := v.arrived
 	for i, o := range w.all {
 		before := o.rank() < v.rank() || o.rank() == v.rank() && slices.Index(w.all, v) > i
@@ -219,5 +219,42 @@ func (w *world) checkBound(t *rapid.T, v *player) {
 	}
 	if v.from > last {
 		t.Fatalf("%s came at %d, everything older was gone at %d, and it started at %d instead of %d", v.ticket.ID, v.arrived, older, v.from, last)
+	}
+}
+
+// TestLiarsAreOutwaited lets requests come without end that say they take a
+// second and take minutes, beside one for the whole pool. It has to start in the
+// time that is promised, however long they go on.
+func TestLiarsAreOutwaited(t *testing.T) {
+	for n := 2; n <= len(keys); n++ {
+		for seed := range uint64(5) {
+			w := &world{rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour)}
+			w.state.Untiring = true
+			for i := range 200 {
+				p := &player{ticket: &lockcore.Ticket{ID: fmt.Sprint("t", i), TTL: 1000 * time.Hour, Wait: true, Expect: time.Second}}
+				p.arrived = w.now + int64(i)*int64(20*time.Second)
+				p.hold = longest/2 + w.rnd.Int64N(longest/2)
+				r := lockcore.Requirement{Need: 1}
+				for _, k := range keys[:n] {
+					r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+				}
+				if i == 3 {
+					r.Need = n
+				}
+				p.ticket.Requirements = []lockcore.Requirement{r}
+				w.all = append(w.all, p)
+			}
+			w.run(t)
+			past := 0
+			for i, p := range w.all {
+				w.checkBound(t, p)
+				if i > 3 && p.from < w.all[3].from {
+					past++
+				}
+			}
+			if past == 0 {
+				t.Errorf("%d boards, seed %d: nobody was let past the big request, so this tests nothing", n, seed)
+			}
+		}
 	}
 }
