@@ -1,10 +1,11 @@
 package redisstore_test
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
@@ -12,30 +13,57 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
-// open returns a store on a server, with a client of its own.
-func open(t testing.TB, addr string, opts redisstore.Options) lockcore.Store {
-	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
-	t.Cleanup(func() { client.Close() })
-	s, err := redisstore.New(client, &opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
+// The promises of every store, on every kind of server and in every mode.
 
-func harness(addr string, opts redisstore.Options) locktest.Harness {
+func harness(url string, opts redisstore.Options) locktest.Harness {
 	return locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
 		opts.Namespace = namespace
-		return open(t, addr, opts)
+		s, err := redisstore.Open(t.Context(), url, &opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}}
 }
 
 func TestConformanceOnMiniredis(t *testing.T) {
-	m := miniredis.RunT(t)
-	locktest.TestStore(t, harness(m.Addr(), redisstore.Options{}))
+	t.Parallel()
+	locktest.TestStore(t, harness("redis://"+miniredis.RunT(t).Addr(), redisstore.Options{}))
 }
 
 func TestConformanceOnRedis(t *testing.T) {
-	locktest.TestStore(t, harness(redistest.Start(t).Addr, redisstore.Options{}))
+	t.Parallel()
+	locktest.TestStore(t, harness(redistest.Start(t).URL(), redisstore.Options{}))
+}
+
+func TestConformanceOnCluster(t *testing.T) {
+	t.Parallel()
+	locktest.TestStore(t, harness(redistest.StartCluster(t, false).URL(), redisstore.Options{}))
+}
+
+// Behind Sentinel, with every grant and renewal on the replica before it counts.
+func TestConformanceOnSentinelWithReplicas(t *testing.T) {
+	t.Parallel()
+	locktest.TestStore(t, harness(redistest.StartSentinel(t, 1).URL(), redisstore.Options{MinReplicas: 1}))
+}
+
+func TestConformanceWithInterop(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, "--databases", "200")
+	var mu sync.Mutex
+	dbs := make(map[string]int)
+	locktest.TestStore(t, locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
+		// The names of its locks are the same for every namespace, so each gets a
+		// database.
+		mu.Lock()
+		defer mu.Unlock()
+		if dbs[namespace] == 0 {
+			dbs[namespace] = len(dbs) + 1
+		}
+		return openURL(t, fmt.Sprintf("redis://%s/%d", s.Addr, dbs[namespace]), redisstore.Options{Namespace: namespace, Interop: "python"})
+	}})
+}
+
+func BenchmarkRedis(b *testing.B) {
+	locktest.BenchmarkStore(b, harness(redistest.Start(b).URL(), redisstore.Options{}))
 }

@@ -45,6 +45,10 @@ func Open(_ context.Context, rawURL string, opts *Options) (*Store, error) {
 	}
 	client, err := a.client()
 	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // the rest of its text is the URL, with the password
+		}
 		return nil, fmt.Errorf("redisstore: %s: %w", a, err)
 	}
 	s, err := newStore(client, &o, a.String())
@@ -227,10 +231,10 @@ var parameters = func() map[string][]string {
 		"max_concurrent_dials max_idle_conns max_retries max_retry_backoff min_idle_conns min_retry_backoff pipeline_pool_size " +
 		"pipeline_read_buffer_size pipeline_write_buffer_size pool_fifo pool_size pool_timeout protocol read_timeout write_timeout")
 	with := func(more ...string) []string { return append(slices.Clone(all), more...) }
-	one := with("db", "idle_timeout", "max_conn_age", "skip_verify")
+	one := with("db", "idle_timeout", "max_conn_age")
 	return map[string][]string{
 		"redis": one, "unix": one,
-		"redis+sentinel": with("db", "dialer_retries", "dialer_retry_timeout", "sentinel_password", "sentinel_username", "skip_verify"),
+		"redis+sentinel": with("db", "dialer_retries", "dialer_retry_timeout", "sentinel_password", "sentinel_username"),
 		"redis+cluster":  with("dialer_retries", "dialer_retry_timeout", "max_redirects"),
 	}
 }()
@@ -238,6 +242,9 @@ var parameters = func() map[string][]string {
 // unknown reports a parameter that nobody reads.
 func (a *address) unknown() error {
 	known := slices.Concat(ourParameters, parameters[a.scheme])
+	if a.tls && a.scheme != "redis+cluster" {
+		known = append(known, "skip_verify")
+	}
 	slices.Sort(known)
 	for _, name := range slices.Sorted(maps.Keys(a.query)) {
 		if !slices.Contains(known, name) {

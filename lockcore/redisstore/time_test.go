@@ -1,0 +1,349 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// A bubble is a server and its clients for whom time is what the test says.
+type bubble struct {
+	*testing.T
+	server *miniredis.Miniredis
+}
+
+func inBubble(t *testing.T, f func(b bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := miniredis.NewMiniRedis()
+		m.ClockTTL(true)
+		t.Cleanup(m.Close)
+		f(bubble{t, m})
+	})
+}
+
+func (b bubble) open(opts redisstore.Options) *redisstore.Store {
+	b.Helper()
+	return on(b, redis.NewClient(&redis.Options{
+		Dialer:                func(context.Context, string, string) (net.Conn, error) { return b.server.Dial() },
+		Addr:                  "127.0.0.1:6379", // else the name is looked up, outside of the bubble
+		ContextTimeoutEnabled: true,
+	}), opts)
+}
+
+func (b bubble) renew(s lockcore.Store, g *lockcore.Grant) error {
+	b.Helper()
+	errs, err := s.Renew(b.Context(), []*lockcore.Grant{g})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return errs[0]
+}
+
+func wantLost(t testing.TB, err error, words string) {
+	t.Helper()
+	if !errors.Is(err, lockcore.ErrLost) || !strings.Contains(err.Error(), words) {
+		t.Errorf("want ErrLost and %q, got: %v", words, err)
+	}
+}
+
+// soon is what a chain of calls may take in a bubble, where nothing takes any
+// time but timers.
+const soon = 5 * time.Millisecond
+
+// The head of the line is told when the lease before it ends, and asks then.
+func TestKeyOfADeadHolderGoesOnAtItsExpiry(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		dead := b.open(redisstore.Options{})
+		if ask(b, dead, ticket("dead", 20*time.Second, of(1, "k"))).Grant == nil {
+			b.Fatal("k is free")
+		}
+		died := time.Now()
+		l := locker(b, b.open(redisstore.Options{}))
+		time.Sleep(3 * time.Second)
+		le := acquire(b, l, request(time.Minute, of(1, "k")))
+		if late := time.Since(died) - 20*time.Second; late < 0 || late > soon {
+			b.Errorf("it came %s after the expiry", late)
+		}
+		release(b, le)
+	})
+}
+
+func TestUnconfirmedGrantGoesOnAfterFiveSeconds(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		holder := ask(b, s, ticket("holder", time.Minute, of(1, "k")))
+		absent := ticket("absent", time.Minute, of(1, "k"))
+		ask(b, s, absent)
+		l := locker(b, b.open(redisstore.Options{}))
+		got := make(chan time.Time)
+		go func() {
+			release(b, acquire(b, l, request(time.Minute, of(1, "k"))))
+			got <- time.Now()
+		}()
+		synctest.Wait()
+		if err := s.Release(b.Context(), holder.Grant, 0); err != nil {
+			b.Fatal(err)
+		}
+		released := time.Now()
+		if late := (<-got).Sub(released) - 5*time.Second; late < 0 || late > soon {
+			b.Errorf("the next one got it %s after the five seconds", late)
+		}
+		wantLost(b, b.renew(s, &lockcore.Grant{Ticket: absent, Obtained: [][]string{{"k"}}, Token: 1}), "not taken up in time")
+	})
+}
+
+func TestPoll(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		ask(b, s, ticket("holder", 7*time.Second, of(1, "k")))
+		for i, c := range []struct {
+			ttl, want time.Duration
+		}{
+			{time.Minute, 5 * time.Second}, {time.Minute, 5 * time.Second}, {3 * time.Second, time.Second}, {time.Minute, 5 * time.Second},
+		} {
+			ans := ask(b, s, ticket(fmt.Sprint("w", i), c.ttl, of(1, "k")))
+			if ans.Poll != c.want {
+				b.Errorf("%d in line with a TTL of %s polls after %s, want %s", i+1, c.ttl, ans.Poll, c.want)
+			}
+			if want := min(5*time.Second, c.ttl); ans.Window != want {
+				b.Errorf("window %s, want %s", ans.Window, want)
+			}
+		}
+		if err := s.Withdraw(b.Context(), "w2"); err != nil { // else its heartbeat is what ends first
+			b.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if got := ask(b, s, ticket("w0", time.Minute, of(1, "k"))).Poll; got != 4500*time.Millisecond {
+			b.Errorf("the lease ends in 4.5 s, and the head of the line polls after %s", got)
+		}
+		if got := ask(b, s, ticket("w3", time.Minute, of(1, "k"))).Poll; got != 5*time.Second {
+			b.Errorf("whoever is behind polls after %s", got)
+		}
+	})
+}
+
+// A waiter that is not heard of for three polls is dropped, with what was
+// reserved for it.
+func TestDeadWaiterIsDropped(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		ask(b, s, ticket("holder", time.Hour, of(1, "a")))
+		ask(b, s, ticket("dead", 30*time.Second, of(1, "a"), of(1, "b")))
+		start := time.Now()
+		l := locker(b, b.open(redisstore.Options{}))
+		release(b, acquire(b, l, request(time.Minute, of(1, "b"))))
+		if late := time.Since(start) - 15*time.Second; late < 0 || late > soon {
+			b.Errorf("b came %s after the third missed poll", late)
+		}
+	})
+}
+
+func TestRenewalKeepsALeaseForAnHour(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		l := locker(b, b.open(redisstore.Options{}))
+		le := acquire(b, l, request(30*time.Second, of(1, "k")))
+		other := locker(b, b.open(redisstore.Options{}))
+		for range 60 {
+			time.Sleep(time.Minute)
+			if _, err := other.TryAcquire(b.Context(), request(0, of(1, "k"))); !errors.Is(err, lockcore.ErrBusy) {
+				b.Fatalf("want ErrBusy, got %v", err)
+			}
+		}
+		if err := context.Cause(le.Context()); err != nil {
+			b.Fatal(err)
+		}
+		release(b, le)
+	})
+}
+
+func TestLockDelay(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{LockDelay: 10 * time.Second})
+		g := ask(b, s, ticket("expires", 20*time.Second, of(1, "k"))).Grant
+		start := time.Now()
+		l := locker(b, b.open(redisstore.Options{}))
+		done := make(chan time.Duration)
+		go func() {
+			release(b, acquire(b, l, request(time.Minute, of(1, "k"))))
+			done <- time.Since(start)
+		}()
+		time.Sleep(25 * time.Second)
+		snap, err := s.Snapshot(b.Context())
+		if err != nil || len(snap.Holders) != 1 || snap.Holders[0].State != "kept" || !strings.Contains(snap.Holders[0].Reason, "lock delay") {
+			b.Errorf("want a holder that is kept for the lock delay, got %+v, %v", snap.Holders, err)
+		}
+		if late := <-done - 30*time.Second; late < 0 || late > soon {
+			b.Errorf("k came %s after the lock delay", late)
+		}
+		wantLost(b, b.renew(s, g), "given to somebody else")
+
+		// What is released is free at once, and its holder may come back before the
+		// delay is over.
+		g = ask(b, s, ticket("released", time.Minute, of(1, "k"))).Grant
+		if err := s.Release(b.Context(), g, 0); err != nil {
+			b.Fatal(err)
+		}
+		g = ask(b, s, ticket("returns", 20*time.Second, of(1, "k"))).Grant
+		if g == nil {
+			b.Fatal("a released key was kept aside")
+		}
+		time.Sleep(25 * time.Second)
+		if ask(b, s, ticket("greedy", time.Minute, of(1, "k"))).Grant != nil {
+			b.Fatal("the key of an expired lease was not kept aside")
+		}
+		if err := b.renew(s, g); err != nil {
+			b.Errorf("the holder came back within the lock delay: %v", err)
+		}
+		if snap, err = s.Snapshot(b.Context()); err != nil || len(snap.Holders) != 1 || snap.Holders[0].State != "held" {
+			b.Errorf("after the return: %+v, %v", snap.Holders, err)
+		}
+	})
+}
+
+// A release that is repeated because its answer was lost is a success, and
+// nothing that was sent before it and comes later undoes it.
+func TestTombstones(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		tk := ticket("t", 30*time.Second, of(1, "k"))
+		g := ask(b, s, tk).Grant
+		for range 2 {
+			if err := s.Release(b.Context(), g, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+		wantLost(b, b.renew(s, g), "released")
+		if _, err := s.Ask(b.Context(), tk, nil); !errors.Is(err, lockcore.ErrLost) {
+			b.Errorf("an Ask that comes after the release: %v", err)
+		}
+		ask(b, s, ticket("next", 30*time.Second, of(1, "k")))
+		if err := s.Release(b.Context(), g, 0); err != nil {
+			b.Errorf("a repeated release after the next one has it: %v", err)
+		}
+		late := ticket("withdrawn", 30*time.Second, of(1, "free"))
+		if err := s.Withdraw(b.Context(), late.ID); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Ask(b.Context(), late, nil); !errors.Is(err, lockcore.ErrLost) {
+			b.Errorf("an Ask that comes after its withdrawal: %v", err)
+		}
+		if snap, err := s.Snapshot(b.Context()); err != nil || len(snap.Holders) != 1 || len(snap.Waiters) != 0 {
+			b.Errorf("%+v, %v", snap, err)
+		}
+		time.Sleep(41 * time.Second)
+		if err := s.Release(b.Context(), g, 0); !errors.Is(err, lockcore.ErrNotHeld) {
+			b.Errorf("long after: %v", err)
+		}
+	})
+}
+
+// A lease that the server has lost stands again if nothing was granted since.
+func TestDataLoss(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		reqs := []lockcore.Requirement{of(2, "a", "b c"), {Candidates: of(1, "ro").Candidates, Shared: true}, {Candidates: of(1, "lic").Candidates, Need: 2, Seats: 3}}
+		tk := ticket("holder", 30*time.Second, reqs...)
+		tk.Reason, tk.Expect = "soldering", time.Minute
+		g := ask(b, s, tk).Grant
+		b.server.FlushAll()
+		if err := b.renew(s, g); err != nil {
+			b.Fatalf("nobody was there: %v", err)
+		}
+		snap, err := s.Snapshot(b.Context())
+		if err != nil || len(snap.Holders) != 1 {
+			b.Fatalf("%+v, %v", snap, err)
+		}
+		h := snap.Holders[0]
+		if h.Token != g.Token || h.Owner.Test != "holder" || h.Reason != "soldering" || h.Expect != time.Minute || len(h.Keys()) != 5 || h.State != "held" {
+			b.Errorf("the lease came back as %+v", h)
+		}
+		if ask(b, s, ticket("x", time.Minute, of(1, "b c"))).Grant != nil {
+			b.Error("a key of the lease was given out")
+		}
+		reader := ticket("reader", time.Minute, reqs[1])
+		if ask(b, s, reader).Grant == nil {
+			b.Error("a second reader was refused")
+		}
+		seat := ticket("seat", time.Minute, lockcore.Requirement{Candidates: reqs[2].Candidates, Seats: 3})
+		if ask(b, s, seat).Grant == nil {
+			b.Error("the third seat was refused")
+		}
+		// Now somebody is faster.
+		b.server.FlushAll()
+		time.Sleep(time.Microsecond)
+		thief := ask(b, s, ticket("thief", time.Minute, of(1, "a"))).Grant
+		if thief == nil || thief.Token <= g.Token {
+			b.Fatalf("after the loss of all data: %+v; the token before was %d", thief, g.Token)
+		}
+		wantLost(b, b.renew(s, g), `"a" is held by thief`)
+		if err := s.Release(b.Context(), thief, 0); err != nil {
+			b.Fatal(err)
+		}
+		wantLost(b, b.renew(s, g), `"a" was given to somebody else`)
+		if ask(b, s, ticket("all", time.Minute, of(2, "a", "b c"))).Grant == nil {
+			b.Error("the lost lease left something behind")
+		}
+	})
+}
+
+// A replica that is promoted may know an older lease, and not that it ended. The
+// token of the later one proves that it did.
+func TestOlderLeaseGivesWay(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		old := ask(b, s, ticket("old", time.Minute, of(1, "a", "b"))).Grant
+		k := old.Obtained[0][0]
+		young := &lockcore.Grant{Ticket: ticket("young", time.Minute, of(1, k)), Obtained: [][]string{{k}}, Token: old.Token + 1000}
+		if err := b.renew(s, young); err != nil {
+			b.Fatal(err)
+		}
+		wantLost(b, b.renew(s, old), "fail-over")
+		if next := ask(b, s, ticket("next", time.Minute, of(1, "z"))).Grant; next.Token <= young.Token {
+			b.Errorf("token %d after token %d", next.Token, young.Token)
+		}
+	})
+}
+
+// miniredis has no replicas, and says so.
+func TestTooFewReplicas(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{MinReplicas: 1})
+		_, err := s.Ask(b.Context(), ticket("t", time.Minute, of(1, "k")), nil)
+		if err == nil || !strings.Contains(err.Error(), "0 of min_replicas=1") {
+			b.Fatalf("%v", err)
+		}
+		plain := b.open(redisstore.Options{})
+		if snap, err := plain.Snapshot(b.Context()); err != nil || len(snap.Holders) != 0 {
+			b.Errorf("the grant was not given back: %+v, %v", snap, err)
+		}
+		holder := ask(b, plain, ticket("holder", time.Minute, of(1, "k"))).Grant
+		if _, err := s.Renew(b.Context(), []*lockcore.Grant{holder}); err == nil {
+			b.Error("a renewal that no replica has counted")
+		}
+		w := ticket("w", time.Minute, of(1, "k"))
+		if ans := ask(b, s, w); ans.Window != 0 || ans.Grant != nil {
+			b.Errorf("%+v: a grant that comes by message may not be on a replica", ans)
+		}
+		if err := plain.Release(b.Context(), holder, 0); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Ask(b.Context(), w, nil); err == nil {
+			b.Error("taking up a grant that no replica has counted")
+		}
+		if ask(b, plain, ticket("next", time.Minute, of(1, "k"))).Grant == nil {
+			b.Error("it was not given back")
+		}
+	})
+}
