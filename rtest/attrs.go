@@ -49,6 +49,8 @@ type words struct {
 	more int
 }
 
+// add keeps the list below the size of one value. A benchmark may acquire a
+// million times.
 func (w *words) add(s string) {
 	if w.size+len(s) > attrMax-100 {
 		w.more++
@@ -76,6 +78,7 @@ func (w *words) join(sep string) string {
 // the test.
 var outcomeRank = []string{"", "acquired", "cancelled", "timeout", "failed", "skipped", "lost"}
 
+// end notes an outcome, unless a worse one is known.
 func (s *totals) end(outcome string) {
 	if slices.Index(outcomeRank, outcome) > slices.Index(outcomeRank, s.outcome) {
 		s.outcome = outcome
@@ -142,6 +145,8 @@ func (ts *testState) attributes(t TB, level attrLevel) {
 // without -v.
 func attrsShow(t TB, level attrLevel) bool { return level != attrsOff && (verbose() || !driven(t)) }
 
+// changed lists what differs from the last output: a test that acquires in a loop
+// would else fill its log with the same six lines.
 func (ts *testState) changed(level attrLevel) (out [][2]string) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -159,6 +164,8 @@ func (ts *testState) changed(level attrLevel) (out [][2]string) {
 	return out
 }
 
+// pairs are in the order in which they are read in a list of properties: what
+// joins them to events first.
 func (s *totals) pairs(level attrLevel) [][2]string {
 	held := ""
 	if s.over > 0 {

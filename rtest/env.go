@@ -44,6 +44,8 @@ func readEnv(getenv func(string) string) (c config, s settings, err error) {
 	if s.namespace == "" {
 		s.namespace = defaultNamespace
 	}
+	// The first mistake wins; the readers below then do nothing, so that the rest
+	// reads like the table that it is.
 	duration := func(name string, least time.Duration) (d time.Duration, set bool) {
 		v := getenv(name)
 		if v == "" || err != nil {
@@ -79,6 +81,8 @@ func readEnv(getenv func(string) string) (c config, s settings, err error) {
 	return c, s, err
 }
 
+// badEnv names the variable, since a user who did not set it himself, but the CI
+// system did, has no other trace.
 func badEnv(name, value, want string) error {
 	return fmt.Errorf("the environment variable %s is %q; want %s, or leave it unset", name, value, want)
 }

@@ -43,6 +43,8 @@ func (r Requirement[T]) One(l *Lease) T {
 	return none
 }
 
+// orSuite is the lease itself, or that of Main: a test has no other way to it,
+// as Main returns nothing but the exit code.
 func orSuite(l *Lease) (*Lease, error) {
 	if l != nil {
 		return l, nil
@@ -61,6 +63,9 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	if r.id == nil {
 		return nil, fmt.Errorf("the requirement is empty: make one with R")
 	}
+	// Kin means made of the same R or Discover. It is enough in the usual case, a
+	// pool in a package variable of which the test acquired one requirement, and
+	// saves it a variable.
 	var kin []int
 	var names []string
 	exact := -1
@@ -94,6 +99,7 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	return nil, fmt.Errorf("%s is not part of the lease acquired at %s, which holds %s", what, l.at, orNothing(names))
 }
 
+// items gives the list its type back.
 func items[T any](l *Lease, i int) ([]T, error) {
 	got, ok := l.got[i].items.([]T)
 	if !ok {

@@ -43,6 +43,8 @@ func concernsWorkers(t TB) bool {
 	return false
 }
 
+// name is the same in the coordinator and its workers, which run the same code:
+// the n-th Acquire of a test.
 func (c *call) name() string { return fmt.Sprintf("%s#%d", c.t.Name(), c.index) }
 
 // hand tells future workers of a lease.
@@ -73,6 +75,7 @@ func (c *call) inherit() *Lease {
 		return nil
 	}
 	h, ok := all[c.name()]
+	// Code that asks for other things in a worker gets them the usual way.
 	if !ok || len(h.Obtained) != len(c.reqs) {
 		return nil
 	}

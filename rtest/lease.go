@@ -74,6 +74,10 @@ type gotten struct {
 	items any // []T
 }
 
+// A lease of the process's locker is lockcore's, with the test's side of it:
+// whom to tell of a loss, what to keep after a failure, which items the keys
+// stand for.
+
 // newLease makes a lease of a grant. It runs outside a bubble.
 func newLease(c *call, inner *lockcore.Lease) *Lease {
 	l := &Lease{

@@ -46,6 +46,9 @@ func (o Option) join(c *call) error {
 	return o.set(&c.cfg)
 }
 
+// Options are functions on config inside, so that a new one touches no other
+// place; to the user they are values, and there is nothing to call.
+
 // config is what the options of a call come to.
 type config struct {
 	wait     time.Duration

@@ -26,6 +26,9 @@ import (
 // test itself; should Go rename it, the checks are off and a test of this
 // package says so.
 
+// The certain cases end at once, as the error that they are: a wait until
+// -timeout would only tell the same ten minutes later.
+
 // parallelOf reads whether t.Parallel was called for the test, and which test's
 // slot it runs in: its own or that of an ancestor; nil for a serial test. known
 // is false for what is no *testing.T.

@@ -58,8 +58,11 @@ func (p *pool[T]) keyed(ctx context.Context, label func(int) string) (*keyed[T],
 	return p.static, p.err
 }
 
+// name gives every wanted item its key. A mistake names the item by its place in
+// the list, as its key is what is in question.
 func (p *pool[T]) name(items []T, label func(int) string) (*keyed[T], error) {
 	k := &keyed[T]{}
+	// lockcore looks for duplicates too, but later, and only knows keys.
 	seen := make(map[string]int, len(items))
 	for i, item := range items {
 		if !p.wanted(item) {
@@ -107,6 +110,7 @@ func (p *pool[T]) name(items []T, label func(int) string) (*keyed[T], error) {
 	return k, nil
 }
 
+// wanted is true if no Where refuses the item.
 func (p *pool[T]) wanted(item T) bool {
 	for _, f := range p.where {
 		if !f(item) {
@@ -116,6 +120,8 @@ func (p *pool[T]) wanted(item T) bool {
 	return true
 }
 
+// keyOf is the key, which Key decides if it was called: the user has looked at
+// the item and knows better than its methods, which were made for other ends.
 func (p *pool[T]) keyOf(item T) (string, error) {
 	key, ok := "", true
 	if p.key != nil {

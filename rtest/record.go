@@ -34,15 +34,22 @@ func newRecord(c *call) *record {
 // the request has to wait.
 func (r *record) wantsLine() bool { return r.log != nil || r.attrs }
 
+// event fills what all events of a call have. The identity is that of the lease
+// in the store, so that the blockers which other processes see in a snapshot
+// lead back to it.
 func (r *record) event(kind eventlog.Kind) eventlog.Event {
 	c := r.call
 	return eventlog.Event{Ev: kind, Req: c.id, Test: testInfo(c.t, c.test, c.at)}
 }
 
+// testInfo names the test as go test does in its own output, which is what
+// reports join on.
 func testInfo(t TB, ts *testState, at site) eventlog.TestInfo {
 	return eventlog.TestInfo{Pkg: testPackage(), Name: t.Name(), Attempt: ts.attempt, File: at.file, Line: at.line, Runner: runner(t)}
 }
 
+// request opens the story of a call. What was refused before, as a mistake, was
+// no contention and is not on record.
 func (r *record) request() {
 	c := r.call
 	r.sums.requested(c)
@@ -68,6 +75,8 @@ func (r *record) request() {
 	r.log.Write(e)
 }
 
+// wanted is the request in the words of the log, with the tags that all
+// candidates have in common: those are what a report groups pools by.
 func (r *record) wanted(reqs []lockcore.Requirement) []eventlog.Requirement {
 	out := make([]eventlog.Requirement, len(reqs))
 	for i, q := range reqs {
@@ -110,6 +119,8 @@ func (r *record) rediscovered(reqs []lockcore.Requirement) {
 	r.log.Write(e)
 }
 
+// grant ends the wait. Tags stand beside each key that was chosen, because a
+// pool may mix kinds of resources.
 func (r *record) grant(l *Lease) {
 	r.sums.obtained(l)
 	if r.log == nil {
@@ -125,6 +136,8 @@ func (r *record) grant(l *Lease) {
 	r.log.Write(e)
 }
 
+// withdraw ends the wait of a call that got nothing: outcome says what became of
+// the test, cause why, which a policy would otherwise hide.
 func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Cause, b *lockcore.BusyError, words string) {
 	r.sums.failed(r.call)
 	if r.log == nil {
@@ -159,6 +172,7 @@ func (r *record) gone(l *Lease, held, keep time.Duration, err error) {
 	r.log.Write(e)
 }
 
+// renewFail tells of a close shave; the lease lives on.
 func (r *record) renewFail(err error) {
 	if r.log == nil {
 		return
@@ -196,6 +210,7 @@ func (r *record) flush() {
 	}
 }
 
+// blockersOf leaves out the usual state, as the log does.
 func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
 	out := make([]eventlog.Blocker, len(b.Blockers))
 	for i, k := range b.Blockers {
@@ -227,6 +242,7 @@ func runner(t TB) string {
 	return "other"
 }
 
+// isGinkgo goes by the package of the type, as this package must not import it.
 func isGinkgo(t TB) bool {
 	typ := reflect.TypeOf(t)
 	for typ.Kind() == reflect.Pointer {

@@ -21,6 +21,8 @@ var reporters struct {
 	open map[string]*sums
 }
 
+// reportSums opens the counter for an address, once. Like a log that cannot be
+// opened, an address that cannot be read is told once and fails no test.
 func reportSums(url string) *sums {
 	if url == "" {
 		return nil
@@ -48,6 +50,9 @@ func reportSums(url string) *sums {
 	reporters.open[url] = s
 	return s
 }
+
+// The four moments that the original counts, each once for a call and not once
+// for an attempt: its clients polled, so that its sums grew with the wait.
 
 func (s *sums) requested(c *call) {
 	if s != nil {
