@@ -187,7 +187,7 @@ func (p *pass) backfill(w *waiter, rnd Rand) [][]string {
 	if !p.mayPass(w.class, back) {
 		return nil
 	}
-	reqs := w.class.reqs
+	reqs := p.usable(w.class)
 	// As much as it can of what nobody has reserved, so that nobody is passed
 	// without need.
 	unclaimed, _ := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), p.s.visit(reqs, rnd))
@@ -231,8 +231,9 @@ func (p *pass) mayPass(c *class, back int64) bool {
 		return back < c.limit // further reservations can only lower it
 	}
 	c.limitPass, c.limitClaims, c.limit = p.number, len(p.claims), nobody
+	reqs := p.usable(c)
 	fits := func(reserved map[string]units) bool {
-		_, ok := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, reserved), nil)
+		_, ok := lockcore.Match(reqs, p.s.freeBeside(reqs, reserved), nil)
 		return ok
 	}
 	if !fits(nil) {

@@ -16,8 +16,10 @@ type class struct {
 	reqs    []lockcore.Requirement
 	waiters int
 
-	pass  uint64         // the pass in which nothing was left for it
-	units map[string]int // see keys
+	pass       uint64                 // the pass in which nothing was left for it
+	usable     []lockcore.Requirement // as of the pass usablePass; see there
+	usablePass uint64
+	units      map[string]int // see keys
 
 	// In the pass limitPass, when limitClaims units were reserved, whoever is back
 	// before limit could be let past others.

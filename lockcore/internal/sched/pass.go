@@ -74,6 +74,7 @@ type pass struct {
 	claims   []claim          // the same, by waiter
 	passed   bool             // the last one served was let past others
 	look     int64            // the first shadow
+	past     []*lease         // see backfilled
 	looking  bool             // nobody is to be let past others
 }
 
@@ -98,12 +99,13 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	if c.pass == p.number {
 		return p.backfill(w, rnd)
 	}
-	picks, complete := lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, p.reserved), nil)
+	reqs := p.usable(c)
+	picks, complete := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), nil)
 	if !complete {
-		if picks := p.backfill(w, rnd); picks != nil {
-			return picks
+		if past := p.backfill(w, rnd); past != nil {
+			return past
 		}
-		p.noteDelay(w)
+		p.noteDelay(w, count(picks))
 		if p.s.Policy != Greedy {
 			p.reserve(w, picks)
 		}
@@ -117,9 +119,32 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		// Any complete matching will do, so take one in the order of choice. The
 		// first was in the order of the candidates because that is what a blocked
 		// waiter reserves: the same keys in every pass.
-		picks, _ = lockcore.Match(c.reqs, p.s.freeBeside(c.reqs, p.reserved), p.s.visit(c.reqs, rnd))
+		picks, _ = lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), p.s.visit(reqs, rnd))
 	}
 	return picks
+}
+
+// usable is what the class asks for, without the candidates that it can neither
+// get nor reserve now: those that are held exclusively, which in a busy pool are
+// nearly all. What is not usable does not become so within a pass.
+func (p *pass) usable(c *class) []lockcore.Requirement {
+	if c.usablePass == p.number {
+		return c.usable
+	}
+	c.usablePass = p.number
+	if c.usable == nil {
+		c.usable = headings(c.reqs)
+	}
+	for r := range c.reqs {
+		u := &c.usable[r]
+		u.Candidates = u.Candidates[:0]
+		for _, k := range c.reqs[r].Candidates {
+			if h := p.s.keys[k.Key]; h == nil || h.free(u) > 0 || h.joinable() {
+				u.Candidates = append(u.Candidates, k)
+			}
+		}
+	}
+	return c.usable
 }
 
 // freeBeside counts the free units of keys beside what is held and reserved.
@@ -140,8 +165,9 @@ func (s *State) freeBeside(reqs []lockcore.Requirement, reserved map[string]unit
 // Newcomers are kept off only where they could join: a key that is held
 // exclusively comes free by itself, and this waiter looks at it first.
 func (p *pass) reserve(w *waiter, picks [][]string) {
-	if joins := p.joinable(w.class.reqs); joins != nil {
-		picks = p.withDrained(w.class.reqs, picks, joins)
+	reqs := p.usable(w.class)
+	if joins := p.joinable(reqs); joins != nil {
+		picks = p.withDrained(reqs, picks, joins)
 	}
 	for r, keys := range picks {
 		for _, k := range keys {
@@ -221,8 +247,9 @@ func (p *pass) claim(w *waiter, r int, key string) {
 // anyLeft reports whether a later waiter of the class could get or reserve
 // anything.
 func (p *pass) anyLeft(c *class) bool {
-	for r := range c.reqs {
-		req := &c.reqs[r]
+	reqs := p.usable(c)
+	for r := range reqs {
+		req := &reqs[r]
 		for i := range req.Candidates {
 			k := req.Candidates[i].Key
 			if u := p.unitsOf(k); u.free(req) > 0 || u.joinable() {

@@ -39,8 +39,20 @@ func (l *lease) letPast(w *waiter) bool {
 // nothing but those who were let past it. It is called before the waiter
 // reserves anything, at every pass that comes to it: so at the very step that
 // gives back the last of what it had to wait for anyway.
-func (p *pass) noteDelay(w *waiter) {
+//
+// has is how many units it could have now. Looking at all candidates is spared
+// where that and what was taken past it cannot be enough.
+func (p *pass) noteDelay(w *waiter, has int) {
 	if w.delayed != 0 || p.s.backfilled == 0 || p.looking {
+		return
+	}
+	past := 0
+	for _, l := range p.backfilled() {
+		if l.letPast(w) {
+			past += count(l.obtained)
+		}
+	}
+	if past == 0 || has+past < needed(w.class.reqs) {
 		return
 	}
 	reqs := w.class.reqs
@@ -50,6 +62,18 @@ func (p *pass) noteDelay(w *waiter) {
 	}, nil); ok {
 		w.delayed = p.s.now
 	}
+}
+
+// backfilled lists the leases that were let past anybody.
+func (p *pass) backfilled() []*lease {
+	if p.past == nil {
+		for _, l := range p.s.leases {
+			if l.backfilled {
+				p.past = append(p.past, l)
+			}
+		}
+	}
+	return p.past
 }
 
 // unitsBut is how a key is taken if some of the leases are not counted.
@@ -69,4 +93,20 @@ func (s *State) unitsBut(key string, not func(*lease) bool) units {
 // impatient reports whether nobody is let past the waiter any more.
 func (s *State) impatient(w *waiter) bool {
 	return w.delayed != 0 && s.now-w.delayed > max(int64(minPatience), patience*(w.delayed-w.arrived))
+}
+
+func count(picks [][]string) int {
+	n := 0
+	for _, keys := range picks {
+		n += len(keys)
+	}
+	return n
+}
+
+func needed(reqs []lockcore.Requirement) int {
+	n := 0
+	for i := range reqs {
+		n += reqs[i].Units()
+	}
+	return n
 }
