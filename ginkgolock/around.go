@@ -11,7 +11,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 func init() { bridge.ContextOf = contextOf }

@@ -12,8 +12,8 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
 	"github.com/resourcelocker/resourcelocker/rtest"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // Needs decorates a spec, a table entry or a container with requirements, and

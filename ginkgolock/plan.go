@@ -9,7 +9,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // plan is what a spec needs.

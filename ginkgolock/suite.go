@@ -9,8 +9,8 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // A suite lease is taken around the body of BeforeSuite or

@@ -12,8 +12,8 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // specTB acquires for a spec, an Ordered container or the suite. GinkgoT would
