@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // Package ginkgolock acquires on behalf of specs with a TB of its own, that

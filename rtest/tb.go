@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/resourcelocker/resourcelocker/internal/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // TB is the part of [testing.TB] that this package needs: *testing.T,

@@ -1,6 +1,7 @@
 // Package bridge holds what packages rtest and ginkgolock need of each other
 // and users of neither do: rtest must not import Ginkgo, and its own interface
-// should stay small. Each side sets its functions in an init function.
+// should stay small. Each side sets its functions in an init function. Nothing
+// here is for others: it changes without notice.
 package bridge
 
 import (
