@@ -62,7 +62,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
 		}
 	}
-	return ahead(in.ofRun(eventlog.Merge(seqs...))), nil
+	return ahead(progress(cmd.ErrOrStderr(), in.ofRun(eventlog.Merge(seqs...)))), nil
 }
 
 // ofRun leaves out what others wrote meanwhile.
@@ -83,6 +83,9 @@ func (in *input) ofRun(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventl
 // read.
 func (in *input) done(cmd *cobra.Command) error {
 	w := in.reader.Stats.Warning()
+	if in.reader.Stats.Files == 0 && !in.none {
+		w = "there are no event files, which end in " + eventlog.Suffix + ": did the tests run with RTEST_EVENTS, as an absolute path?"
+	}
 	if w == "" {
 		return nil
 	}

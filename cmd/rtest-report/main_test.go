@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -77,10 +80,17 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("RTEST_UPDATE_SCRIPTS") == "1",
 		Setup: func(e *testscript.Env) error {
-			// The CI that runs these tests must not be taken for the one in them.
+			// The locks, and the configuration, of whoever runs these tests are not
+			// those in them. testscript passes nothing on but what it must, so the CI
+			// that runs them is not taken for the one in them either.
 			e.Setenv("HOME", e.Getenv("WORK"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.Getenv("WORK"), "cache"))
-			return nil
+			lab, err := filepath.Abs("testdata/lab")
+			e.Setenv("LAB", lab)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
+				e.Setenv(name, goEnv()[name])
+			}
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
@@ -89,6 +99,15 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// goEnv is where go keeps things, which is below HOME by default.
+var goEnv = sync.OnceValue(func() map[string]string {
+	env := map[string]string{}
+	if out, err := exec.Command("go", "env", "-json").Output(); err == nil {
+		_ = json.Unmarshal(out, &env) // without it, the one script that runs go says so
+	}
+	return env
+})
 
 // exits CODE COMMAND... runs a command and wants that exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
