@@ -30,4 +30,46 @@
 // come and gone, however many arrive after it.
 //
 // Work conservation: what no earlier waiter has a claim on is granted at once.
+//
+// # Backfill
+//
+// Under [lockcore.Backfill] a request may also use what is reserved for waiters
+// before it, if it is expected to give it back before each of them could start
+// anyway: before their shadow time, which follows from the expected ends of those
+// who hold. What is expected is what the request says, else the median of what its
+// test took the last times; of whom nothing is known is never let past a
+// reservation, and nobody is let past one that waits for a holder of whom nothing
+// is known. See backfill.go for the rule and patience.go for the guard.
+//
+// Expectations may be wrong, and requests may lie. The order promise under
+// backfill does not depend on them. For a waiter that came at moment A, let M be
+// the moment at which it is first in line and everything older is gone: all leases
+// that stood at A, and all that went to requests before it in line. Under FIFO it
+// starts at M. Under backfill it starts at the latest at
+//
+//	M + max(1 minute, 3 (M - A)) + H
+//
+// where H is the longest that anybody holds who was let past it. So nobody waits
+// longer than four times what he would have to wait without backfill from there
+// on, and one hold; and since M comes for everybody by induction along the line,
+// nobody starves.
+//
+// Why: a lease that stands at M and is not older went to somebody behind the
+// waiter in line, and so was either let past it, or took keys that the waiter did
+// not reserve. The latter are in nobody's way: the waiter reserves as many free
+// keys as it can use, and a largest set of free keys that fits can be completed to
+// a set that satisfies the whole request by keys that were not free then (sets of
+// keys that can be matched have the exchange property of a matroid), so there are
+// always enough keys among those it had reserved, those let past it, and those of
+// older leases. Hence at M at the latest, the waiter would be served if those let
+// past it were not there. The pass at that step comes to it first, sees that, and
+// notes the moment D <= M as the one from which it is delayed. At D + max(1 minute,
+// 3 (D - A)) its patience ends, and from then on nobody takes what it reserves. Each
+// key that comes back stays reserved for it, and after another H the last of those
+// that were let past it is gone.
+//
+// What a waiter has to wait anyway includes the delays of those before it, so an
+// endless stream of liars can stretch the waits along a line of n by more than a
+// sum. To count every delay of anybody in line against the patience of all was
+// rejected: see patience.go.
 package sched

@@ -1,0 +1,80 @@
+package simulate
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+func of(n int, keys ...string) []lockcore.Requirement {
+	r := lockcore.Requirement{Need: n}
+	for _, k := range keys {
+		r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+	}
+	return []lockcore.Requirement{r}
+}
+
+func TestRunIsDeterministic(t *testing.T) {
+	jobs := Racks(5, 500, 1.2, 1)
+	a, err := Run(jobs, lockcore.Backfill, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Run(jobs, lockcore.Backfill, 7)
+	if err != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("the same jobs and the same seed gave two outcomes: %v", err)
+	}
+	if c, _ := Run(jobs, lockcore.Backfill, 8); reflect.DeepEqual(a, c) {
+		t.Error("another seed chose the same boards 500 times")
+	}
+}
+
+// TestNobodySharesABoard looks at the outcome alone: no key is held by two jobs at
+// once, and every job has what it asked for.
+func TestNobodySharesABoard(t *testing.T) {
+	for _, p := range []lockcore.Policy{lockcore.FIFO, Greedy, lockcore.Backfill} {
+		jobs := Tests(5, 1000, 1.2, 3)
+		out, err := Run(jobs, p, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		type span struct{ from, to time.Duration }
+		held := make(map[string][]span)
+		for i, o := range out {
+			if len(o.Keys) != jobs[i].Requirements[0].Need {
+				t.Fatalf("%s: job %d has %q for a need of %d", p, i, o.Keys, jobs[i].Requirements[0].Need)
+			}
+			s := span{o.Arrived + o.Waited, o.End(jobs[i])}
+			for _, k := range o.Keys {
+				for _, other := range held[k] {
+					if s.from < other.to && other.from < s.to {
+						t.Fatalf("%s: %s is held from %s to %s and from %s to %s", p, k, s.from, s.to, other.from, other.to)
+					}
+				}
+				held[k] = append(held[k], s)
+			}
+		}
+	}
+}
+
+func TestImpossibleJobsAreErrors(t *testing.T) {
+	if _, err := Run([]Job{{Requirements: of(3, "a", "b")}}, lockcore.FIFO, 1); !errors.Is(err, lockcore.ErrUnsatisfiable) {
+		t.Errorf("3 of 2: want ErrUnsatisfiable, got %v", err)
+	}
+	if _, err := Run([]Job{{Requirements: of(1, "a"), After: 1}}, lockcore.FIFO, 1); err == nil {
+		t.Error("a job that comes after itself is no error")
+	}
+}
+
+func TestJobsThatComeAfterOthers(t *testing.T) {
+	out, err := Run([]Job{
+		{At: time.Second, Hold: 10 * time.Second, Requirements: of(1, "a")},
+		{At: time.Second, Hold: time.Second, Requirements: of(1, "a"), After: 1},
+	}, lockcore.FIFO, 1)
+	if err != nil || out[1].Arrived != 12*time.Second {
+		t.Errorf("a second after a job that ends at 11s is %v, %v", out, err)
+	}
+}

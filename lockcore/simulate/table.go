@@ -1,0 +1,238 @@
+package simulate
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A Scheduling is a policy together with what it is told about the length of
+// jobs.
+type Scheduling struct {
+	Name   string
+	Policy lockcore.Policy
+	// Prepare, if set, changes the jobs before the run: what they say they expect,
+	// or whether anything can be learned of them. It gets a copy.
+	Prepare func([]Job)
+}
+
+// Schedulings lists what the tables compare: first come first served, whoever
+// fits takes, and backfill with expectations that are learned, known exactly, or
+// the mean of all.
+func Schedulings() []Scheduling {
+	return []Scheduling{
+		{"fifo", lockcore.FIFO, nil},
+		{"greedy", Greedy, nil},
+		{"backfill, learned", lockcore.Backfill, nil},
+		{"backfill, known", lockcore.Backfill, func(jobs []Job) {
+			for i := range jobs {
+				jobs[i].Expect = jobs[i].Hold
+			}
+		}},
+		{"backfill, constant", lockcore.Backfill, func(jobs []Job) {
+			mean := meanHold(jobs)
+			for i := range jobs {
+				jobs[i].Expect = mean
+			}
+		}},
+	}
+}
+
+// meanHold is the mean of the holds.
+func meanHold(jobs []Job) time.Duration {
+	var sum time.Duration
+	for i := range jobs {
+		sum += jobs[i].Hold
+	}
+	return sum / time.Duration(max(len(jobs), 1))
+}
+
+// Simulate runs the jobs under the scheduling.
+func (s Scheduling) Simulate(jobs []Job, seed uint64) (Summary, error) {
+	jobs = slices.Clone(jobs)
+	if s.Prepare != nil {
+		s.Prepare(jobs)
+	}
+	out, err := Run(jobs, s.Policy, seed)
+	if err != nil {
+		return Summary{}, err
+	}
+	return Summarize(jobs, out), nil
+}
+
+// A Summary says how long jobs waited.
+type Summary struct {
+	All, Small, Big Waits // Small wants one unit, Big at least half of its candidates
+	Makespan        time.Duration
+	Backfilled      int // jobs
+}
+
+// Waits are the figures of a number of jobs.
+type Waits struct {
+	Jobs                int
+	Mean, P50, P95, Max time.Duration
+}
+
+// Summarize makes a summary of a run.
+func Summarize(jobs []Job, out []Outcome) Summary {
+	var s Summary
+	var all, small, big []time.Duration
+	for i, j := range jobs {
+		units, cands := 0, 0
+		for r := range j.Requirements {
+			units += j.Requirements[r].Units()
+			cands += len(j.Requirements[r].Candidates)
+		}
+		all = append(all, out[i].Waited)
+		if units == 1 {
+			small = append(small, out[i].Waited)
+		}
+		if 2*units >= cands {
+			big = append(big, out[i].Waited)
+		}
+		if out[i].Backfilled {
+			s.Backfilled++
+		}
+		s.Makespan = max(s.Makespan, out[i].End(j))
+	}
+	s.All, s.Small, s.Big = waits(all), waits(small), waits(big)
+	return s
+}
+
+func waits(d []time.Duration) Waits {
+	if len(d) == 0 {
+		return Waits{}
+	}
+	slices.Sort(d)
+	var sum time.Duration
+	for _, w := range d {
+		sum += w
+	}
+	rank := func(percent int) time.Duration { return d[(len(d)*percent+99)/100-1] }
+	return Waits{Jobs: len(d), Mean: sum / time.Duration(len(d)), P50: rank(50), P95: rank(95), Max: d[len(d)-1]}
+}
+
+// Options say what [Table] shows. The zero value means five seeds of 4,000 jobs
+// on pools of 5 and 20 at loads of 0.7, 0.9 and 1.2.
+type Options struct {
+	Workloads []string // names; all if empty
+	Pools     []int
+	Loads     []float64
+	Seeds     int
+	Jobs      int
+}
+
+// fill sets what was left at zero.
+func (o *Options) fill() error {
+	known := Workloads()
+	if len(o.Workloads) == 0 {
+		for _, w := range known {
+			o.Workloads = append(o.Workloads, w.Name)
+		}
+	}
+	for _, n := range o.Workloads {
+		if !slices.ContainsFunc(known, func(w Workload) bool { return w.Name == n }) {
+			var names []string
+			for _, w := range known {
+				names = append(names, w.Name)
+			}
+			return fmt.Errorf("simulate: no workload is called %q: choose from %q", n, names)
+		}
+	}
+	if len(o.Pools) == 0 {
+		o.Pools = []int{5, 20}
+	}
+	if len(o.Loads) == 0 {
+		o.Loads = []float64{0.7, 0.9, 1.2}
+	}
+	o.Seeds, o.Jobs = cmp.Or(o.Seeds, 5), cmp.Or(o.Jobs, 4000)
+	return nil
+}
+
+// A Row is a line of the table: a scheduling on a workload, over all seeds.
+type Row struct {
+	Workload   string
+	Pool       int
+	Load       float64
+	Scheduling string
+	Runs       []Summary // one a seed
+}
+
+// Rows runs what the options say. The rows of one workload, pool and load stand
+// together, in the order of [Schedulings].
+func Rows(o Options) ([]Row, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for _, w := range Workloads() {
+		if !slices.Contains(o.Workloads, w.Name) {
+			continue
+		}
+		for _, n := range o.Pools {
+			for _, load := range o.Loads {
+				for _, sch := range Schedulings() {
+					row := Row{Workload: w.Name, Pool: n, Load: load, Scheduling: sch.Name}
+					for seed := range o.Seeds {
+						sum, err := sch.Simulate(w.Jobs(n, o.Jobs, load, uint64(seed+1)), uint64(seed+1))
+						if err != nil {
+							return nil, err
+						}
+						row.Runs = append(row.Runs, sum)
+					}
+					rows = append(rows, row)
+				}
+			}
+		}
+	}
+	return rows, nil
+}
+
+// Mean is the mean of a figure over the runs.
+func (r *Row) Mean(figure func(*Summary) time.Duration) time.Duration {
+	var sum time.Duration
+	for i := range r.Runs {
+		sum += figure(&r.Runs[i])
+	}
+	return sum / time.Duration(len(r.Runs))
+}
+
+// Table runs what the options say and writes one line for each scheduling: waits
+// in seconds, each the mean over the seeds; small requests want one unit, big
+// ones at least half of the pool; makespan is when the last job was done.
+func Table(w io.Writer, o Options) error {
+	rows, err := Rows(o)
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "workload\tpool\tload\tscheduling\tmean\tP50\tP95\tmax\tsmall mean\tmax\tbig mean\tmax\tmakespan\tbackfilled")
+	for i := range rows {
+		r := &rows[i]
+		fmt.Fprintf(tw, "%s\t%d\t%.1f\t%s", r.Workload, r.Pool, r.Load, r.Scheduling)
+		for _, figure := range []func(*Summary) time.Duration{
+			func(s *Summary) time.Duration { return s.All.Mean },
+			func(s *Summary) time.Duration { return s.All.P50 },
+			func(s *Summary) time.Duration { return s.All.P95 },
+			func(s *Summary) time.Duration { return s.All.Max },
+			func(s *Summary) time.Duration { return s.Small.Mean },
+			func(s *Summary) time.Duration { return s.Small.Max },
+			func(s *Summary) time.Duration { return s.Big.Mean },
+			func(s *Summary) time.Duration { return s.Big.Max },
+			func(s *Summary) time.Duration { return s.Makespan },
+		} {
+			fmt.Fprintf(tw, "\t%.0f", r.Mean(figure).Seconds())
+		}
+		backfilled := 0
+		for _, s := range r.Runs {
+			backfilled += s.Backfilled
+		}
+		fmt.Fprintf(tw, "\t%d\n", backfilled/len(r.Runs))
+	}
+	return tw.Flush()
+}
