@@ -22,5 +22,5 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// mem: (namespace example)
-	// storeurl: mem: does not know the parameter "wait"; it knows lock_delay, namespace
+	// storeurl: mem: does not know the parameter "wait"; it knows lock_delay, namespace, policy
 }

@@ -242,6 +242,15 @@ func (p *params) duration(name string) time.Duration {
 	return d
 }
 
+// policy reads who may be served before somebody who came earlier.
+func (p *params) policy() (policy lockcore.Policy) {
+	p.known = append(p.known, "policy")
+	if err := policy.UnmarshalText([]byte(p.q.Get("policy"))); err != nil && p.err == nil {
+		p.err = fmt.Errorf("storeurl: %w", err)
+	}
+	return policy
+}
+
 // done reports the first bad value, or the first parameter that nobody read.
 func (p *params) done() error {
 	if p.err != nil {
@@ -264,7 +273,7 @@ func (p *params) done() error {
 
 func openMem(_ context.Context, a *address) (lockcore.Store, error) {
 	p := params{scheme: a.scheme, q: a.query}
-	opts := memstore.Options{LockDelay: p.duration("lock_delay")}
+	opts := memstore.Options{LockDelay: p.duration("lock_delay"), Policy: p.policy()}
 	if err := p.done(); err != nil {
 		return nil, err
 	}
@@ -276,7 +285,7 @@ func openMem(_ context.Context, a *address) (lockcore.Store, error) {
 
 func openFile(ctx context.Context, a *address) (lockcore.Store, error) {
 	p := params{scheme: a.scheme, q: a.query}
-	opts := filestore.Options{Namespace: a.namespace, LockDelay: p.duration("lock_delay")}
+	opts := filestore.Options{Namespace: a.namespace, LockDelay: p.duration("lock_delay"), Policy: p.policy()}
 	if err := p.done(); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/assert"
@@ -22,9 +23,10 @@ func TestErrorsNameTheMistakeAndTheMend(t *testing.T) {
 		"file:locks":                   "storeurl: file:locks is relative, and every package of go test runs in its own directory: use an absolute path, as in file:///tmp/locks",
 		"file://tmp/locks":             "storeurl: file://tmp… names a host; a directory of this machine has three slashes: file:///tmp/locks",
 		"mem:one":                      "storeurl: mem: takes no name; use ?namespace=NAME to keep pools apart",
-		"mem:?lock_dely=1s":            `storeurl: mem: does not know the parameter "lock_dely"; it knows lock_delay, namespace`,
+		"mem:?lock_dely=1s":            `storeurl: mem: does not know the parameter "lock_dely"; it knows lock_delay, namespace, policy`,
 		"file:?lock_delay=30":          `storeurl: the parameter lock_delay is "30"; it takes a duration such as 30s`,
 		"file:?lock_delay=-1s":         `storeurl: the parameter lock_delay is "-1s"; it takes a duration such as 30s`,
+		"mem:?policy=lifo":             `storeurl: policy "lifo" is unknown: use backfill or fifo`,
 		"mem:?namespace=":              `storeurl: the parameter namespace takes one value that is not empty, not [""]`,
 		"mem:?namespace=a&namespace=b": `storeurl: the parameter namespace takes one value that is not empty, not ["a" "b"]`,
 		"mem:?%zz":                     "storeurl: the part after ? of the mem: URL cannot be read: a % is not followed by two hexadecimal digits: write it as %25",
@@ -128,6 +130,17 @@ func TestServers(t *testing.T) {
 			assert.NoError(t, err, "the namespaces differ")
 		})
 	}
+}
+
+func TestPolicy(t *testing.T) {
+	raw := "file://" + filepath.ToSlash(t.TempDir()) + "?policy="
+	s, err := Open(t.Context(), raw+"fifo")
+	require.NoError(t, err)
+	defer s.Close()
+	_, err = s.Ask(t.Context(), &lockcore.Ticket{ID: "holder", TTL: time.Hour}, nil)
+	require.NoError(t, err)
+	_, err = Open(t.Context(), raw+"backfill")
+	assert.ErrorContains(t, err, "it is in use under policy=fifo, this client was opened for policy=backfill")
 }
 
 // FuzzOpen looks for URLs that crash the parser or that give a password away.
