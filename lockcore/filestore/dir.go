@@ -70,6 +70,7 @@ func (l *location) prepare() error {
 	case !st.IsDir():
 		return fmt.Errorf("file: %s is not a directory", l.dir)
 	}
+	// Asked on every occasion, since what is mounted there may change.
 	if name := l.network(l.dir); name != "" {
 		return fmt.Errorf("file: %s is on a network file system (%s), whose locks and clocks cannot be relied on: choose a directory on a local disk (mkdir -m 700 /tmp/rtest, then file:///tmp/rtest), or share a Redis server instead (redis://host:6379)", l.dir, name)
 	}
@@ -103,6 +104,7 @@ func (l *location) mkdir(d string) error {
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
+	// Only who has made it may do this, and nobody else needs to.
 	if err == nil && l.dirPerm != 0o700 {
 		err = os.Chmod(d, l.dirPerm)
 	}
@@ -118,7 +120,8 @@ func (l *location) share(f file) error {
 	return f.chmod(l.filePerm)
 }
 
-// explain adds the mend to an error of the file system.
+// explain adds the mend to an error of the file system, which says by itself
+// what was tried and with which file. errors.Is still finds the cause.
 func (l *location) explain(err error) error {
 	mend := ""
 	switch {

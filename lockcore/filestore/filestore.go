@@ -104,8 +104,11 @@ func (s *Store) String() string { return s.name }
 
 // Ask implements [lockcore.Store].
 //
-// A request that has to wait looks once whether those in its way still live;
-// later that is the work of the watch.
+// A request that is not served at once looks whether those in its way still
+// live. It does so outside the step, because a test costs two microseconds for
+// each process and the others wait meanwhile, and only the first time, because
+// later that is the work of the watch. Looking before the request instead would
+// charge everybody, and nearly always find that all live.
 func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (ans lockcore.Answer, err error) {
 	if err := ctx.Err(); err != nil {
 		return ans, err
@@ -130,6 +133,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	}
 	err = s.step(ctx, ask)
 	if err == nil && ans.Grant == nil {
+		// The ticket is in line already, so nobody gets past it in between.
 		if dead := s.deadOf(procs); len(dead) > 0 {
 			err = s.step(ctx, func(st *sched.State, now int64) {
 				s.reap(st, now, dead)
@@ -143,6 +147,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	case ans.Grant != nil:
 		s.line.leave(t.ID)
 	case t.Wait:
+		// Only now: a process that gets what it asks for never starts it.
 		s.startWatch()
 	}
 	return ans, nil
@@ -162,7 +167,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 		return nil, err
 	}
 	for _, g := range grants {
-		s.line.leave(g.Ticket.ID)
+		s.line.leave(g.Ticket.ID) // a renewal confirms, too
 	}
 	return errs, nil
 }
@@ -180,13 +185,16 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	return err
 }
 
-// Withdraw implements [lockcore.Store].
+// Withdraw implements [lockcore.Store]. The wake-up is forgotten even when the
+// state cannot be written: the caller waits no more.
 func (s *Store) Withdraw(ctx context.Context, id string) error {
 	s.line.leave(id)
 	return s.step(ctx, func(st *sched.State, now int64) { st.Withdraw(now, id, rand.IntN) })
 }
 
-// Snapshot implements [lockcore.Store]. Dead processes are not in it.
+// Snapshot implements [lockcore.Store]. Dead processes are not in it. It writes
+// the state although it only looks: what has expired, it has to take away and
+// hand on like every step.
 func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error) {
 	var procs []string
 	err = s.step(ctx, func(st *sched.State, now int64) {
@@ -216,7 +224,7 @@ func (s *Store) Free(ctx context.Context, key, why string) (freed []lockcore.Hol
 var errClosed = errors.New("the store is closed")
 
 // Close implements [lockcore.Store]. Leases stay until their TTL ends; nothing
-// else does.
+// else does: no goroutine, no descriptor, and no file unless there are leases.
 func (s *Store) Close() error {
 	s.line.close()
 	s.end() // what waits for its turn gives up
@@ -234,7 +242,9 @@ func (s *Store) Close() error {
 	return nil // whatever could not be tidied up, the next to open the directory does
 }
 
-// named reports whether the state still names this process, or may do so.
+// named reports whether the state still names this process, or may do so. It
+// opens what is there and makes nothing: when the directory was deleted, by a
+// test that cleans up say, closing must not bring it back.
 func (s *Store) named() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
@@ -244,7 +254,7 @@ func (s *Store) named() bool {
 	}
 	defer f.close()
 	if s.lock(ctx, f) != nil {
-		return true
+		return true // the careful guess: then the leases end with their TTL, not before
 	}
 	defer f.unlock()
 	s.saveHistory()
@@ -263,7 +273,8 @@ func (s *Store) reap(st *sched.State, now int64, dead []string) {
 	s.reaped = append(s.reaped, dead...)
 }
 
-// deadOf picks the dead among processes. It needs no lock.
+// deadOf picks the dead among processes. It needs no lock: who is dead remains
+// so, and who dies a moment later is found by the next look.
 func (s *Store) deadOf(procs []string) []string {
 	return slices.DeleteFunc(procs, func(id string) bool { return id == s.id || !s.loc.dead(id) })
 }

@@ -41,6 +41,7 @@ func (s *Store) saveHistory() {
 	s.history.news = false
 	b := s.history.known.Append(nil)
 	b = binary.LittleEndian.AppendUint32(b, checksum(b))
+	// Replaced and not overwritten: a kill in between must not cost all of it.
 	temp := s.loc.history() + ".new"
 	f, err := openFile(temp, forCreation, s.loc.filePerm)
 	if err != nil {

@@ -8,7 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockHolder says who has locked the file, for a message.
+// lockHolder says who has locked the file, for a message. flock(2) itself does
+// not tell, but the kernel lists all locks; in a container it may hide those of
+// others.
 func lockHolder(f file) string {
 	var st unix.Stat_t
 	text, err := os.ReadFile("/proc/locks")

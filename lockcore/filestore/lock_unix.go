@@ -37,6 +37,8 @@ func openFile(path string, mode openMode, perm fs.FileMode) (file, error) {
 	return file{fd, path}, nil
 }
 
+// uninterrupted repeats a call that a signal broke off. Go asks the kernel to do
+// so by itself, but not every file system obeys.
 func uninterrupted(f func() error) error {
 	for {
 		if err := f(); err != unix.EINTR {
@@ -45,6 +47,8 @@ func uninterrupted(f func() error) error {
 	}
 }
 
+// close has no error that matters: what was written is written, and a lock is
+// dropped explicitly.
 func (f file) close() { _ = unix.Close(f.fd) }
 
 // tryLock takes the lock if that is possible at once. flock(2) is used and not
@@ -85,6 +89,8 @@ func (f file) readAt(b []byte, at int64) (n int, err error) {
 	return n, nil
 }
 
+// writeAt writes all of b. Part of it may stay behind after an error; what that
+// means is the business of those who know what is written.
 func (f file) writeAt(b []byte, at int64) error {
 	for len(b) > 0 {
 		var n int

@@ -29,12 +29,15 @@ func openFile(path string, mode openMode, perm fs.FileMode) (file, error) {
 	return file{f, path}, err
 }
 
+// close drops the lock too, but at a time of the system's choosing, so unlock is
+// called before.
 func (f file) close() { _ = f.f.Close() }
 
 // lockRegion is the byte that is locked. Locks bind readers and writers on
 // Windows, so it lies far beyond what is ever read or written.
 func lockRegion() *windows.Overlapped { return &windows.Overlapped{OffsetHigh: 0x7fff0000} }
 
+// tryLock takes the lock if that is possible at once.
 func (f file) tryLock(exclusive bool) (bool, error) {
 	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if exclusive {

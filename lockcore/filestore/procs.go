@@ -26,7 +26,7 @@ func newProcID() string { return fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLow
 // register makes the file by which others see this store live.
 func (s *Store) register() error {
 	if s.alive != nil {
-		s.alive.close() // of a state that was deleted since
+		s.alive.close() // its file was deleted together with the state
 		s.alive = nil
 	}
 	f, err := openFile(filepath.Join(s.loc.procs(), s.id), forCreation, s.loc.filePerm)
@@ -83,7 +83,8 @@ func (s *Store) remove(id string) {
 }
 
 // sweep removes the files of processes that died without being named in the
-// state.
+// state: nobody tests those. Each process does it once, at its start, so that
+// the directory cannot fill up.
 func (s *Store) sweep(named []string) {
 	for _, id := range s.loc.registered() {
 		if id != s.id && !slices.Contains(named, id) && s.loc.unlocked(id) {
@@ -104,7 +105,8 @@ func (l *location) registered() []string {
 	return slices.Compact(ids)
 }
 
-// unlocked reports whether the process is gone, in whatever way.
+// unlocked reports whether the process is gone, in whatever way: unlike dead, a
+// store that was closed and has left leases counts.
 func (l *location) unlocked(id string) bool {
 	f, err := openFile(filepath.Join(l.procs(), id), forTest, 0)
 	if err != nil {

@@ -29,7 +29,8 @@ var remoteMagic = map[uint32]string{
 }
 
 // networkFS names the file system of dir if it is known to be shared between
-// machines, and is empty otherwise.
+// machines, and is empty otherwise. What cannot be found out counts as local: a
+// refusal that cannot be explained helps nobody.
 func networkFS(dir string) string {
 	var st unix.Statfs_t
 	if unix.Statfs(dir, &st) != nil {

@@ -16,10 +16,16 @@ import (
 
 // step changes the state: alone in the process and on the machine, from the
 // newest state to one that is on disk. If it fails, nothing has changed, what f
-// did included. Those whom it granted something are told afterwards.
+// did included.
+//
+// Those whom it granted something are told afterwards, without the lock, which
+// they will want at once. If this process dies in between, the look of another
+// one tells them (see watch.go); telling them first would need no second way,
+// but would wake them to wait for the lock.
 func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) error {
 	var granted []sched.Granted
 	err := s.inTurn(ctx, func(file file) error {
+		// The clock is read under the lock, so that times rise with generations.
 		ticks := ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
 		s.reaped = s.reaped[:0]
@@ -29,7 +35,7 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 			return err
 		}
 		for _, id := range s.reaped {
-			s.remove(id)
+			s.remove(id) // not before it is on disk that nothing is theirs any more
 		}
 		if time.Since(s.history.saved) > historyEvery {
 			s.saveHistory()
@@ -67,6 +73,10 @@ func (s *Store) inTurn(ctx context.Context, f func(file) error) error {
 
 // section opens and locks the state file, reads it, and runs f. After an error
 // the state is read anew at the next step, since f may have changed it.
+//
+// The file is opened anew each time. A descriptor that is kept would save a
+// fifth of a step, but would go on working on a file that was deleted, beside
+// others who work on its successor.
 func (s *Store) section(ctx context.Context, f func(file) error) error {
 	file, err := s.open()
 	if err != nil {
@@ -80,7 +90,7 @@ func (s *Store) section(ctx context.Context, f func(file) error) error {
 	if err = s.load(file); err == nil {
 		err = f(file)
 	}
-	var d *damage
+	var d *damage // names the file and the mend by itself
 	switch {
 	case err == nil:
 		return nil
@@ -149,11 +159,13 @@ func (s *Store) load(f file) error {
 		return err
 	}
 	if !s.state.Agree(s.policy) {
-		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s.name, s.state.Policy, s.policy)
+		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s.loc.state(), s.state.Policy, s.policy)
 	}
 	if s.instance == s.head.instance {
 		return nil
 	}
+	// This is the first step, or somebody has deleted the state since the last one,
+	// and with it perhaps our pipe and the file by which the others see us live.
 	s.hush()
 	if err := s.register(); err != nil {
 		return err
@@ -170,7 +182,7 @@ func (s *Store) read(f file) error {
 	if err != nil {
 		return err
 	}
-	clear(s.front[n:])
+	clear(s.front[n:]) // a file that is too short reads as one that was never written
 	front := parseFront(s.front[:])
 	if len(front.headers) == 0 {
 		if front.err != nil {
@@ -185,6 +197,7 @@ func (s *Store) read(f file) error {
 	if front.err != nil && (front.headers[0].boot == s.boot || errors.As(front.err, &other)) {
 		return s.damaged(front.err)
 	}
+	// The usual case in a process that is alone: it wrote the state itself.
 	if h := &front.headers[0]; s.state != nil && h.gen == s.head.gen && h.instance == s.head.instance {
 		return nil
 	}
@@ -245,6 +258,7 @@ func (s *Store) begin(f file, last header) error {
 	if _, err := rand.Read(s.head.instance[:]); err != nil {
 		return err
 	}
+	// Real zeros and no hole, so that the room is there on a full disk.
 	if size, err := f.size(); err == nil && size < reservedSize {
 		if err := f.writeAt(make([]byte, reservedSize-size), size); err != nil {
 			return err
@@ -255,7 +269,9 @@ func (s *Store) begin(f file, last header) error {
 }
 
 // settle gives what was granted to a dead process to the next in line, and
-// returns who is to be told.
+// returns who is to be told. It is part of the step: a grant to a dead process,
+// once written, would cost the next in line the time until somebody looks. Only
+// those who were granted something are tested, which is nobody in most steps.
 func (s *Store) settle(now int64) (granted []sched.Granted) {
 	for {
 		some := s.state.TakeGranted()
@@ -287,8 +303,8 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 	slot, state := 1-s.slot, s.buf[headerSize:]
 	p := room(slot, place{s.head.at, s.head.size}, int64(len(state)))
 	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot}
-	h.append(s.buf[:0])
-	last := s.buf // what makes the state valid
+	h.append(s.buf[:0]) // over the blank, in place
+	last := s.buf // the write that makes the state valid
 	if !p.small() {
 		if err := f.writeAt(state, p.at); err != nil {
 			return err

@@ -59,6 +59,9 @@ func call(l *location, id string, wakeUps []byte) {
 	}
 }
 
+// listenUDP opens a port on the loopback interface and writes down its number.
+// Anybody on the machine may send to it: a wake-up that nobody meant costs the
+// waiter one question.
 func listenUDP(path string, l *location) (ear, error) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -80,6 +83,8 @@ func listenUDP(path string, l *location) (ear, error) {
 	return c, nil
 }
 
+// callUDP has no socket of its own to send from: it is used where pipes are
+// missing, and opening one costs less than a wake-up.
 func callUDP(path string, wakeUps []byte) {
 	text, err := os.ReadFile(path)
 	if err != nil {

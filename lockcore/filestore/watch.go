@@ -53,7 +53,7 @@ func (l *line) wake(hash uint64) {
 	w := l.waiting[hash]
 	l.mu.Unlock()
 	if w != nil && w.wake != nil {
-		w.wake(nil)
+		w.wake(nil) // outside the lock: it is somebody else's code
 	}
 }
 
@@ -65,7 +65,8 @@ func (l *line) close() {
 }
 
 // idle forgets who does not ask any more, and reports whether nobody is left:
-// then the watch ends.
+// then the watch ends. Both happen under one lock, so that a waiter that joins
+// at this moment starts another watch.
 func (l *line) idle(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,7 +81,9 @@ func (l *line) idle(now time.Time) bool {
 	return len(l.waiting) == 0
 }
 
-// listen opens the ear of the process, once.
+// listen opens the ear of the process, once, when somebody waits for the first
+// time. The goroutine sleeps in the poller; it stays until Close, since a process
+// that has waited once is likely to wait again.
 func (s *Store) listen() {
 	if s.ear != nil {
 		return
@@ -112,7 +115,8 @@ func (s *Store) hush() {
 	}
 }
 
-// tell wakes who was granted something.
+// tell wakes who was granted something: those of this process directly, those of
+// each other one with one call.
 func (s *Store) tell(granted []sched.Granted) {
 	for len(granted) > 0 {
 		proc := granted[0].Proc
@@ -143,7 +147,10 @@ const (
 	pulseFresh = 40 * time.Millisecond
 )
 
-// startWatch looks after the waiters of this process while there are any.
+// startWatch looks after the waiters of this process while there are any. A
+// blocking lock on the file of each holder would tell of a death at once, but
+// cannot be given up, and takes a thread for each; looking every so often costs
+// a few microseconds, and only while somebody waits.
 func (s *Store) startWatch() {
 	s.line.mu.Lock()
 	defer s.line.mu.Unlock()
