@@ -304,7 +304,7 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 	p := room(slot, place{s.head.at, s.head.size}, int64(len(state)))
 	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot}
 	h.append(s.buf[:0]) // over the blank, in place
-	last := s.buf // the write that makes the state valid
+	last := s.buf       // the write that makes the state valid
 	if !p.small() {
 		if err := f.writeAt(state, p.at); err != nil {
 			return err
