@@ -87,7 +87,12 @@ func newLab(t *testing.T) *lab {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{url: "file://" + filepath.ToSlash(dir), events: filepath.Join(t.TempDir(), "events")}
+	return newLabAt(t, "file://"+filepath.ToSlash(dir))
+}
+
+func newLabAt(t *testing.T, url string) *lab {
+	t.Helper()
+	l := &lab{url: url, events: filepath.Join(t.TempDir(), "events")}
 	store, err := storeurl.Open(context.Background(), l.url)
 	if err != nil {
 		t.Fatal(err)

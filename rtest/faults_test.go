@@ -179,6 +179,13 @@ func TestMistakesInTheStoreURL(t *testing.T) {
 	t.Setenv("RTEST_URL", "file:///proc/nowhere")
 	f := fake("TestDown", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a")) })
 	mustContain(t, f.skipped, "rtest: RTEST_URL: ", "/proc/nowhere", "RTEST_ON_ERROR")
+
+	t.Setenv("RTEST_URL", "redis://:hush@127.0.0.1:1")
+	f = fake("TestDown", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a")) })
+	mustContain(t, f.skipped, "rtest: ", "127.0.0.1:1", "connection refused", "RTEST_ON_ERROR")
+	if strings.Contains(f.skipped, "hush") {
+		t.Errorf("a password is shown: %s", f.skipped)
+	}
 }
 
 func TestNamespacesAreApart(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
 func signalled(c *child) (syscall.Signal, bool) {
@@ -97,5 +99,24 @@ func TestOrphan(t *testing.T) {
 	mustContain(t, out, "LOST", "rtest: lost board-1, acquired at scenarios_test.go:", "the process that started this test binary has ended")
 	if got := l.left(t); got != "" {
 		t.Errorf("left behind: %s", got)
+	}
+}
+
+// On a server nobody sees the process die, so what the handler does is all that
+// frees the resources before the lease runs out.
+func TestSignalsGiveBackToAServer(t *testing.T) {
+	t.Parallel()
+	binary(t, "scenarios")
+	server := redistest.Start(t)
+	l := newLabAt(t, "redis://"+server.Addr)
+	c := l.scenario(t, "TestHangTwice", "-test.parallel=2")
+	c.await("HOLDING [board-1]")
+	for !strings.Contains(l.left(t), "waits") {
+		yield()
+	}
+	c.cmd.Process.Signal(syscall.SIGTERM)
+	_, out := c.end()
+	if got := l.left(t); got != "" && got != "board-1 kept" { // for 50 ms
+		t.Errorf("left behind: %s\n%s", got, out)
 	}
 }
