@@ -2,7 +2,11 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"math"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +75,44 @@ func TestGarbageIsNoError(t *testing.T) {
 		}
 		var b bytes.Buffer
 		if err := rep.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzFoldLines(f *testing.F) {
+	for _, name := range []string{"bigger", "hearsay", "kept", "ends"} {
+		text, err := os.ReadFile("testdata/schedules/" + name + ".txt")
+		if err != nil {
+			f.Fatal(err)
+		}
+		schedule, _, _ := strings.Cut(string(text), "\n---\n")
+		var b bytes.Buffer
+		for _, e := range parseSchedule(f, schedule) {
+			line, err := json.Marshal(e)
+			if err != nil {
+				f.Fatal(err)
+			}
+			b.Write(append(line, '\n'))
+		}
+		f.Add(b.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		var reader eventlog.Reader
+		r, err := Fold(reader.Decode("fuzz", bytes.NewReader(log)), Options{OnRequest: func(r *Request) {
+			var sum time.Duration
+			for _, s := range r.Blame {
+				sum += s.Time.Duration()
+			}
+			if sum != r.Waited {
+				t.Errorf("waited %v, blame sums to %v", r.Waited, sum)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := errors.Join(r.WriteText(&b, View{Top: -1}), r.WriteMarkdown(&b, View{Top: -1}), r.WriteJSON(&b)); err != nil {
 			t.Fatal(err)
 		}
 	})

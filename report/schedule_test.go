@@ -132,7 +132,7 @@ func sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
 	}
 }
 
-func parseSchedule(t *testing.T, text string) []eventlog.Event {
+func parseSchedule(t testing.TB, text string) []eventlog.Event {
 	t.Helper()
 	var events []eventlog.Event
 	n := map[string]int{}
@@ -164,7 +164,7 @@ func parseSchedule(t *testing.T, text string) []eventlog.Event {
 	return events
 }
 
-func parseVerb(t *testing.T, e *eventlog.Event, verb string, args []string) {
+func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 	t.Helper()
 	duration := func(s string) time.Duration {
 		d, err := time.ParseDuration(s)

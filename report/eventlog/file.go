@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ const Suffix = ".jsonl"
 // fileSink appends to one file, with one write call a line: a reader, and a
 // crash, then see whole lines.
 type fileSink struct {
-	f    *os.File
+	f    io.WriteCloser
 	torn bool // the last write left half a line
 }
 

@@ -1,7 +1,9 @@
 package eventlog
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"path/filepath"
@@ -200,6 +202,69 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 	}
 	if got == nil || !strings.Contains(got.Error(), missing) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// endless yields the same byte for ever.
+type endless byte
+
+func (e endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(e)
+	}
+	return len(b), nil
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	l := lines{r: bufio.NewReader(io.MultiReader(io.LimitReader(endless('x'), 5*lineMax), strings.NewReader("\nnext\n"))), max: -1}
+	if _, _, long, err := l.next(); !long || err != nil {
+		t.Errorf("long %t, %v", long, err)
+	}
+	if cap(l.buf) > 2*lineMax {
+		t.Errorf("a line that is not read takes %d bytes", cap(l.buf))
+	}
+	if line, _, _, err := l.next(); string(line) != "next" || err != nil {
+		t.Errorf("then %q, %v", line, err)
+	}
+	var d decoder
+	var e Event
+	for i := range namesMax + 10 {
+		if err := d.decode(fmt.Appendf(nil, `{"ev":"grant","host":"%d","reqs":[{"name":"%d"}]}`, i, i), &e); err != nil {
+			t.Fatal(err)
+		}
+		if len(d.names) > namesMax || len(d.lists) > listsMax {
+			t.Fatalf("%d names and %d lists are remembered", len(d.names), len(d.lists))
+		}
+	}
+}
+
+func TestPipesAreRead(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	path := fmt.Sprintf("/dev/fd/%d", r.Fd()) // what <(...) of a shell is
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("needs /dev/fd")
+	}
+	fmt.Fprint(w, line(1, 0, "a0"), line(1, 20_000, "a20"), line(2, 10_000, "b10"))
+	w.Close()
+	var reader Reader
+	if got := reqs(t, reader.Events(path)); got != "a0 b10 a20" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestEqualTimesKeepTheOrderOfTheTargets(t *testing.T) {
+	dir := t.TempDir()
+	var targets []string
+	for i := range 20 {
+		targets = append(targets, write(t, dir, fmt.Sprintf("%02d.jsonl", i), line(i, 0, fmt.Sprint(i))))
+	}
+	var r Reader
+	if got := reqs(t, r.Events(targets...)); got != "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19" {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,37 +299,100 @@ func TestEventsOfABubbleAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestHalfALineSpoilsNoOther(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Log("no /dev/full here: only the mending is tested")
-	} else if f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
-		s := &fileSink{f: f}
-		if n, err := s.Append([][]byte{[]byte("a\n")}); n != 0 || err == nil {
-			t.Errorf("a full disk stored %d lines, error %v", n, err)
-		}
-		f.Close()
+// fillingDisk takes a number of bytes, then refuses, until it has room again.
+type fillingDisk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *fillingDisk) Write(b []byte) (int, error) {
+	n := min(len(b), d.room)
+	d.room -= n
+	d.Buffer.Write(b[:n])
+	if n < len(b) {
+		return n, syscall.ENOSPC
 	}
-	path := filepath.Join(t.TempDir(), "x")
-	f, err := os.Create(path)
+	return n, nil
+}
+
+func (d *fillingDisk) Close() error { return nil }
+
+func TestHalfALineSpoilsNoOther(t *testing.T) {
+	a, b, c := []byte(`{"ev":"request"}`+"\n"), []byte(`{"ev":"grant"}`+"\n"), []byte(`{"ev":"release"}`+"\n")
+	disk := &fillingDisk{room: len(a) + 5}
+	s := &fileSink{f: disk}
+	if n, err := s.Append([][]byte{a, b, c}); n != 1 || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("stored %d, %v", n, err)
+	}
+	if n, err := s.Append([][]byte{c}); n != 0 || err == nil { // still full: what is torn stays torn
+		t.Fatalf("stored %d, %v", n, err)
+	}
+	disk.room = 1 << 20
+	if n, err := s.Append([][]byte{b, c}); n != 2 || err != nil {
+		t.Fatalf("stored %d, %v", n, err)
+	}
+	if want := string(a) + string(b[:5]) + "\n" + string(b) + string(c); disk.String() != want {
+		t.Errorf("the file is\n%s\nwant\n%s", disk.String(), want)
+	}
+}
+
+func TestARealFullDisk(t *testing.T) {
+	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("needs /dev/full, which only Linux has; the disk above stands for it elsewhere")
+	}
+	w := NewWriter(&fileSink{f: f}, RunInfo{})
+	w.Write(Event{Ev: Grant})
+	if err := w.Flush(context.Background()); !errors.Is(err, syscall.ENOSPC) || w.Dropped() != 2 {
+		t.Errorf("%v, %d dropped", err, w.Dropped())
+	}
+}
+
+func TestLinesAreAppended(t *testing.T) {
+	dir := t.TempDir()
+	w, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.WriteString(`{"ev":"gra`)
-	s := &fileSink{f: f, torn: true}
-	if n, err := s.Append([][]byte{[]byte(`{"ev":"grant"}` + "\n"), []byte(`{"ev":"lost"}` + "\n")}); n != 2 || err != nil {
-		t.Fatal(n, err)
+	w.Flush(context.Background())
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	other, err := os.OpenFile(files[0], os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.Close()
-	var r Reader
-	var kinds []Kind
-	for e, err := range r.Events(path) {
-		if err != nil {
-			t.Fatal(err)
+	fmt.Fprintln(other, `{"ev":"telepathy"}`)
+	other.Close()
+	w.Write(Event{Ev: Grant})
+	w.Close()
+	text, _ := os.ReadFile(files[0])
+	if all := decodeAll(t, string(text)); len(all) != 3 {
+		t.Errorf("%d lines are left of 3:\n%s", len(all), text)
+	}
+}
+
+// TestDropsAreToldThoughTheirTellerIsLost: the line that tells of drops may
+// itself be dropped.
+func TestDropsAreToldThoughTheirTellerIsLost(t *testing.T) {
+	full := errors.New("full")
+	sink := &memorySink{fail: func(call int) (int, error) {
+		if call < 3 {
+			return 0, full
 		}
-		kinds = append(kinds, e.Ev)
+		return 0, nil
+	}}
+	w := NewWriter(sink, RunInfo{})
+	for range 3 {
+		w.Flush(context.Background())
+		w.Write(Event{Ev: Grant})
 	}
-	if fmt.Sprint(kinds) != "[grant lost]" || r.Stats.Garbage != 1 {
-		t.Errorf("got %v, %+v", kinds, r.Stats)
+	w.Flush(context.Background())
+	w.Close()
+	var told uint64
+	for _, e := range sink.events(t) {
+		told += e.Dropped
+	}
+	if told != w.Dropped() || told < 2 {
+		t.Errorf("%d told, %d dropped", told, w.Dropped())
 	}
 }
 
