@@ -120,29 +120,28 @@ func waits(d []time.Duration) Waits {
 // Options say what [Table] shows. The zero value means five seeds of 4,000 jobs
 // on pools of 5 and 20 at loads of 0.7, 0.9 and 1.2.
 type Options struct {
-	Workloads []string // names; all if empty
-	Pools     []int
-	Loads     []float64
-	Seeds     int
-	Jobs      int
+	Workloads   []string // names; all if empty
+	Schedulings []string // names; all if empty
+	Pools       []int
+	Loads       []float64
+	Seeds       int
+	Jobs        int
 }
 
 // fill sets what was left at zero.
 func (o *Options) fill() error {
-	known := Workloads()
-	if len(o.Workloads) == 0 {
-		for _, w := range known {
-			o.Workloads = append(o.Workloads, w.Name)
-		}
+	var workloads, schedulings []string
+	for _, w := range Workloads() {
+		workloads = append(workloads, w.Name)
 	}
-	for _, n := range o.Workloads {
-		if !slices.ContainsFunc(known, func(w Workload) bool { return w.Name == n }) {
-			var names []string
-			for _, w := range known {
-				names = append(names, w.Name)
-			}
-			return fmt.Errorf("simulate: no workload is called %q: choose from %q", n, names)
-		}
+	for _, s := range Schedulings() {
+		schedulings = append(schedulings, s.Name)
+	}
+	if err := choose("workload", &o.Workloads, workloads); err != nil {
+		return err
+	}
+	if err := choose("scheduling", &o.Schedulings, schedulings); err != nil {
+		return err
 	}
 	if len(o.Pools) == 0 {
 		o.Pools = []int{5, 20}
@@ -151,6 +150,20 @@ func (o *Options) fill() error {
 		o.Loads = []float64{0.7, 0.9, 1.2}
 	}
 	o.Seeds, o.Jobs = cmp.Or(o.Seeds, 5), cmp.Or(o.Jobs, 4000)
+	return nil
+}
+
+// choose checks names against those that there are, and fills in all of them if
+// none was chosen.
+func choose(what string, names *[]string, known []string) error {
+	if len(*names) == 0 {
+		*names = known
+	}
+	for _, n := range *names {
+		if !slices.Contains(known, n) {
+			return fmt.Errorf("simulate: no %s is called %q: choose from %q", what, n, known)
+		}
+	}
 	return nil
 }
 
@@ -177,6 +190,9 @@ func Rows(o Options) ([]Row, error) {
 		for _, n := range o.Pools {
 			for _, load := range o.Loads {
 				for _, sch := range Schedulings() {
+					if !slices.Contains(o.Schedulings, sch.Name) {
+						continue
+					}
 					row := Row{Workload: w.Name, Pool: n, Load: load, Scheduling: sch.Name}
 					for seed := range o.Seeds {
 						sum, err := sch.Simulate(w.Jobs(n, o.Jobs, load, uint64(seed+1)), uint64(seed+1))

@@ -63,20 +63,11 @@ func TestBackfillShortensWaits(t *testing.T) {
 		{"independent", "backfill, known", 20, 0.9, 1. / 8, 1, 0.9},
 		{"independent", "backfill, constant", 20, 0.9, 1. / 4, 1, 0.9},
 	} {
-		rows, err := Rows(Options{Workloads: []string{c.workload}, Pools: []int{c.pool}, Loads: []float64{c.load}, Seeds: 3, Jobs: 2000})
+		rows, err := Rows(Options{Workloads: []string{c.workload}, Schedulings: []string{"fifo", c.scheduling}, Pools: []int{c.pool}, Loads: []float64{c.load}, Seeds: 3, Jobs: 2000})
 		if err != nil {
 			t.Fatal(err)
 		}
-		find := func(name string) *Row {
-			for i := range rows {
-				if rows[i].Scheduling == name {
-					return &rows[i]
-				}
-			}
-			t.Fatalf("no row for %s", name)
-			return nil
-		}
-		fifo, got := find("fifo"), find(c.scheduling)
+		fifo, got := &rows[0], &rows[1]
 		share := func(what string, figure func(*Summary) float64, limit float64) {
 			var f, g float64
 			for i := range fifo.Runs {
