@@ -34,7 +34,7 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 		return "", err
 	}
 	for _, args := range [][]string{
-		{"test", "-c", "-o", filepath.Join(dir, "suite.test"), "./testdata/suite"},
+		slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, "suite.test")}, buildFlags, []string{"./testdata/suite"}),
 		{"build", "-o", filepath.Join(dir, "ginkgo"), "github.com/onsi/ginkgo/v2/ginkgo"},
 	} {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -43,6 +43,9 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 	}
 	return dir, nil
 })
+
+// buildFlags are for the suites: the race detector, if the tests have it.
+var buildFlags []string
 
 func TestMain(m *testing.M) {
 	code := m.Run()

@@ -32,15 +32,18 @@ func init() {
 		})
 	}
 
+	// Two want the same, and whoever has it keeps it until it is told.
 	scenarios["held"] = func() {
 		Describe("held", func() {
-			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) {
-				DeferCleanup(func() { say("cleaned up") })
-				defer use(ginkgolock.Lease(ctx).Keys())()
-				say("holding %d", os.Getpid())
-				await(ctx, "go-on")
-			})
-			It("after", ginkgolock.Needs(chamber), func(ctx SpecContext) { say("ran after") })
+			for _, name := range []string{"spec", "rival"} {
+				It(name, ginkgolock.Needs(chamber), func(ctx SpecContext) {
+					DeferCleanup(func() { say("cleaned up") })
+					defer use(ginkgolock.Lease(ctx).Keys())()
+					say("holding %d", os.Getpid())
+					await(ctx, "go-on")
+					say("finished")
+				})
+			}
 		})
 	}
 

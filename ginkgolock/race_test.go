@@ -1,0 +1,5 @@
+//go:build race && unix
+
+package ginkgolock_test
+
+func init() { buildFlags = append(buildFlags, "-race") }
