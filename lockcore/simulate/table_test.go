@@ -3,6 +3,7 @@ package simulate
 import (
 	"cmp"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -63,23 +64,26 @@ func TestBackfillShortensWaits(t *testing.T) {
 		{"independent", "backfill, known", 20, 0.9, 1. / 8, 1, 0.9},
 		{"independent", "backfill, constant", 20, 0.9, 1. / 4, 1, 0.9},
 	} {
-		rows, err := Rows(Options{Workloads: []string{c.workload}, Schedulings: []string{"fifo", c.scheduling}, Pools: []int{c.pool}, Loads: []float64{c.load}, Seeds: 3, Jobs: 2000})
-		if err != nil {
-			t.Fatal(err)
-		}
-		fifo, got := &rows[0], &rows[1]
-		share := func(what string, figure func(*Summary) float64, limit float64) {
-			var f, g float64
-			for i := range fifo.Runs {
-				f, g = f+figure(&fifo.Runs[i]), g+figure(&got.Runs[i])
+		t.Run(fmt.Sprint(c.workload, ",", c.scheduling, ",", c.pool, ",", c.load), func(t *testing.T) {
+			t.Parallel()
+			rows, err := Rows(Options{Workloads: []string{c.workload}, Schedulings: []string{"fifo", c.scheduling}, Pools: []int{c.pool}, Loads: []float64{c.load}, Seeds: 3, Jobs: 2000})
+			if err != nil {
+				t.Fatal(err)
 			}
-			if g > limit*f {
-				t.Errorf("%s on %s, pool %d, load %.1f: %s is %.3f of fifo's, want at most %.3f", c.scheduling, c.workload, c.pool, c.load, what, g/f, limit)
+			fifo, got := &rows[0], &rows[1]
+			share := func(what string, figure func(*Summary) float64, limit float64) {
+				var f, g float64
+				for i := range fifo.Runs {
+					f, g = f+figure(&fifo.Runs[i]), g+figure(&got.Runs[i])
+				}
+				if g > limit*f {
+					t.Errorf("%s on %s, pool %d, load %.1f: %s is %.3f of fifo's, want at most %.3f", c.scheduling, c.workload, c.pool, c.load, what, g/f, limit)
+				}
 			}
-		}
-		share("mean wait", func(s *Summary) float64 { return s.All.Mean.Seconds() }, c.mean)
-		share("worst wait", func(s *Summary) float64 { return s.All.Max.Seconds() }, c.worst)
-		share("makespan", func(s *Summary) float64 { return s.Makespan.Seconds() }, c.makespan)
+			share("mean wait", func(s *Summary) float64 { return s.All.Mean.Seconds() }, c.mean)
+			share("worst wait", func(s *Summary) float64 { return s.All.Max.Seconds() }, c.worst)
+			share("makespan", func(s *Summary) float64 { return s.Makespan.Seconds() }, c.makespan)
+		})
 	}
 }
 
