@@ -191,7 +191,8 @@ func BenchmarkBoard(b *testing.B) {
 	}
 }
 
-// BenchmarkWait has each Acquire wait for 300 ms.
+// BenchmarkWait has Acquire wait until the benchmark's clock stands, which it
+// would for ever if it did not stop the clock.
 func BenchmarkWait(b *testing.B) {
 	for range b.N {
 		holding := make(chan struct{})
@@ -201,11 +202,21 @@ func BenchmarkWait(b *testing.B) {
 				panic(err)
 			}
 			close(holding)
-			time.Sleep(300 * time.Millisecond)
+			for before := b.Elapsed(); ; {
+				time.Sleep(10 * time.Millisecond)
+				now := b.Elapsed()
+				if now == before {
+					break
+				}
+				before = now
+			}
 			le.Release(b.Context())
 		}()
 		<-holding
 		rtest.Acquire(b, first, rtest.Using(locker)).Release()
+		if before := b.Elapsed(); b.Elapsed() == before && b.Elapsed() == before {
+			b.Error("the clock was not started again")
+		}
 	}
 }
 
