@@ -162,6 +162,7 @@ func TestKilledProcess(t *testing.T) {
 	c := l.start("held", 2)
 	var pid int
 	l.until("it holds", func() bool { n, _ := fmt.Sscanf(l.said(), "holding %d", &pid); return n == 1 })
+	l.waiters(1) // the other process
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	// Whoever comes next gets it: the other process, then the test.
 	l.until("the other holds it", func() bool { return strings.Count(l.said(), "holding") == 2 })
