@@ -18,7 +18,6 @@ import (
 type world struct {
 	events   []eventlog.Event
 	now      time.Duration
-	seq      int
 	waiting  []*actor // in the order of arrival
 	holding  []*actor
 	finished []*actor
