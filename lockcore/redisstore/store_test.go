@@ -18,7 +18,9 @@ import (
 func harness(url string, opts redisstore.Options) locktest.Harness {
 	return locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
 		opts.Namespace = namespace
-		s, err := redisstore.Open(t.Context(), url, &opts)
+		// A machine that is busy, and an interpreter under the race detector, take
+		// their time.
+		s, err := redisstore.Open(t.Context(), url+"?read_timeout=60s", &opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +62,7 @@ func TestConformanceWithInterop(t *testing.T) {
 		if dbs[namespace] == 0 {
 			dbs[namespace] = len(dbs) + 1
 		}
-		return openURL(t, fmt.Sprintf("redis://%s/%d", s.Addr, dbs[namespace]), redisstore.Options{Namespace: namespace, Interop: "python"})
+		return openURL(t, fmt.Sprintf("redis://%s/%d?read_timeout=60s", s.Addr, dbs[namespace]), redisstore.Options{Namespace: namespace, Interop: "python"})
 	}})
 }
 

@@ -298,6 +298,40 @@ func TestDataLoss(t *testing.T) {
 	})
 }
 
+// Who asks again after the server has lost everything stands where they stood.
+func TestLineOutlivesTheLossOfAllData(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		holder := ask(b, s, ticket("holder", time.Minute, of(1, "k"))).Grant
+		start := time.Now()
+		came := make(map[string]time.Time)
+		for _, id := range []string{"first", "second", "third"} {
+			time.Sleep(time.Second)
+			came[id] = time.Now()
+			ask(b, s, ticket(id, time.Minute, of(1, "k")))
+		}
+		b.server.FlushAll()
+		if err := b.renew(s, holder); err != nil {
+			b.Fatal(err)
+		}
+		for _, id := range []string{"third", "first", "second"} {
+			tk := ticket(id, time.Minute, of(1, "k"))
+			tk.Waited = time.Since(came[id])
+			ask(b, s, tk)
+			time.Sleep(time.Second)
+		}
+		snap, err := s.Snapshot(b.Context())
+		if err != nil || len(snap.Waiters) != 3 {
+			b.Fatalf("%+v, %v", snap, err)
+		}
+		for i, id := range []string{"first", "second", "third"} {
+			if w := snap.Waiters[i]; w.ID != id || !w.Since.Equal(came[id]) {
+				b.Errorf("%d in line is %s, since %s after the start", i+1, w.ID, w.Since.Sub(start))
+			}
+		}
+	})
+}
+
 // A replica that is promoted may know an older lease, and not that it ended. The
 // token of the later one proves that it did.
 func TestOlderLeaseGivesWay(t *testing.T) {

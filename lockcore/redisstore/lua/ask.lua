@@ -122,6 +122,7 @@ local function request()
     local picks = M.pass(classes, t)
     if picks then return granted(M.grant(id, t, reqs, picks, 'h')) end
   else
+    if T.moves then M.flush_moves() end
     T.reserved, T.source = {}, {}
     local picks, complete = M.match(reqs, false)
     if complete then return granted(M.grant(id, t, reqs, picks, 'h')) end

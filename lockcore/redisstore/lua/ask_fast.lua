@@ -43,8 +43,9 @@ do
       got = table.concat(got, '|')
       set[#set + 1] = id
       set[#set + 1] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[4] .. '\n' .. got .. '\n' .. ARGV[5]
-      call('HSET', ALL, unpack(set))
+      -- If the key of one has the wrong type, it is this one's: the other was read.
       call('ZADD', DUE, string.format('%.0f', NOW + string.match(ARGV[4], '^%d+')), id)
+      call('HSET', ALL, unpack(set))
       return { 'G', now, got }
     end
   end

@@ -8,10 +8,11 @@
 T.reserved = {} -- resource -> what blocked waiters reserved in this pass
 
 -- Calls f with the candidates of a requirement that may be free for it, until f
--- says that it has enough: in their own order, or in that of the choice.
-function M.visit(req, own, f)
+-- says that it has enough: in their own order, or in that of the choice. want is
+-- about how many f will take.
+function M.visit(req, own, f, want)
   local keys, choice = req.keys, own and 'o' or req.choice
-  if not keys then return M.visit_pool(req, choice, f) end
+  if not keys then return M.visit_pool(req, choice, f, want) end
   if choice == 'l' then return M.least_recent(keys, f) end
   local n = #keys
   if choice ~= 'r' then
@@ -39,7 +40,7 @@ function M.available(req, own, want)
       sum = sum + c
     end
     return sum >= want
-  end)
+  end, want)
   return list, cap
 end
 

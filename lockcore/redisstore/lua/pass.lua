@@ -174,6 +174,7 @@ end
 -- One walk along the line of the classes. With a newcomer, who is not in line
 -- yet, it ends when they have been looked at, and returns what they get.
 function M.pass(classes, newcomer)
+  if T.moves then M.flush_moves() end
   T.reserved, T.source, T.claims, T.sharing = {}, {}, {}, {}
   local lines, served, given = {}, {}, nil
   for _, c in ipairs(classes) do

@@ -2,14 +2,15 @@
 
 local PAGE = 64
 
--- A resource has come free, or was taken: it moves in the lists of its pools.
+-- A resource has come free, or was taken: it moves in the lists of its pools. The
+-- moves are made together, before the lists are read and at the end.
 function M.move(k, u, before)
   T.moved[k] = true
   local after = M.place(u)
   if before == after then return end
   for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
-    if before then call('ZREM', BASE .. before .. p, k) end
-    if after then call('ZADD', BASE .. after .. p, i, k) end
+    if before then M.list_move(before .. p, k, false) end
+    if after then M.list_move(after .. p, k, i) end
     local s = T.source[p]
     if s and after == 'so:' then
       -- Its page of the vacant may not have been read yet.
@@ -19,6 +20,30 @@ function M.move(k, u, before)
       table.insert(s.softplace, j, tonumber(i))
     end
   end
+end
+
+function M.list_move(name, k, place)
+  T.moves = T.moves or {}
+  local l = T.moves[name] or {}
+  T.moves[name] = l
+  l[k] = place
+end
+
+function M.flush_moves()
+  for name, l in pairs(T.moves) do
+    local add, rem = {}, {}
+    for k, place in pairs(l) do
+      if place then
+        add[#add + 1] = place
+        add[#add + 1] = k
+      else
+        rem[#rem + 1] = k
+      end
+    end
+    M.write('ZREM', BASE .. name, rem)
+    M.write('ZADD', BASE .. name, add)
+  end
+  T.moves = nil
 end
 
 function M.shuffle(list)
@@ -85,7 +110,7 @@ end
 
 -- The same at random: all of them shuffled, or, if there are many, pages from a
 -- random place on.
-function M.at_random(p, joined, f)
+function M.at_random(p, joined, f, want)
   local n = call('ZCARD', BASE .. 'av:' .. p)
   if n <= PAGE then
     local all = {}
@@ -95,7 +120,7 @@ function M.at_random(p, joined, f)
     end
     return
   end
-  local start, step = M.random(n) - 1, 16
+  local start, step = M.random(n) - 1, math.max(16, math.min(2 * want, CHUNK))
   for i = 0, n - 1, step do
     local first, size = (start + i) % n, math.min(step, n - i)
     local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
@@ -127,9 +152,9 @@ function M.least_recent(keys, f)
   end
 end
 
-function M.visit_pool(req, choice, f)
+function M.visit_pool(req, choice, f, want)
   local joined = req.mode ~= 'x'
-  if choice == 'r' then return M.at_random(req.pool, joined, f) end
+  if choice == 'r' then return M.at_random(req.pool, joined, f, want) end
   if choice == 'o' then return M.in_place(req.pool, joined, f) end
   local all = {}
   M.in_place(req.pool, joined, function(k) all[#all + 1] = k end)

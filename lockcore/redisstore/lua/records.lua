@@ -92,7 +92,7 @@ function M.next_token()
 end
 
 function M.flush_records()
-  local set, del = {}, {}
+  local set, del, add, rem = {}, {}, {}, {}
   for name, n in pairs(T.counters) do
     set[#set + 1] = '#' .. name
     set[#set + 1] = M.int(n)
@@ -107,9 +107,6 @@ function M.flush_records()
       del[#del + 1] = id
     end
   end
-  M.write('HSET', ALL, set)
-  M.write('HDEL', ALL, del)
-  local add, rem = {}, {}
   for id, at in pairs(T.deadline) do
     if at then
       add[#add + 1] = M.int(at)
@@ -118,8 +115,10 @@ function M.flush_records()
       rem[#rem + 1] = id
     end
   end
-  M.write('ZADD', DUE, add)
   M.write('ZREM', DUE, rem)
+  M.write('HDEL', ALL, del)
+  M.write('ZADD', DUE, add)
+  M.write('HSET', ALL, set)
   for _, p in pairs(T.published) do call('PUBLISH', p[1], p[2]) end
   if NOW % 64 == 0 then M.sweep() end
 end

@@ -45,6 +45,7 @@ function M.join(into, dom)
 end
 
 function M.new_pool(name, list)
+  if T.moves then M.flush_moves() end
   local p, keys = M.int(M.count_up('num')), M.words(list)
   local e = { name = name, refs = 0, size = #keys, dom = p }
   T.pool[p] = e
@@ -82,6 +83,7 @@ function M.drop_pool(p)
     u.pools = table.concat(rest, ' ')
     T.moved[k] = true
   end
+  if T.moves then T.moves['av:' .. p], T.moves['so:' .. p] = nil, nil end
   call('DEL', BASE .. 'av:' .. p, BASE .. 'so:' .. p)
   call('HDEL', REG, 'P' .. p, 'p/' .. e.name)
   call('HDEL', LIST, p)

@@ -18,8 +18,8 @@ do
     if plain then
       set[#set + 1] = id
       set[#set + 1] = string.format('T %.0f R', NOW + ttl + 10000000)
+      call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
-      call('ZREM', DUE, id)
       return 1
     end
   end

@@ -12,6 +12,7 @@ end
 
 function M.finish()
   if T.touched then M.drop_empty_classes() end
-  M.flush_keys()
+  if T.moves then M.flush_moves() end
   M.flush_records()
+  M.flush_keys()
 end

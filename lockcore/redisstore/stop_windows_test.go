@@ -1,0 +1,9 @@
+package redisstore_test
+
+import "testing"
+
+// Tests that stop a process need a redis-server first, which Windows has not.
+
+func stop(t testing.TB, _ *child) { t.Helper(); t.Fatal("Windows cannot stop a process") }
+
+func cont(t testing.TB, _ *child) { t.Helper(); t.Fatal("Windows cannot stop a process") }
