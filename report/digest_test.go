@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -115,5 +116,77 @@ func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 	}
 	if late := size(); late > 2*early {
 		t.Errorf("after 100 requests the state has %d parts, after 5000 it has %d", early, late)
+	}
+	// A suite that asks for another set each time.
+	for i := range 3 * poolsMax {
+		id := time.Duration(i).String()
+		say(eventlog.Event{Ev: eventlog.Request, Req: id, Reqs: []eventlog.Requirement{{Name: "boards", Hash: id, Count: 3}}})
+		say(eventlog.Event{Ev: eventlog.Withdraw, Req: id, Outcome: eventlog.TimedOut})
+	}
+	if len(f.pools) > poolsMax+1 || len(f.cohorts) > poolsMax+1 || len(f.specs) > specsMax {
+		t.Errorf("%d pools, %d cohorts and %d specs are kept", len(f.pools), len(f.cohorts), len(f.specs))
+	}
+	say(eventlog.Event{Ev: eventlog.Withdraw, Req: "big", Outcome: eventlog.TimedOut}) // its pool is still there
+	if n := f.finish().Total.TimedOut; n != 3*poolsMax+1 {
+		t.Errorf("%d timed out", n)
+	}
+}
+
+// TestManyHoldersAreNotSingledOut: a share of a hundredth is noise, and noting
+// each would make a pool of 10,000 boards slow to report on.
+func TestManyHoldersAreNotSingledOut(t *testing.T) {
+	for _, n := range []int{singledOut, singledOut + 1} {
+		var keys []string
+		for i := range n {
+			keys = append(keys, fmt.Sprint("b", i))
+		}
+		reqs := []eventlog.Requirement{{Name: "boards", Candidates: keys}}
+		var events []eventlog.Event
+		say := func(at time.Duration, who string, e eventlog.Event) {
+			e.At, e.Req, e.Test.Name = t0.Add(at), who, who
+			events = append(events, e)
+		}
+		for i, k := range keys {
+			say(0, fmt.Sprint("T", i), eventlog.Event{Ev: eventlog.Request, Reqs: reqs})
+			say(0, fmt.Sprint("T", i), eventlog.Event{Ev: eventlog.Grant, Chosen: []eventlog.Chosen{{Key: k}}})
+		}
+		say(0, "W", eventlog.Event{Ev: eventlog.Request, Reqs: reqs})
+		say(time.Second, "W", eventlog.Event{Ev: eventlog.Withdraw, Outcome: eventlog.TimedOut})
+		var got []Share
+		if _, err := Fold(sequence(events), Options{OnRequest: func(r *Request) {
+			if r.Test.Name == "W" {
+				got = r.Blame
+			}
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		if n <= singledOut && len(got) != n {
+			t.Errorf("of %d holders %d are blamed", n, len(got))
+		}
+		if n > singledOut && (len(got) != 1 || got[0].Holder != many || got[0].Cause != PoolFull || got[0].Time != eventlog.MS(time.Second)) {
+			t.Errorf("of %d holders are blamed %+v", n, got)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	l := newLabels()
+	a := l.event(&eventlog.Event{Run: eventlog.RunInfo{ID: "r"}, Host: "h", PID: 7, Test: eventlog.TestInfo{Pkg: "p", Name: "T"}})
+	same := l.blocker(&eventlog.Blocker{Run: "r", Pkg: "p", Test: "T", Host: "another", URL: "u"})
+	other := l.blocker(&eventlog.Blocker{Run: "s", Pkg: "p", Test: "T"})
+	if a != same || a == other || a == 0 {
+		t.Errorf("labels %d, %d and %d", a, same, other)
+	}
+	for want, id := range map[string]labelID{
+		"pid 7 on h":                l.event(&eventlog.Event{Host: "h", PID: 7}),
+		"pid 8":                     l.event(&eventlog.Event{PID: 8}),
+		"p":                         l.event(&eventlog.Event{Test: eventlog.TestInfo{Pkg: "p"}, PID: 7}),
+		"another program (py-4711)": l.blocker(&eventlog.Blocker{State: "foreign", Req: "py-4711"}),
+		"another program":           l.blocker(&eventlog.Blocker{State: "foreign"}),
+		"r":                         l.event(&eventlog.Event{Run: eventlog.RunInfo{ID: "r"}}),
+	} {
+		if got := l.all[id].String(); got != want {
+			t.Errorf("%q is called %q", want, got)
+		}
 	}
 }

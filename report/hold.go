@@ -28,7 +28,7 @@ func (f *fold) grant(e *eventlog.Event, p *proc) {
 		f.recordKey(s)
 		for j := len(s.uses) - 1; j >= 0; j-- {
 			if !compatible(&s.uses[j], &u, j == 0 && len(s.uses) >= 2*u.seats) {
-				f.orphan(s, &s.uses[j])
+				f.orphan(s, &s.uses[j], f.now)
 				f.remove(s, j)
 			}
 		}
@@ -129,35 +129,41 @@ func (f *fold) removeAll(h *hold) {
 	}
 }
 
-// orphan looks at a use that was not ended by its holder but by the next one.
-// Often the release is only told late. But when the lease, as the waiters saw
-// it, had run out, nobody renewed it: from the last renewal or the last event
-// of that process on there was no holder, just a lease.
-func (f *fold) orphan(s *slot, u *use) {
+// orphan looks at a use that was not ended by its holder but by the next one,
+// at a moment. Often the release is only told late. But when the lease, as the
+// waiters saw it, had run out, nobody renewed it: from the last renewal or the
+// last event of that process on there was no holder, just a lease.
+func (f *fold) orphan(s *slot, u *use, at micros) {
 	h := u.hold
 	lease := toMicros(h.req.lease)
-	if u.cause != poolFull || h.expires == 0 || lease == 0 || f.now < h.expires-lease/30 {
+	if u.cause != poolFull || h.expires == 0 || lease == 0 || at < h.expires-lease/30 {
 		return
 	}
-	f.blameOrphan(s, u, h.expires-lease)
+	f.blameOrphan(s, u, h.expires-lease, at)
 }
 
 // blameOrphan says that the holder was gone since then, or since its process was
-// last heard of.
-func (f *fold) blameOrphan(s *slot, u *use, since micros) {
+// last heard of, until at.
+func (f *fold) blameOrphan(s *slot, u *use, since, at micros) {
 	h := u.hold
 	since = max(since, h.req.proc.last, h.start, h.gone)
-	if since >= f.now {
+	if since >= at {
 		return
 	}
-	h.gone = f.now
+	h.gone = at
+	f.reblame(s, u, at-since, orphan, u.label)
+}
+
+// reblame is what the use was blamed for in the last tail of time given to
+// another cause and holder, in all that want the key.
+func (f *fold) reblame(s *slot, u *use, tail micros, cause causeID, other labelID) {
 	done := map[*cohort]bool{}
 	for _, p := range s.pools {
 		for _, c := range p.active {
 			if !done[c] {
 				done[c] = true
 				c.record(f.now, f)
-				c.orphaned(u.label, f.now-since)
+				c.reblame(u.label, tail, cause, other)
 			}
 		}
 	}
@@ -207,7 +213,7 @@ func (f *fold) end(e *eventlog.Event) {
 			f.recordKey(s)
 			for i := range s.uses {
 				if s.uses[i].hold == h && s.uses[i].cause == poolFull {
-					f.blameOrphan(s, &s.uses[i], f.now-toMicros(r.lease))
+					f.blameOrphan(s, &s.uses[i], f.now-toMicros(r.lease), f.now)
 				}
 			}
 		}

@@ -75,10 +75,10 @@ func (c *cohort) doubt(key string) {
 	c.hearsay = slices.DeleteFunc(slices.Clone(c.hearsay), func(r rumour) bool { return r.key == key })
 }
 
-// orphaned moves what holder was blamed for during the last tail of time to the
-// cause that it was gone. The caller has recorded until now, and still counts
+// reblame moves what a holder was blamed for during the last tail of time to
+// another cause and holder. The caller has recorded until now, and still counts
 // the holder among those in the way.
-func (c *cohort) orphaned(label labelID, tail micros) {
+func (c *cohort) reblame(label labelID, tail micros, cause causeID, other labelID) {
 	for i := range c.wants {
 		w := &c.wants[i]
 		mine, all := 0, 0
@@ -92,7 +92,7 @@ func (c *cohort) orphaned(label labelID, tail micros) {
 			continue
 		}
 		left := mulDiv(tail, micros(mine), micros(all))
-		from, to := blameKey{poolFull, label, w.name}, blameKey{orphan, label, w.name}
+		from, to := blameKey{poolFull, label, w.name}, blameKey{cause, other, w.name}
 		for b := c.tail; b != nil && left > 0; b = b.prev {
 			t := min(left, b.firm[from])
 			if t > 0 {

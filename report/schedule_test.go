@@ -26,7 +26,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
 //	TIME WHO errs                                     the store cannot be asked
 //	TIME WHO gets KEY...
-//	TIME WHO quits [OUTCOME]
+//	TIME WHO quits [OUTCOME] [cause=CAUSE]
 //	TIME WHO releases [kept=D]
 //	TIME WHO loses | expires
 //
@@ -233,8 +233,12 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 		}
 	case "quits":
 		e.Ev, e.Outcome = eventlog.Withdraw, eventlog.TimedOut
-		if len(args) > 0 {
-			e.Outcome = eventlog.Outcome(args[0])
+		for _, a := range args {
+			if cause, ok := strings.CutPrefix(a, "cause="); ok {
+				e.Cause = eventlog.Cause(cause)
+			} else {
+				e.Outcome = eventlog.Outcome(a)
+			}
 		}
 	case "releases":
 		e.Ev = eventlog.Release

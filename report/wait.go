@@ -131,7 +131,7 @@ func (f *fold) hear(r *request, e *eventlog.Event) {
 		if !b.Since.IsZero() {
 			k.since = micros(b.Since.UnixMicro())
 		}
-		if s := f.slots[b.Key]; s != nil && !f.outdated(s, k.since) {
+		if s := f.slots[b.Key]; s != nil && !f.outdated(s, &k) {
 			continue // events know better
 		}
 		if !slices.ContainsFunc(said, func(o rumour) bool { return o.key == k.key && o.label == k.label }) {
@@ -145,11 +145,13 @@ func (f *fold) hear(r *request, e *eventlog.Event) {
 // ended those that a snapshot disproves, because it names a later one: they died
 // without a word. A snapshot may itself be older than the latest event, so only
 // the time since when somebody holds the key can tell.
-func (f *fold) outdated(s *slot, since micros) bool {
+func (f *fold) outdated(s *slot, k *rumour) bool {
 	for i := len(s.uses) - 1; i >= 0; i-- {
-		if u := &s.uses[i]; !u.shared && u.seats == 0 && since > u.hold.start {
-			f.recordKey(s)
-			f.orphan(s, u)
+		if u := &s.uses[i]; !u.shared && u.seats == 0 && k.since > u.hold.start {
+			if k.since < f.now {
+				f.reblame(s, u, f.now-k.since, k.cause, k.label)
+			}
+			f.orphan(s, u, min(k.since, f.now))
 			f.remove(s, i)
 		}
 	}
