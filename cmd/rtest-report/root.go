@@ -20,6 +20,7 @@ var subcommands = []func() *cobra.Command{
 	newTraceCmd,
 	newPprofCmd,
 	newMetricsCmd,
+	newWhatIfCmd,
 }
 
 func newRoot() *cobra.Command {

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+func newWhatIfCmd() *cobra.Command {
+	var in input
+	var w report.WhatIf
+	var policy string
+	cmd := &cobra.Command{
+		Use:   "whatif [flags] [EVENTS...]",
+		Short: "Estimate the run with more resources, fewer, or another policy",
+		Long: `Estimate what a recorded run would have been like with more resources, fewer, or
+another policy, by playing its events to the scheduler.
+
+NAME is that of a pool (boards), a tag (kind=nrf52) or the key of a resource
+(board-1). What is added is like most of the resources of that name, or like that
+one resource.
+
+It refuses, with "no estimate" and exit code 1, when the replay of what happened
+does not take what it took, give or take 2 %: a number would be a guess then, and a
+script must not take it for one.`,
+		Example: `  rtest-report whatif --events events --add boards=1
+  rtest-report whatif --events events --remove board-3 --policy fifo
+  rtest-report whatif --events events --wait-p95 2m`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if policy != "" {
+				w.Policy = new(lockcore.Policy)
+				if err := w.Policy.UnmarshalText([]byte(strings.ToLower(policy))); err != nil {
+					return fmt.Errorf("--policy: %w", err)
+				}
+			}
+			if err := asked(&w); err != nil {
+				return err
+			}
+			return printWhatIf(cmd, &in, w, args)
+		},
+	}
+	in.bind(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&w.Add, "add", nil, "`NAME=N`: N resources more of a pool, a tag or like a resource; repeatable")
+	f.StringArrayVar(&w.Remove, "remove", nil, "`KEY` of a resource to do without, or NAME=N; repeatable")
+	f.StringVar(&policy, "policy", "", "`fifo|backfill`: the policy of the changed run (default that of the recorded one)")
+	f.DurationVar(&w.WaitP95, "wait-p95", 0, "recommend a pool size for which 95 of 100 requests wait no longer than this")
+	f.IntVar(&w.Seeds, "seeds", 10, "random tie-breaks to try")
+	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions([]string{"fifo", "backfill"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// asked checks what can be checked without the events.
+func asked(w *report.WhatIf) error {
+	switch {
+	case w.WaitP95 < 0:
+		return fmt.Errorf("--wait-p95 %s: nobody waits less than no time", w.WaitP95)
+	case w.Seeds < 1 || w.Seeds > 1000:
+		return fmt.Errorf("--seeds %d: try 1 to 1000", w.Seeds)
+	case len(w.Add)+len(w.Remove) == 0 && w.Policy == nil && w.WaitP95 == 0:
+		return errors.New("nothing is to be different; try --add boards=1, --remove KEY, --policy fifo or --wait-p95 2m")
+	}
+	return nil
+}
+
+func printWhatIf(cmd *cobra.Command, in *input, w report.WhatIf, args []string) error {
+	events, err := in.open(cmd, args...)
+	if err != nil {
+		return err
+	}
+	e, err := report.Estimate(events, w)
+	if errors.Is(err, report.ErrNoEstimate) {
+		return errors.Join(in.done(cmd), &exitError{exitBreach, err})
+	}
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := e.WriteText(&b); err != nil {
+		return err
+	}
+	return finish(cmd, in, "", b.Bytes())
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// WriteText writes the estimates as a table and, below it, in words.
+func (e *Estimates) WriteText(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Estimates, from a replay of %s in %s; ranges are over %s.\n",
+		count(e.Requests, "request"), count(e.Lanes, "lane"), count(e.Seeds, "random tie-break"))
+	if e.GaveUp > 0 {
+		fmt.Fprintf(&b, "Left out: %s that gave up; how long they would have held is not known.\n", count(e.GaveUp, "request"))
+	}
+	if e.Unended > 0 {
+		fmt.Fprintf(&b, "Left out: %s without an end in the events.\n", count(e.Unended, "request"))
+	}
+	b.WriteString("\n")
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "  \tmakespan\twaited in all\tP95 wait")
+	rows := []Scenario{e.Recorded, e.Replayed}
+	rows[1].Name = "replayed with " + e.Replayed.Policy.String()
+	if e.Changed != nil {
+		rows = append(rows, *e.Changed)
+	}
+	for _, s := range rows {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", s.Name, s.Makespan, s.Waited, s.P95)
+	}
+	t.Flush()
+	b.WriteString("\n")
+	e.words(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// words says what the table means.
+func (e *Estimates) words(b *strings.Builder) {
+	if off := (e.Replayed.Waited.Median - e.Recorded.Waited.Median).Abs(); off > e.Recorded.Waited.Median/5 && off > e.Recorded.Makespan.Median/50 {
+		fmt.Fprintf(b, "The replay waits %s in all, not the recorded %s: trust its waits less than its makespan.\n", e.Replayed.Waited, e.Recorded.Waited)
+	}
+	if c := e.Changed; c != nil {
+		fmt.Fprintf(b, "%s: this run would have taken %s, and waited %s in all (estimate).\n", c.Name,
+			difference(c.Makespan.Median-e.Replayed.Makespan.Median, e.Replayed.Makespan.Median), difference(c.Waited.Median-e.Replayed.Waited.Median, e.Replayed.Waited.Median))
+		if c.Makespan.Min < e.Replayed.Makespan.Median && c.Makespan.Max > e.Replayed.Makespan.Median {
+			b.WriteString("The makespan may be either shorter or longer than it was: luck decides, not this change.\n")
+		}
+	}
+	if a := e.Advice; a != nil && a.Enough {
+		fmt.Fprintf(b, "%s: %d, instead of %d now, give a P95 wait of at most %s (estimate: %s).\n", plain(a.Of), a.Needed, a.Now, a.WaitP95, a.P95)
+	} else if a != nil {
+		fmt.Fprintf(b, "%s: not even %d, instead of %d now, give a P95 wait of at most %s (estimate: %s): something else is waited for.\n", plain(a.Of), a.Needed, a.Now, a.WaitP95, a.P95)
+	}
+}
+
+// String is the range, or the one figure that it is.
+func (r Range) String() string {
+	lo, hi := short(eventlog.MS(r.Min)), short(eventlog.MS(r.Max))
+	if lo == hi {
+		return lo
+	}
+	return lo + "–" + hi
+}
+
+// difference words a change of a duration.
+func difference(d, of time.Duration) string {
+	part := ""
+	if of > 0 {
+		part = fmt.Sprintf(" (%+.0f%%)", 100*float64(d)/float64(of))
+	}
+	switch {
+	case short(eventlog.MS(d.Abs())) == "0":
+		return "just as long"
+	case d < 0:
+		return short(eventlog.MS(-d)) + " less" + part
+	}
+	return short(eventlog.MS(d)) + " more" + part
+}
