@@ -17,10 +17,11 @@ import (
 
 func harness(url string, opts redisstore.Options) locktest.Harness {
 	return locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
-		opts.Namespace = namespace
+		own := opts // subtests run side by side
+		own.Namespace = namespace
 		// A machine that is busy, and an interpreter under the race detector, take
 		// their time.
-		s, err := redisstore.Open(t.Context(), url+"?read_timeout=60s", &opts)
+		s, err := redisstore.Open(t.Context(), url+"?read_timeout=60s", &own)
 		if err != nil {
 			t.Fatal(err)
 		}
