@@ -46,7 +46,7 @@ func (s *Store) confirm(ctx context.Context, k *ticket) (*lockcore.Grant, error)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.tickets[k.id] = k
-		k.obtained, k.leaving, k.given, k.unsure = nil, false, nil, nil
+		k.obtained, k.leaving, k.given = nil, false, nil
 		return nil, nil // a new request then
 	case errs[0] != nil:
 		return nil, errs[0]
@@ -68,7 +68,6 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 		k.obtained, k.valid, k.misses = obtained, a.start.Add(validity(a.t.TTL, 0)), 0
 		s.tickets[k.id] = k
 		s.unline(k)
-		s.view.hold(k.id, k.attempt, now.Add(a.t.TTL), unitsOf(a.t.Requirements, obtained))
 		ans.Grant = &lockcore.Grant{Ticket: a.t, Obtained: obtained}
 	case a.t.Wait:
 		s.enline(k, wake)

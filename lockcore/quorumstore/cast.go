@@ -21,6 +21,7 @@ type bid struct {
 	ballot ballot
 	errs   []error
 	have   map[string]*other // what else the ticket holds already, by what it is
+	outrun bool              // the server that was asked first refused
 
 	settled chan struct{} // closed when granted says how it ended
 	granted bool
@@ -46,30 +47,26 @@ type answer struct {
 // chooser to go on with, or nil to stop here.
 func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, chooser, error) {
 	b := a.bid(picks)
-	rest := a.s.everyone()
-	if a.gate >= 0 {
-		switch b.knock(ctx) {
-		case no:
-			close(b.settled)
-			if err := ctx.Err(); err != nil {
-				return nil, nil, err
-			}
-			return nil, a.outrun(), nil
-		case down:
-			if err := ctx.Err(); err != nil {
-				return b.fail(err)
-			}
-		}
-		rest = append(rest[:a.gate], rest[a.gate+1:]...)
-	}
-	g := gather(a.s, hearing[answer]{to: rest, limit: a.limit, ask: b.ask, take: b.take, late: b.late})
+	g := gather(a.s, hearing[answer]{to: a.s.everyone(), lead: a.gate + 1, limit: a.limit, ask: b.ask, take: b.take, late: b.late})
 	if err := g.wait(ctx); err != nil {
 		return b.fail(err)
+	}
+	if b.outrun {
+		close(b.settled)
+		return nil, a.behind(), nil
 	}
 	switch b.ballot.verdict(time.Since(a.start)) {
 	case won:
 		b.granted = true
+		for i, r := range b.ballot.replies {
+			if r == silent || r == down && sent(b.errs[i]) {
+				b.s.doubt(b.k, i, 1)
+			}
+		}
 		close(b.settled)
+		b.s.mu.Lock()
+		b.s.view.hold(&seen{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
+		b.s.mu.Unlock()
 		return picks, nil, nil
 	case late:
 		return b.fail(fmt.Errorf("redlock: most servers granted it, but after %s, too late for a TTL of %s: raise the TTL: %w",
@@ -84,10 +81,10 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	return b.refused(ctx)
 }
 
-// outrun says how to go on when the first server refused what it had seemed to
+// behind says how to go on when the first server refused what it had seemed to
 // have: a rival came first. If that was the gate, all rivals of this moment are
 // behind that one now, and going on elsewhere would only stand in its way.
-func (a *asking) outrun() chooser {
+func (a *asking) behind() chooser {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
 	if a.gate == a.s.gate(time.Now()) {
@@ -133,17 +130,10 @@ func (b *bid) ask(ctx context.Context, n *node) (ans answer, err error) {
 	return ans, err
 }
 
-// knock asks the gate alone.
-func (b *bid) knock(ctx context.Context) reply {
-	g := gather(b.s, hearing[answer]{to: []int{b.gate}, limit: b.limit, ask: b.ask, take: b.take, late: b.late})
-	if g.wait(ctx) != nil {
-		return down
-	}
-	return b.ballot.replies[b.gate]
-}
-
-// take notes what a server said, and reports whether that settles the vote.
-func (b *bid) take(i int, ans answer, err error) bool {
+// take notes what a server said. Once enough have answered and one of them has
+// refused, the bid may be won yet by those that are slow, but rivals are waiting
+// for what it has.
+func (b *bid) take(i int, ans answer, err error) progress {
 	r := no
 	if err == nil && ans.yes {
 		r = yes
@@ -151,11 +141,22 @@ func (b *bid) take(i int, ans answer, err error) bool {
 		err = b.learn(i, ans)
 	}
 	if err != nil {
-		r, b.errs[i] = down, err
+		r = down
 	}
-	b.ballot.replies[i] = r
-	v := b.ballot.verdict(time.Since(b.start))
-	return v != pending || b.ballot.hopeless() && b.ballot.quorate()
+	b.ballot.replies[i], b.errs[i] = r, err
+	if r == no && i == b.gate && b.ballot.answered() == 1 {
+		b.outrun = true // the others were not asked, or did not answer yet
+		return enough
+	}
+	switch v := b.ballot.verdict(time.Since(b.start)); {
+	case v == won, v == lost, v == late:
+		return enough
+	case !b.ballot.quorate():
+		return open
+	case b.ballot.hopeless():
+		return enough
+	}
+	return nearly
 }
 
 // learn takes into the view what a refusal says.
@@ -203,7 +204,7 @@ func (b *bid) adopt() [][]string {
 func (b *bid) refused(ctx context.Context) ([][]string, chooser, error) {
 	split := b.ballot.count(yes) > 0
 	if b.gate >= 0 && b.ballot.replies[b.gate] == yes && b.ballot.count(no) >= majority(len(b.s.nodes)) {
-		b.s.nodes[b.gate].strayed(time.Now())
+		b.s.nodes[b.gate].stray(time.Now().Add(oddFor))
 	}
 	b.s.mu.Lock()
 	if b.heard == nil {
@@ -250,13 +251,18 @@ func (b *bid) undo() {
 func (b *bid) late(i int, ans answer, err error) {
 	<-b.settled
 	switch {
-	case err == nil && ans.seen != nil:
+	case err != nil:
+		if !b.granted && sent(err) {
+			b.owe(i)
+		}
+		return
+	case ans.seen != nil:
 		_ = b.s.observe(i, b.keys, ans.seen, nil) // worth knowing, and no matter if not
-	case b.granted:
-	case err == nil && ans.yes:
+	case ans.yes && (!b.granted || b.s.over(b.k)):
 		b.s.takeBack(b.k.id, b.attempt, b.t.TTL, []int{i})
-	case err != nil && sent(err):
-		b.owe(i)
+	}
+	if b.granted {
+		b.s.doubt(b.k, i, -1)
 	}
 }
 

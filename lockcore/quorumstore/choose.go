@@ -25,27 +25,38 @@ func (a *asking) first(ctx context.Context) (chooser, error) {
 	if waiting || leastRecent(a.t.Requirements, nil) != nil {
 		return a.survey(ctx)
 	}
-	picks, ok, claimed := a.guess()
+	picks, ok, later := a.guess()
 	switch {
 	case ok:
 		return func() ([][]string, bool) { return picks, true }, nil
-	case claimed && a.t.Wait:
-		return nil, nil // another ask of this process is about to take it
+	case later && a.t.Wait:
+		return nil, nil
 	}
 	return a.survey(ctx)
 }
 
-// guess chooses by what was last seen. When that is too little, claimed says
-// that it would do but for the claims of this process.
-func (a *asking) guess() (picks [][]string, ok, claimed bool) {
-	s, reqs, now := a.s, a.t.Requirements, time.Now()
+// guess chooses by what was last seen. When that is too little, later says that
+// it would do but for this process itself: another of its requests is about to
+// take the keys, or it has just given them back and leaves them to others for a
+// moment.
+func (a *asking) guess() (picks [][]string, ok, later bool) {
+	s, v, reqs, now := a.s, &a.s.view, a.t.Requirements, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a.gate = -1
-	if picks, ok = a.match(s.view.beside(reqs, s.view.freeByMajority(nil, now), now)); !ok {
-		_, claimed = lockcore.Match(reqs, s.view.bare(reqs, s.view.freeByMajority(nil, now)), nil)
+	free := v.freeByMajority(nil, now)
+	if picks, ok = a.match(v.beside(reqs, v.except(&v.courtesy, free, now), now)); ok {
+		return picks, true, false
 	}
-	return picks, ok, claimed
+	if picks, ok = a.match(v.beside(reqs, free, now)); ok && a.t.Wait {
+		v.claims.drop(a.k.id)
+		a.k.after = now.Add(headStart)
+		return nil, false, true
+	} else if ok {
+		return picks, true, false
+	}
+	_, later = lockcore.Match(reqs, v.bare(reqs, free), nil)
+	return nil, false, later
 }
 
 // byGate chooses by what the server says that waiters ask first.
@@ -70,7 +81,10 @@ func (a *asking) bySurvey() ([][]string, bool) {
 		picks, ok = a.match(s.view.bare(a.t.Requirements, free))
 	}
 	if ok {
-		a.gate = s.opener(a.t.Requirements, picks, now)
+		g := s.gate(now)
+		if a.gate = s.opener(a.t.Requirements, picks, now); a.gate >= 0 && a.gate != g {
+			s.nodes[g].stray(now.Add(ghostFor))
+		}
 	}
 	return picks, ok
 }
@@ -144,12 +158,12 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 		ask: func(ctx context.Context, n *node) (fields, error) {
 			return n.fields(ctx, lookScript, s.config.LockDelay.Microseconds(), a.looks, encode(lru))
 		},
-		take: func(i int, f fields, err error) bool {
+		take: func(i int, f fields, err error) progress {
 			b.replies[i] = yes
 			if errs[i] = note(i, f, err); errs[i] != nil {
 				b.replies[i] = down
 			}
-			return b.verdict(0) != pending
+			return ready(b.verdict(0) == won)
 		},
 		late: func(i int, f fields, err error) { _ = note(i, f, err) },
 	})

@@ -11,101 +11,199 @@ import (
 //
 // Nobody waits for a server that is slow or gone: the asker goes on as soon as
 // what came in is enough, and what comes later goes to another function, which
-// cleans up after it.
+// cleans up after it. Servers that failed last time are held in reserve, and
+// asked when the others do not settle the matter at once: else each request would
+// tie up a goroutine and a connection for every server that hangs.
 type gathering[T any] struct {
 	hearing[T]
-	store  *Store
-	ctx    context.Context // ends at the time limit
-	cancel context.CancelFunc
-	enough chan struct{} // closed when the asker may go on
-	all    chan struct{} // closed when every answer is dealt with
+	store   *Store
+	goOn    chan struct{} // closed when the asker may go on
+	all     chan struct{} // closed when every answer is dealt with
+	started time.Time
 
 	mu      sync.Mutex
-	over    bool // the asker has gone on
-	waiting map[int]bool
+	timers  []*time.Timer
+	hurried bool
+	over    bool          // the asker has gone on
+	waiting map[int]*wave // servers that have not answered
+	reserve [][]int       // servers that were not asked yet, in the order of asking
+	bad     map[int]error // why some of them are there
+	last    *wave
 	open    int // answers that are not dealt with
+}
+
+// A wave is the servers that were asked together.
+type wave struct {
+	ctx    context.Context // ends at their time limit
+	cancel context.CancelFunc
+	left   int // answers that are not dealt with
 }
 
 // hearing says what to do with the answers to a question.
 type hearing[T any] struct {
 	to    []int         // servers to ask
+	lead  int           // the one to ask before the others, plus 1; 0: none
 	limit time.Duration // for each server, if it was in good health last
 	ask   func(ctx context.Context, n *node) (T, error)
-	// take notes an answer and reports whether that is enough. One call runs at
-	// a time, and none once the asker has gone on.
-	take func(i int, answer T, err error) bool
+	// take notes an answer and says what all of them amount to. One call runs at a
+	// time, and none once the asker has gone on. A server in reserve is noted with
+	// an error first, and again if it is asked after all.
+	take func(i int, answer T, err error) progress
 	// late gets what comes when the asker has gone on. It may be nil.
 	late func(i int, answer T, err error)
 }
 
-// notSent is the error of a server that was left out.
+// progress is what an asker makes of the answers so far.
+type progress uint8
+
+const (
+	open   progress = iota // it needs more
+	nearly                 // it can do with these, and gives the rest a moment
+	enough                 // it goes on
+)
+
+// ready turns a condition into progress.
+func ready(ok bool) progress {
+	if ok {
+		return enough
+	}
+	return open
+}
+
+// notSent is the error of a server that was not asked.
 type notSent struct{ error }
 
-func (e notSent) Unwrap() error { return e.error }
+// sent reports whether a question may have reached a server, given how asking
+// failed.
+func sent(err error) bool {
+	var n notSent
+	return !errors.As(err, &n)
+}
+
+// reserveAfter is how long those that were asked have to settle a matter among
+// themselves, beyond what the slowest of them took last time.
+const reserveAfter = 50 * time.Millisecond
 
 // gather puts the question. The servers are asked on contexts of their own: an
-// asker that gives up still has to know what became of it. Those that failed
-// just now are left out, unless there are too few others to decide anything.
+// asker that gives up still has to know what became of it.
 func gather[T any](s *Store, h hearing[T]) *gathering[T] {
-	g := &gathering[T]{hearing: h, store: s, enough: make(chan struct{}), all: make(chan struct{}), waiting: make(map[int]bool)}
-	now := time.Now()
-	avoided := make(map[int]error)
-	for _, i := range h.to {
-		if err := s.nodes[i].avoid(now); err != nil {
-			avoided[i] = err
-		}
-	}
-	if len(s.nodes)-len(avoided) < majority(len(s.nodes)) {
-		clear(avoided)
-	}
-	for _, i := range h.to {
-		if avoided[i] == nil {
-			g.waiting[i] = true
-		}
-	}
-	g.open = len(g.waiting)
+	g := &gathering[T]{hearing: h, store: s, goOn: make(chan struct{}), all: make(chan struct{}), started: time.Now(), waiting: make(map[int]*wave, len(h.to))}
+	g.order()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var none T
-	for i, err := range avoided {
-		if h.take(i, none, notSent{err}) && !g.over {
-			g.over = true
-			close(g.enough)
-		}
+	for i, err := range g.bad {
+		h.take(i, none, notSent{err})
 	}
-	if g.open == 0 {
+	g.callReserve()
+	if len(g.waiting) == 0 { // there is nobody to ask
+		g.finish()
 		close(g.all)
-		if !g.over {
-			close(g.enough)
-		}
-		g.ctx, g.cancel = context.Background(), func() {}
-		return g
-	}
-	for i := range g.waiting {
-		if s.nodes[i].cold() {
-			// A vote does not wait for it unless it is needed. If it is, a time limit
-			// that is too short for a connection would keep it away for ever.
-			g.limit = max(g.limit, patience)
-		}
-	}
-	g.ctx, g.cancel = context.WithTimeout(context.WithValue(context.Background(), limitKey{}, g.limit), g.limit)
-	for _, i := range h.to {
-		if avoided[i] == nil {
-			s.spawn(func() { g.put(i) })
-		}
 	}
 	return g
 }
 
+// order decides who is asked when: the leader, then those in good health, then
+// the others.
+func (g *gathering[T]) order() {
+	var good, bad []int
+	for _, i := range g.to {
+		if err := g.store.nodes[i].avoid(g.started); err != nil {
+			if g.bad == nil {
+				g.bad = make(map[int]error)
+			}
+			g.bad[i] = err
+			bad = append(bad, i)
+		} else if i != g.lead-1 {
+			good = append(good, i)
+		} else {
+			g.reserve = append(g.reserve, []int{i})
+		}
+	}
+	for _, w := range [][]int{good, bad} {
+		if len(w) > 0 {
+			g.reserve = append(g.reserve, w)
+		}
+	}
+}
+
+// after has f called with the mutex held, unless the asker has gone on by then.
+// The mutex is held.
+func (g *gathering[T]) after(d time.Duration, f func()) {
+	g.timers = append(g.timers, time.AfterFunc(d, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if !g.over {
+			f()
+		}
+	}))
+}
+
+// callReserve asks the next of those that were held back, if that can still
+// matter. The mutex is held.
+func (g *gathering[T]) callReserve() {
+	if g.over || len(g.reserve) == 0 {
+		return
+	}
+	to := g.reserve[0]
+	g.reserve = g.reserve[1:]
+	limit, usual := g.limit, time.Duration(0)
+	for _, i := range to {
+		cold, took := g.store.nodes[i].health()
+		if cold {
+			// If it is needed, a time limit that is too short for opening a connection
+			// would keep it away for ever.
+			limit = max(limit, patience)
+		}
+		usual = max(usual, took)
+	}
+	w := &wave{left: len(to)}
+	w.ctx, w.cancel = context.WithTimeout(context.WithValue(context.Background(), limitKey{}, limit), limit)
+	g.last = w
+	g.open += len(to)
+	for _, i := range to {
+		g.waiting[i] = w
+	}
+	for _, i := range to {
+		g.store.spawn(func() { g.put(i, w) })
+	}
+	if len(g.reserve) > 0 {
+		g.after(reserveAfter+2*usual, g.callReserve)
+	}
+}
+
+// finish lets the asker go on. The mutex is held.
+func (g *gathering[T]) finish() {
+	g.over = true
+	close(g.goOn)
+	for _, t := range g.timers {
+		t.Stop()
+	}
+	if spared := g.reserve; len(spared) > 0 && g.late != nil {
+		g.reserve = nil
+		g.store.spawn(func() {
+			var none T
+			for _, w := range spared {
+				for _, i := range w {
+					g.late(i, none, notSent{g.bad[i]})
+				}
+			}
+		})
+	}
+}
+
 // put asks one server.
-func (g *gathering[T]) put(i int) {
-	answer, err := g.ask(g.ctx, g.store.nodes[i])
+func (g *gathering[T]) put(i int, w *wave) {
+	answer, err := g.ask(w.ctx, g.store.nodes[i])
 	if g.arrive(i, answer, err) && g.late != nil {
 		g.late(i, answer, err)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open--
-	if g.open == 0 {
-		g.cancel()
+	if w.left--; w.left == 0 {
+		w.cancel()
+	}
+	if g.open--; g.open == 0 {
 		close(g.all)
 	}
 }
@@ -114,52 +212,73 @@ func (g *gathering[T]) put(i int) {
 func (g *gathering[T]) arrive(i int, answer T, err error) (late bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over {
+	if g.over || g.waiting[i] == nil {
 		return true
 	}
-	delete(g.waiting, i)
-	if g.take(i, answer, err) || len(g.waiting) == 0 {
-		g.over = true
-		close(g.enough)
-	}
+	g.note(i, answer, err)
 	return false
+}
+
+// note takes an answer and sees how to go on. The mutex is held.
+func (g *gathering[T]) note(i int, answer T, err error) {
+	delete(g.waiting, i)
+	p := g.take(i, answer, err)
+	if p == open && (err != nil || len(g.waiting) == 0) {
+		g.callReserve()
+	}
+	switch {
+	case p == enough, len(g.waiting) == 0:
+		g.finish()
+	case p == nearly && !g.hurried:
+		g.hurried = true
+		g.after(2*time.Since(g.started)+lingerMin, g.finish)
+	}
 }
 
 // wait returns when there is enough, or with the error of the context; from then
 // on every answer is late.
 func (g *gathering[T]) wait(ctx context.Context) error {
-	select {
-	case <-g.enough:
-		return nil
-	default:
+	for {
+		g.mu.Lock()
+		w := g.last
+		over := g.over
+		g.mu.Unlock()
+		if over {
+			return nil
+		}
+		select {
+		case <-g.goOn:
+			return nil
+		case <-w.ctx.Done():
+			g.expire(w)
+		case <-ctx.Done():
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if g.over {
+				return nil
+			}
+			g.finish()
+			return ctx.Err()
+		}
 	}
-	var err error
-	select {
-	case <-g.enough:
-		return nil
-	case <-g.ctx.Done():
-		// Clients of others need not heed the time limit of a context.
-		err = nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+}
+
+// expire gives up on servers whose time is over: clients that were made
+// elsewhere need not heed the time limit of a context.
+func (g *gathering[T]) expire(w *wave) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.over {
-		return nil
-	}
-	g.over = true
-	close(g.enough)
-	if err != nil {
-		return err
-	}
 	var none T
-	for i := range g.waiting {
-		late := unanswered{g.limit}
-		g.store.nodes[i].note(late, time.Now())
-		g.take(i, none, late)
+	for i, of := range g.waiting {
+		if of.ctx.Err() != nil && !g.over {
+			limit, _ := of.ctx.Value(limitKey{}).(time.Duration)
+			g.store.nodes[i].note(unanswered{limit}, g.started)
+			g.note(i, none, unanswered{limit})
+		}
 	}
-	return nil
+	if g.last == w && !g.over {
+		g.finish()
+	}
 }
 
 // linger waits for those that are still to answer, but not long.
@@ -175,11 +294,4 @@ func (g *gathering[T]) linger(d time.Duration) {
 	case <-g.all:
 	case <-timer.C:
 	}
-}
-
-// sent reports whether a question may have reached a server, given how asking
-// failed.
-func sent(err error) bool {
-	var n notSent
-	return !errors.As(err, &n)
 }

@@ -40,8 +40,8 @@ func take(t testing.TB, s *Store, ticket *lockcore.Ticket) *lockcore.Grant {
 	return ans.Grant
 }
 
-// open opens a store that is closed with the test.
-func open(t testing.TB, url string) *Store {
+// openStore opens a store that is closed with the test.
+func openStore(t testing.TB, url string) *Store {
 	t.Helper()
 	s, err := Open(watched(t), url, "test")
 	if err != nil {

@@ -88,7 +88,7 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 	g := gather(s, hearing[fields]{
 		to: s.everyone(), limit: patience,
 		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
-		take: func(i int, f fields, err error) bool { return c.note(i, f, err) != pending },
+		take: func(i int, f fields, err error) progress { return ready(c.note(i, f, err) == won) },
 		late: func(i int, f fields, err error) { c.note(i, f, err) },
 	})
 	if err := g.wait(ctx); err != nil {
@@ -118,9 +118,9 @@ func (c *collection) note(i int, f fields, err error) verdict {
 			leases = append(leases, l)
 		}
 	}
-	c.ballot.replies[i] = yes
+	c.ballot.replies[i], c.errs[i] = yes, err
 	if err != nil {
-		c.ballot.replies[i], c.errs[i] = down, err
+		c.ballot.replies[i] = down
 		return c.ballot.verdict(0)
 	}
 	for _, l := range leases {

@@ -46,8 +46,11 @@ func (s *Store) dispatch(now time.Time) {
 	}
 	g := s.gate(now)
 	s.rouse(now, byGate, s.view.freeAt(g, now))
-	if end := s.view.servers[g].nextEnd(now); !end.IsZero() && len(s.line) > 0 {
+	if end := s.view.servers[g].nextEnd(now); !end.IsZero() {
 		s.arm(end, now)
+	}
+	if g > 0 {
+		s.arm(now.Add(oddFor), now) // the one before it may be back by then
 	}
 }
 
@@ -92,10 +95,9 @@ func (s *Store) ended(i int, id string, attempt int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.gate(now)
-	l := s.view.servers[g].leases[id]
-	known := s.view.servers[i].end(id, attempt) || l != nil && l.attempt <= attempt
+	s.view.servers[i].end(id, attempt)
 	switch {
-	case !known || len(s.line) == 0:
+	case len(s.line) == 0:
 	case i == g:
 		s.dispatch(now)
 	case !s.view.servers[g].over(id, attempt):
@@ -112,11 +114,15 @@ func (s *Store) ended(i int, id string, attempt int64) {
 const rumourWait = 8 * time.Millisecond
 
 // subscribed takes in that a server tells from now on what happens there, and
-// that something may have been missed before.
-func (s *Store) subscribed() {
+// that something may have been missed before; or that it does not any more.
+func (s *Store) subscribed(i int, on bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.nodes[i].heard = on
+	if !on {
+		return
+	}
 	s.anew = true
 	s.arm(now.Add(jitter(rumourWait)), now)
 }

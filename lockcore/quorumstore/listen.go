@@ -38,6 +38,7 @@ func (s *Store) hear(i int) {
 		stop := context.AfterFunc(s.life, func() { sub.Close() })
 		if s.follow(i, sub) {
 			pause = hearPause
+			s.subscribed(i, false)
 		}
 		stop()
 		sub.Close()
@@ -68,7 +69,7 @@ func (s *Store) follow(i int, sub *redis.PubSub) (worked bool) {
 		switch m := msg.(type) {
 		case *redis.Subscription:
 			worked = true
-			s.subscribed()
+			s.subscribed(i, true)
 		case *redis.Message:
 			text, id, _ := strings.Cut(m.Payload, " ")
 			if attempt, err := strconv.ParseInt(text, 10, 64); err == nil {

@@ -44,12 +44,13 @@ type node struct {
 	client  redis.UniversalClient
 	keys    []string // of the scripts
 	channel string
+	heard   bool // this process listens to it; guarded by Store.mu
 
 	mu     sync.Mutex
-	met    bool      // it has answered before
-	bad    error     // why the last call failed; nil: it did not
-	retry  time.Time // while bad: when a call may try again
-	odd    time.Time // until then it does not know what most others know
+	took   time.Duration // by the last call that succeeded; 0: none did
+	bad    error         // why the last call failed; nil: it did not
+	retry  time.Time     // while bad: when a call may try again
+	odd    time.Time     // until then it does not know what most others know
 	debts  map[string]debt
 	paying bool          // a goroutine pays them
 	back   chan struct{} // it answers again: the debts can be paid
@@ -82,48 +83,57 @@ func (n *node) leads(now time.Time) bool {
 	return n.bad == nil && !now.Before(n.odd)
 }
 
-// oddFor is how long a server is not asked first that gave what most others
-// refused: it has restarted, and knows nothing of the leases there are.
-const oddFor = 500 * time.Millisecond
+// How long waiters pass over a server.
+const (
+	oddFor   = 500 * time.Millisecond // that gave what most others refused: it has restarted, and forgot what there is
+	ghostFor = 5 * time.Second        // that has a holder which most others do not know: a client died in the midst of a vote
+)
 
-func (n *node) strayed(now time.Time) {
+// stray has waiters pass over the server for a while.
+func (n *node) stray(until time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.odd = now.Add(oddFor)
+	n.odd = until
 }
 
-// note takes in whether a call succeeded.
-func (n *node) note(err error, now time.Time) {
+// note takes in whether a call succeeded that was made at start.
+func (n *node) note(err error, start time.Time) {
+	now := time.Now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err != nil {
 		n.retry = now.Add(probeEvery)
-	} else if n.bad != nil {
+		n.bad = err
+		return
+	}
+	n.took = max(1, now.Sub(start))
+	if n.bad != nil {
+		n.bad = nil
 		select {
 		case n.back <- struct{}{}:
 		default:
 		}
 	}
-	n.bad, n.met = err, n.met || err == nil
 }
 
-// cold reports whether a call has to open a connection and load a script first,
-// as far as is known.
-func (n *node) cold() bool {
+// health tells how long the last call took, and whether the next one has to open
+// a connection and load a script first, as far as is known.
+func (n *node) health() (cold bool, took time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.bad != nil || !n.met
+	return n.bad != nil || n.took == 0, n.took
 }
 
 // run runs a script on the server.
 func (n *node) run(ctx context.Context, s *redis.Script, args ...any) (any, error) {
+	start := time.Now()
 	v, err := s.Run(ctx, n.client, n.keys, args...).Result()
 	if err != nil && errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 		if limit, ok := ctx.Value(limitKey{}).(time.Duration); ok && err != nil {
 			err = unanswered{limit}
 		}
 	}
-	n.note(err, time.Now())
+	n.note(err, start)
 	return v, err
 }
 
@@ -193,6 +203,7 @@ func (s *Store) pay(n *node) {
 			if err != nil {
 				break
 			}
+			s.ended(n.index, id, d.attempt)
 			pause = payPause
 			id, d, ok = n.paid(id, d.attempt)
 		}

@@ -3,6 +3,7 @@ package quorumstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -11,8 +12,14 @@ import (
 // stoneLife is how long a server refuses what was undone before it arrived.
 const stoneLife = 30 * time.Second
 
+// parting is what a server says to a release.
+type parting struct {
+	held bool // it had the lease
+	ears int  // how many processes heard of its end
+}
+
 // release ends a lease on one server. units are its keys, if they are known.
-func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool, units []unit) (held bool, err error) {
+func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool, units []unit) (parting, error) {
 	flag := "0"
 	if stone {
 		flag = "1"
@@ -23,13 +30,13 @@ func (n *node) release(ctx context.Context, id string, attempt int64, keep time.
 	}
 	v, err := n.run(ctx, releaseScript, args...)
 	if err != nil {
-		return false, err
+		return parting{}, err
 	}
 	count, ok := v.(int64)
 	if !ok {
-		return false, badReply(v)
+		return parting{}, badReply(v)
 	}
-	return count == 1, nil
+	return parting{held: count%2 == 1, ears: int(count / 2)}, nil
 }
 
 // Release implements [lockcore.Store]. It goes to all servers; those that cannot
@@ -66,7 +73,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 
 // A releasing is a release under way.
 type releasing struct {
-	*gathering[bool]
+	*gathering[parting]
 	start  time.Time
 	ballot ballot
 	errs   []error
@@ -81,60 +88,88 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 		k.given = make([]bool, n)
 	}
 	k.leaving = true
-	given, unsure, attempt := append([]bool(nil), k.given...), append(make([]bool, 0, n), k.unsure...), k.attempt
+	given, doubts, attempt := slices.Clone(k.given), slices.Clone(k.doubts), k.attempt
 	units := unitsOf(k.t.Requirements, k.obtained)
 	s.mu.Unlock()
-	unsure = append(unsure, make([]bool, n-len(unsure))...)
 	r := &releasing{start: time.Now(), ballot: newBallot(n, 0), errs: make([]error, n)}
-	note := func(i int, held bool, err error) reply {
+	note := func(i int, p parting, err error, final bool) reply {
 		switch {
 		case err != nil:
-			if keep == 0 {
+			if keep == 0 && (final || sent(err)) {
 				s.owe(s.nodes[i], k.id, attempt, k.t.TTL)
 			}
 			return down
-		case !held && !given[i]:
+		case !p.held && !given[i]:
+			s.ended(i, k.id, attempt)
 			return no
 		}
 		s.mu.Lock()
 		k.given[i] = true
 		s.mu.Unlock()
 		if keep == 0 {
+			s.yield(i, k.id, units, p.ears)
 			s.ended(i, k.id, attempt)
 		}
 		return yes
 	}
-	r.gathering = gather(s, hearing[bool]{
+	r.gathering = gather(s, hearing[parting]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
-		ask: func(ctx context.Context, n *node) (bool, error) {
-			return n.release(ctx, k.id, attempt, keep, unsure[n.index], units)
+		ask: func(ctx context.Context, n *node) (parting, error) {
+			return n.release(ctx, k.id, attempt, keep, doubts != nil && doubts[n.index] > 0, units)
 		},
-		take: func(i int, held bool, err error) bool {
+		take: func(i int, p parting, err error) progress {
 			r.errs[i] = err
-			r.ballot.replies[i] = note(i, held, err)
-			return r.ballot.verdict(0) != pending
+			r.ballot.replies[i] = note(i, p, err, false)
+			switch v := r.ballot.verdict(0); {
+			case v == won, v == lost:
+				return enough
+			case r.ballot.quorate():
+				return nearly
+			}
+			return open
 		},
-		late: func(i int, held bool, err error) { note(i, held, err) },
+		late: func(i int, p parting, err error) { note(i, p, err, true) },
 	})
 	return r
 }
 
-// takeBack ends an attempt on some servers, and returns when they have answered
-// or failed to.
+// headStart is how long what this process has given back is left to those of
+// other processes that wait. They learn of it a network's delay later than this
+// process could ask again, and would starve beside one that loops.
+const headStart = 2 * time.Millisecond
+
+// yield leaves what was given back to the processes that heard of it, if any
+// other than this one did.
+func (s *Store) yield(i int, id string, units []unit, ears int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.nodes[i].heard {
+		ears--
+	}
+	if ears <= 0 {
+		return
+	}
+	now := time.Now()
+	s.view.courtesy.prune(now)
+	s.view.courtesy.put(&seen{id: id, until: now.Add(headStart), units: units})
+}
+
+// takeBack ends an attempt on some servers. It gives them a moment to answer:
+// whoever lost to a rival had better not be in its way the next time.
 func (s *Store) takeBack(id string, attempt int64, ttl time.Duration, from []int) {
-	g := gather(s, hearing[bool]{
+	g := gather(s, hearing[parting]{
 		to: from, limit: s.limit(ttl),
-		ask: func(ctx context.Context, n *node) (bool, error) { return n.release(ctx, id, attempt, 0, false, nil) },
-		take: func(i int, _ bool, err error) bool {
-			if err != nil {
-				s.owe(s.nodes[i], id, attempt, ttl)
-			} else {
+		ask: func(ctx context.Context, n *node) (parting, error) { return n.release(ctx, id, attempt, 0, false, nil) },
+		take: func(i int, _ parting, err error) progress {
+			if err == nil {
 				s.ended(i, id, attempt)
+			} else if sent(err) {
+				s.owe(s.nodes[i], id, attempt, ttl)
 			}
-			return false
+			return open
 		},
 	})
-	_ = g.wait(context.Background()) // the time limit ends it
+	g.linger(reserveAfter)
 }
 
 // Withdraw implements [lockcore.Store].

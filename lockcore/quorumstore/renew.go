@@ -3,14 +3,16 @@ package quorumstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// Renew implements [lockcore.Store]. A majority must still have the lease: a
-// server that has not, because it was down or has restarted, is taken back in if
-// nobody else holds the keys there, but does not count until the next time.
+// Renew implements [lockcore.Store]. A server that does not have the lease,
+// because it was down or has restarted, is taken back in if nobody else holds the
+// keys there. It counts at once, as long as the lease stands and another server
+// still had it: only then is it certain that nobody had the keys in between.
 func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	errs := make([]error, 0, len(grants))
 	unreached := 0
@@ -58,9 +60,25 @@ type renewed struct {
 	grant   *lockcore.Grant
 	ticket  *ticket // nil: granted to another process
 	attempt int64
+	valid   time.Time // until when servers may be taken in; zero: never
 	ballot  ballot
+	live    int    // servers that had it
 	words   string // why a server does not have it
-	lost    bool
+}
+
+// verdict is that of the ballot, but for servers that were taken in when none,
+// or none in time, had the lease.
+func (l *renewed) verdict(now time.Time) verdict {
+	v := l.ballot.verdict(0)
+	switch {
+	case v != won || l.live >= majority(len(l.ballot.replies)), l.live > 0 && now.Before(l.valid):
+		return v
+	case l.ballot.count(silent) > 0:
+		return pending
+	case l.ballot.count(down) > 0:
+		return unclear
+	}
+	return lost
 }
 
 func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
@@ -81,20 +99,26 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 		return nil, err
 	}
 	errs := make([]error, len(r.leases))
-	unclear := 0
+	now := time.Now()
+	unsure := 0
 	for i, l := range r.leases {
-		switch l.ballot.verdict(0) {
+		for j, v := range l.ballot.replies {
+			if v == silent && l.ticket != nil {
+				s.doubt(l.ticket, j, 1)
+			}
+		}
+		switch l.verdict(now) {
 		case won:
 			r.extended(l)
 		case lost:
 			errs[i] = r.gone(l)
 		default:
-			errs[i] = s.noQuorum(r.errs)
-			unclear++
+			errs[i] = r.unclear(l)
+			unsure++
 		}
 	}
-	if unclear == len(errs) {
-		return nil, s.noQuorum(r.errs)
+	if unsure == len(errs) {
+		return nil, errs[0]
 	}
 	return errs, nil
 }
@@ -111,7 +135,7 @@ func (r *renewal) add(g *lockcore.Grant) {
 		if r.sent.Before(k.valid) && !k.leaving {
 			// Only while the lease stands can nobody else have a majority, and so
 			// nothing have been granted that a server forgot.
-			join = 1
+			join, l.valid = 1, k.valid
 		}
 	}
 	s.mu.Unlock()
@@ -121,28 +145,39 @@ func (r *renewal) add(g *lockcore.Grant) {
 }
 
 // take notes what a server said about all the leases.
-func (r *renewal) take(i int, f fields, err error) bool {
+func (r *renewal) take(i int, f fields, err error) progress {
 	if err == nil && len(f) != len(r.leases) {
 		err = badReply(f)
 	}
 	r.errs[i] = err
-	open := false
+	p, now := enough, time.Now()
 	for j, l := range r.leases {
 		if err != nil {
 			l.ballot.replies[i] = down
-			r.doubt(i, l)
+			if l.ticket != nil && sent(err) {
+				r.s.doubt(l.ticket, i, 1)
+			}
 		} else {
 			l.ballot.replies[i] = l.hear(f.sub(j))
 		}
-		open = open || l.ballot.verdict(0) == pending
+		switch v := l.verdict(now); {
+		case v == won, v == lost:
+		case l.ballot.quorate():
+			p = min(p, nearly)
+		default:
+			p = open
+		}
 	}
-	return !open
+	return p
 }
 
 // hear notes what one server said about the lease.
 func (l *renewed) hear(f fields) reply {
 	switch f.text(0) {
 	case "live":
+		l.live++
+		return yes
+	case "joined":
 		return yes
 	case "gone":
 		l.words = f.text(1)
@@ -154,16 +189,22 @@ func (l *renewed) hear(f fields) reply {
 	return no
 }
 
-// doubt notes that a renewal may reach a server later than the release.
-func (r *renewal) doubt(i int, l *renewed) {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	if k := l.ticket; k != nil {
-		if k.unsure == nil {
-			k.unsure = make([]bool, len(r.s.nodes))
-		}
-		k.unsure[i] = true
+// unclear words a renewal that most servers did not confirm, when those that did
+// not answer may do so yet.
+func (r *renewal) unclear(l *renewed) error {
+	if !l.ballot.quorate() {
+		return r.s.noQuorum(r.errs)
 	}
+	var mute []string
+	for i, v := range l.ballot.replies {
+		switch {
+		case v == silent:
+			mute = append(mute, r.s.nodes[i].name+": no answer yet")
+		case v == down:
+			mute = append(mute, r.s.nodes[i].name+": "+r.errs[i].Error())
+		}
+	}
+	return fmt.Errorf("redlock: %d of %d servers have the lease, it takes %d (%s): %w", l.ballot.count(yes), len(l.ballot.replies), majority(len(l.ballot.replies)), strings.Join(mute, "; "), lockcore.ErrNoQuorum)
 }
 
 // extended records a renewal that a majority confirmed.
@@ -186,7 +227,6 @@ func (r *renewal) extended(l *renewed) {
 // gone records that a lease is lost, and takes back what is left of it.
 func (r *renewal) gone(l *renewed) error {
 	s, id := r.s, l.grant.Ticket.ID
-	l.lost = true
 	s.mu.Lock()
 	if k := l.ticket; k != nil {
 		k.leaving, k.obtained = true, nil
@@ -209,19 +249,12 @@ func (r *renewal) gone(l *renewed) error {
 func (r *renewal) late(i int, f fields, err error) {
 	<-r.settled
 	for j, l := range r.leases {
-		if err != nil {
-			r.doubt(i, l)
+		if err != nil || l.ticket == nil {
 			continue
 		}
-		if f.sub(j).text(0) != "joined" {
-			continue
-		}
-		s := r.s
-		s.mu.Lock()
-		over := l.ticket == nil || l.ticket.leaving || s.tickets[l.ticket.id] != l.ticket
-		s.mu.Unlock()
-		if over {
-			s.takeBack(l.grant.Ticket.ID, l.attempt, l.grant.Ticket.TTL, []int{i})
+		r.s.doubt(l.ticket, i, -1)
+		if f.sub(j).text(0) == "joined" && r.s.over(l.ticket) {
+			r.s.takeBack(l.ticket.id, l.attempt, l.grant.Ticket.TTL, []int{i})
 		}
 	}
 }

@@ -209,13 +209,13 @@ func (s *Store) distinct(ctx context.Context) error {
 			}
 			return "", err
 		},
-		take: func(i int, id string, err error) bool {
+		take: func(i int, id string, err error) progress {
 			b.replies[i] = yes
 			if err != nil {
 				b.replies[i] = down
 			}
 			note(i, id)
-			return b.verdict(0) != pending
+			return ready(b.verdict(0) == won)
 		},
 		late: func(i int, id string, _ error) { note(i, id) },
 	})

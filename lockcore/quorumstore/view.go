@@ -92,9 +92,8 @@ func (g *glimpse) drop(id string) {
 	}
 }
 
-// end notes that an attempt of a lease, and those before it, are over. It
-// reports whether that was news.
-func (g *glimpse) end(id string, attempt int64) bool {
+// end notes that an attempt of a lease, and those before it, are over.
+func (g *glimpse) end(id string, attempt int64) {
 	if g.ended == nil {
 		g.ended = make(map[string]int64)
 	}
@@ -108,12 +107,9 @@ func (g *glimpse) end(id string, attempt int64) bool {
 	} else {
 		g.ended[id] = max(at, attempt)
 	}
-	l := g.leases[id]
-	if l == nil || l.attempt > attempt {
-		return false
+	if l := g.leases[id]; l != nil && l.attempt <= attempt {
+		g.remove(l)
 	}
-	g.remove(l)
-	return true
 }
 
 // over reports whether the server told of the end of an attempt.
@@ -144,8 +140,9 @@ func (g *glimpse) prune(now time.Time) {
 // A view is what all servers said, and what attempts of this process are about
 // to take.
 type view struct {
-	servers []glimpse
-	claims  glimpse
+	servers  []glimpse
+	claims   glimpse
+	courtesy glimpse // what was just given back and is left to other processes
 }
 
 // A freeFunc says how many units of a key a requirement could take.
@@ -184,21 +181,28 @@ func (v *view) bare(reqs []lockcore.Requirement, free freeFunc) func(int, string
 
 // beside is bare, bounded by what is claimed in this process.
 func (v *view) beside(reqs []lockcore.Requirement, free freeFunc, now time.Time) func(int, string) int {
-	return func(r int, key string) int {
-		n := free(&reqs[r], key)
-		if n > 0 && len(v.claims.keys[key]) > 0 {
-			u := v.claims.units(key, now)
-			n = min(n, u.Free(&reqs[r]))
+	return v.bare(reqs, v.except(&v.claims, free, now))
+}
+
+// except bounds what is free by what a glimpse has. Both count, as claims are
+// not on the servers yet.
+func (v *view) except(g *glimpse, free freeFunc, now time.Time) freeFunc {
+	return func(r *lockcore.Requirement, key string) int {
+		n := free(r, key)
+		if n > 0 && len(g.keys[key]) > 0 {
+			u := g.units(key, now)
+			n = min(n, u.Free(r))
 		}
 		return n
 	}
 }
 
 // hold notes a lease that this process was just granted.
-func (v *view) hold(id string, attempt int64, until time.Time, units []unit) {
-	l := &seen{id: id, attempt: attempt, until: until, units: units}
+func (v *view) hold(l *seen, by []reply) {
 	for i := range v.servers {
-		v.servers[i].put(l)
+		if by[i] == yes {
+			v.servers[i].put(l)
+		}
 	}
 }
 

@@ -3,7 +3,7 @@
 --
 -- ARGV: id, attempt, keep, channel, life of a tombstone, stone, then what
 -- release_first is for
--- Reply: 1 if the lease was there, else 0
+-- Reply: 1 if the lease was there, else 0; plus 2 for each process that listens
 --
 -- A tombstone is left where the question that is undone has not arrived, and
 -- where stone is "1": a renewal of the lease may still be on its way.
@@ -18,5 +18,5 @@ if keep > 0 and live then
   return 1
 end
 drop(id, l)
-redis.call('PUBLISH', ARGV[4], digits(l.attempt) .. ' ' .. id)
-return live and 1 or 0
+local ears = redis.call('PUBLISH', ARGV[4], digits(l.attempt) .. ' ' .. id)
+return 2 * ears + (live and 1 or 0)

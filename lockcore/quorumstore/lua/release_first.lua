@@ -13,7 +13,7 @@ if #ARGV > 7 then
   if mine then
     local t = redis.call('TIME')
     redis.call('HDEL', KEYS[1], 'l' .. ARGV[1], unpack(ARGV, 8))
-    redis.call('PUBLISH', ARGV[4], ARGV[2] .. ' ' .. ARGV[1])
-    return tonumber(string.sub(known[1], 18, 33)) > t[1] * 1000000 + t[2] and 1 or 0
+    local ears = redis.call('PUBLISH', ARGV[4], ARGV[2] .. ' ' .. ARGV[1])
+    return 2 * ears + (tonumber(string.sub(known[1], 18, 33)) > t[1] * 1000000 + t[2] and 1 or 0)
   end
 end
