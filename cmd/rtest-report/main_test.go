@@ -85,6 +85,8 @@ func TestScripts(t *testing.T) {
 			// that runs them is not taken for the one in them either.
 			e.Setenv("HOME", e.Getenv("WORK"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.Getenv("WORK"), "cache"))
+			// Under -race every program would sleep for a second before it exits.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			lab, err := filepath.Abs("testdata/lab")
 			e.Setenv("LAB", lab)
 			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
