@@ -26,11 +26,11 @@ var ErrNoEstimate = errors.New("no estimate")
 // became free last.
 type replay struct {
 	jobs     []simulate.Job
-	sets     []candidateSet // that the requirements choose from
-	uses     [][]int        // by job and requirement: index into sets
-	tags     map[string]map[string]bool
-	pools    map[string]map[string]bool
-	poolWait map[string]time.Duration
+	sets     []candidateSet             // that the requirements choose from
+	uses     [][]int                    // by job and requirement: index into sets
+	tags     map[string]map[string]bool // keys by tag
+	pools    map[string]map[string]bool // keys by name of the requirement
+	poolWait map[string]time.Duration   // that a pool was the reason for
 
 	lanes            int
 	gaveUp, unended  int
@@ -59,8 +59,15 @@ func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
 		priorities: map[string]int{}, lists: map[string][]string{}, processes: map[procKey]*span{}, setIDs: map[string]int{},
 		tags: map[string]map[string]bool{}, pools: map[string]map[string]bool{}, poolWait: map[string]time.Duration{},
 	}
-	if _, err := Fold(p.tap(events), Options{OnRequest: func(r *Request) { p.requests = append(p.requests, *r) }}); err != nil {
+	r, err := Fold(p.tap(events), Options{OnRequest: func(r *Request) { p.requests = append(p.requests, *r) }})
+	if err != nil {
 		return nil, err
+	}
+	for _, g := range r.Pools {
+		p.poolWait[g.Name] = 0
+		for _, c := range g.Blame {
+			p.poolWait[g.Name] += c.Time.Duration()
+		}
 	}
 	if err := p.choose(); err != nil {
 		return nil, err
@@ -240,9 +247,6 @@ func (p *replay) require(j *simulate.Job, r *Request) error {
 		s := p.set(keys)
 		uses = append(uses, s)
 		j.Requirements = append(j.Requirements, lockcore.Requirement{Name: q.Name, Candidates: p.sets[s].candidates, Need: q.Need, Shared: q.Shared, Seats: q.Seats})
-		if q.Name != "" {
-			p.poolWait[q.Name] += r.Waited
-		}
 		for _, k := range keys {
 			learn(p.pools, q.Name, k)
 			for name, value := range q.Tags {

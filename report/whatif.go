@@ -221,7 +221,7 @@ const adviceMost = 64
 
 // advise looks for the smallest number of resources with which the wait, in the
 // worst of the tie-breaks, is as wished. It tries one after the other: more
-// resources do not always mean shorter waits, so halving could miss it.
+// resources do not always mean shorter waits, so halving could miss the smallest.
 func (p *replay) advise(w WhatIf, changes []change, policy lockcore.Policy, seeds int) (*Advice, error) {
 	name := ""
 	if len(w.Add) > 0 {
@@ -229,7 +229,8 @@ func (p *replay) advise(w WhatIf, changes []change, policy lockcore.Policy, seed
 		changes = changes[1:]
 	} else {
 		for pool, waited := range p.poolWait {
-			if name == "" || waited > p.poolWait[name] || waited == p.poolWait[name] && pool < name {
+			known := len(p.members(pool)) > 0
+			if known && (name == "" || waited > p.poolWait[name] || waited == p.poolWait[name] && pool < name) {
 				name = pool
 			}
 		}
@@ -253,13 +254,19 @@ func (p *replay) advise(w WhatIf, changes []change, policy lockcore.Policy, seed
 		}
 		return p.scenario("", all, policy, seeds)
 	}
-	for by := 0; by <= adviceMost; by++ {
+	// The most first: where that does not help, 64 simulations need not tell so.
+	s, err := try(adviceMost)
+	if err != nil {
+		return nil, err
+	}
+	a.Needed, a.P95, a.Enough = a.Now+adviceMost, s.P95, s.P95.Max <= w.WaitP95
+	for by := 0; a.Enough && by < adviceMost; by++ {
 		s, err := try(by)
 		if err != nil {
 			return nil, err
 		}
-		a.Needed, a.P95 = a.Now+by, s.P95
-		if a.Enough = s.P95.Max <= w.WaitP95; a.Enough {
+		if s.P95.Max <= w.WaitP95 {
+			a.Needed, a.P95 = a.Now+by, s.P95
 			break
 		}
 	}

@@ -201,6 +201,82 @@ func TestWhatIfAddsATypicalOne(t *testing.T) {
 	assert.Equal(t, "without b3", e.Changed.Name)
 }
 
+// TestWhatIfAdvisesOnTheReason has a pair wait for the one chamber, beside boards
+// that are free: it is the chamber of which more would help.
+func TestWhatIfAdvisesOnTheReason(t *testing.T) {
+	e := estimate(t, `
+0s   A@p asks chamber pool=chamber
+0s   A@p gets chamber
+0s   B@q asks b1 b2 pool=boards and chamber pool=chamber
+10s  A@p releases
+10s  B@q gets b1/0 chamber/1
+20s  B@q releases
+`, WhatIf{WaitP95: time.Second})
+	assert.Equal(t, "chamber", e.Advice.Of)
+	assert.Equal(t, 2, e.Advice.Needed)
+	e = estimate(t, twoLanes, WhatIf{WaitP95: time.Nanosecond, Add: []string{"boards=1"}})
+	assert.True(t, e.Advice.Enough)
+	e = estimate(t, `
+0s   A@p asks b1 pool=boards and chamber
+0s   A@p gets b1/0 chamber/1
+0s   B@q asks b1 pool=boards and chamber
+10s  A@p releases
+10s  B@q gets b1/0 chamber/1
+20s  B@q releases
+`, WhatIf{WaitP95: time.Second, Add: []string{"boards=1"}})
+	assert.False(t, e.Advice.Enough, "the chamber is short too")
+	assert.Contains(t, text(t, e), "something else is waited for")
+}
+
+// TestWhatIfKeepsWhatIsKept has a board kept for somebody to look at, while its
+// test is over and the next one in the lane goes on.
+func TestWhatIfKeepsWhatIsKept(t *testing.T) {
+	e := estimate(t, `
+0s   A@p asks b1 b2 pool=boards
+0s   A@p gets b1
+10s  A@p releases kept=20s
+11s  B@p asks b1 b2 pool=boards
+11s  B@p gets b2
+21s  B@p releases
+22s  C@p asks b1 b2 pool=boards
+22s  C@p gets b2
+40s  C@p releases
+`, WhatIf{Remove: []string{"b2"}})
+	assert.Equal(t, exactly(40*time.Second), e.Replayed.Makespan)
+	assert.Equal(t, exactly(0), e.Replayed.Waited)
+	assert.Equal(t, exactly(59*time.Second), e.Changed.Makespan, "B has the board from 30s to 40s, C from 41s")
+}
+
+// TestWhatIfKnowsLongLists takes candidates that are listed once, and tags that
+// only grants tell.
+func TestWhatIfKnowsLongLists(t *testing.T) {
+	events := parseSchedule(t, strings.ReplaceAll(twoLanes, "asks b1", "asks hash=aaaa count=1"))
+	list := eventlog.Event{V: 1, Ev: eventlog.Pool, TS: t0, At: t0, Host: "p", Reqs: []eventlog.Requirement{{Name: "boards", Hash: "aaaa", Count: 1, Candidates: []string{"b1"}}}}
+	events[1].Chosen[0].Tags = map[string]string{"kind": "nrf52"}
+	for _, name := range []string{"boards=1", "kind=nrf52=1", "b1=1"} {
+		e, err := Estimate(sequence(append([]eventlog.Event{list}, events...)), WhatIf{Add: []string{name}})
+		require.NoError(t, err, name)
+		assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan, name)
+	}
+}
+
+// TestWhatIfKnowsPriority has the later one served first, which is so under no
+// policy if it has no priority.
+func TestWhatIfKnowsPriority(t *testing.T) {
+	e := estimate(t, `
+0s   A asks b1 pool=boards
+0s   A gets b1
+1s   B asks b1 pool=boards
+2s   C asks b1 pool=boards prio=5
+10s  A releases
+10s  C gets b1
+15s  C releases
+15s  B gets b1
+55s  B releases
+`, WhatIf{})
+	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
+}
+
 // TestWhatIfFollowsPackages has the second package begin when the first is done.
 func TestWhatIfFollowsPackages(t *testing.T) {
 	events := parseSchedule(t, `
