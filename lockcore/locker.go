@@ -25,23 +25,24 @@ type Options struct {
 
 // A Locker takes, keeps and returns leases in one [Store]. It is safe for
 // concurrent use; a process needs one. It renews all its leases in one call to
-// the store, on a goroutine of its own that lives while there are any.
+// the store.
 type Locker struct {
 	store  Store
 	opts   Options
 	closed chan struct{}
 	work   sync.WaitGroup // acquisitions and withdrawals under way
 
-	mu       sync.Mutex
-	leases   map[*Lease]struct{}
-	renewing bool
-	kick     chan struct{} // a lease joined: the renewer looks at its schedule again
+	mu      sync.Mutex
+	leases  map[*Lease]struct{}
+	timer   *time.Timer // of the renewals; nil before the first lease
+	armed   time.Time   // when it fires; zero: it does not
+	running bool        // the renewals
 }
 
 // New returns a Locker on the store, which it owns from now on: [Locker.Close]
 // closes it. opts may be nil.
 func New(s Store, opts *Options) *Locker {
-	l := &Locker{store: s, closed: make(chan struct{}), leases: make(map[*Lease]struct{}), kick: make(chan struct{}, 1)}
+	l := &Locker{store: s, closed: make(chan struct{}), leases: make(map[*Lease]struct{})}
 	if opts != nil {
 		l.opts = *opts
 	}
@@ -106,6 +107,11 @@ func (l *Locker) Close() error {
 		wg.Go(func() { errs[i] = le.Release(context.Background()) })
 	}
 	wg.Wait()
+	l.mu.Lock()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.mu.Unlock()
 	return errors.Join(append(errs, l.store.Close())...)
 }
 

@@ -8,69 +8,60 @@ import (
 
 // keep takes a new lease into the renewals.
 func (l *Locker) keep(le *Lease) {
+	le.mu.Lock()
+	due := le.due
+	le.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.leases[le] = struct{}{}
-	if !l.renewing {
-		l.renewing = true
-		go l.renewals()
-		return
-	}
-	select {
-	case l.kick <- struct{}{}:
-	default:
-	}
+	l.arm(due)
 }
 
-// forget takes an ended lease out of the renewals.
+// forget takes an ended lease out of the renewals. Their timer is left alone: it
+// finds nothing to do, which is cheaper than to stop it with every release.
 func (l *Locker) forget(le *Lease) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.leases, le)
-	if len(l.leases) == 0 {
-		select {
-		case l.kick <- struct{}{}: // the renewer may go
-		default:
-		}
-	}
 }
 
-// renewals is the goroutine that keeps all leases of the process alive. It ends
-// when there are none, so that an idle Locker costs nothing.
+// arm sees to it that the renewals run at the moment, or earlier. l.mu is held.
+//
+// A timer, and not a goroutine that lives while there are leases: most are given
+// back long before their first renewal, and to start a goroutine for each costs
+// half as much as a round trip to a server nearby.
+func (l *Locker) arm(at time.Time) {
+	if !l.armed.IsZero() && !at.Before(l.armed) {
+		return
+	}
+	l.armed = at
+	if l.timer == nil {
+		l.timer = time.AfterFunc(time.Until(at), l.renewals)
+		return
+	}
+	l.timer.Reset(time.Until(at))
+}
+
+// renewals keeps the leases of the process alive: it renews what is due, and
+// runs again when the next one is. Without leases it does not.
 func (l *Locker) renewals() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		next, any := l.nextRenewal()
-		if !any {
-			return
-		}
-		timer.Reset(time.Until(next))
-		select {
-		case <-timer.C:
-			l.renew()
-		case <-l.kick:
-		}
+	l.mu.Lock()
+	if l.running {
+		l.mu.Unlock()
+		return // it looks at the schedule again when it is done
 	}
-}
-
-// nextRenewal is when a lease is due next. It ends the goroutine's claim to be
-// running when there are no leases, under the lock that keep takes.
-func (l *Locker) nextRenewal() (next time.Time, any bool) {
+	l.running = true
+	l.mu.Unlock()
+	l.renew()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.leases) == 0 {
-		l.renewing = false
-		return next, false
-	}
+	l.running, l.armed = false, time.Time{}
 	for le := range l.leases {
 		le.mu.Lock()
-		if next.IsZero() || le.due.Before(next) {
-			next = le.due
-		}
+		due := le.due
 		le.mu.Unlock()
+		l.arm(due)
 	}
-	return next, true
 }
 
 // renew extends what is due, in one call. Leases that are due soon go along:

@@ -69,6 +69,9 @@ func assemble(outside string) scripts {
 // resources, because a server's own random numbers start alike each time.
 func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (any, error) {
 	v, err := script.Run(ctx, s.client, s.keys, s.seeded(args)...).Result()
+	if err != nil {
+		s.lookAgain(ctx, err)
+	}
 	return v, s.explain(err)
 }
 
@@ -97,13 +100,26 @@ func (s *Store) runAcknowledged(ctx context.Context, script *redis.Script, args 
 		cmd, wait = try(func(p redis.Scripter) *redis.Cmd { return script.Eval(ctx, p, s.keys, args...) })
 	}
 	if v, err = cmd.Result(); err != nil {
-		if cc, ok := s.client.(*redis.ClusterClient); ok {
-			cc.ReloadState(ctx) // the slot may have moved: the next call goes to its new place
-		}
+		s.lookAgain(ctx, err)
 		return nil, 0, s.explain(err)
 	}
 	acks, err = wait.Int()
 	return v, acks, s.explain(err)
+}
+
+// lookAgain has a Cluster's client find out who has which slot, so that the next
+// call goes to the right place. By itself it does so once a minute, or when a
+// server that lives tells it; one that died does not.
+func (s *Store) lookAgain(ctx context.Context, err error) {
+	if cc, ok := s.client.(*redis.ClusterClient); ok && !isRefusal(err) {
+		cc.ReloadState(ctx)
+	}
+}
+
+// isRefusal reports whether the server itself said no, and would again.
+func isRefusal(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply) && !redis.HasErrorPrefix(err, "MOVED") && !redis.HasErrorPrefix(err, "CLUSTERDOWN")
 }
 
 // waitLimit is how long a server waits for its replicas. They answer within a

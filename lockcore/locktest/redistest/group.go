@@ -28,12 +28,14 @@ func (s *Server) InSync() {
 	})
 }
 
-// A Sentinel is three sentinel processes that watch a master and its replicas.
+// A Sentinel is a master and its replicas, and the sentinel processes that watch
+// them.
 type Sentinel struct {
 	Name      string // of the master
 	Master    *Server
 	Replicas  []*Server
 	Sentinels []*Server
+	Link      *Proxy // between master and replica, if there is one
 	t         testing.TB
 }
 
@@ -46,20 +48,42 @@ func StartSentinel(t testing.TB, replicas int, args ...string) *Sentinel {
 	for range replicas {
 		g.Replicas = append(g.Replicas, Replica(t, g.Master, args...))
 	}
+	g.watch(3, 4000)
+	return g
+}
+
+// StartLinkedSentinel starts a master, one replica of it and one sentinel. What
+// the master tells the replica goes through Link, so that it can be made to lag
+// behind: Link.Blackhole(ToClient).
+func StartLinkedSentinel(t testing.TB, args ...string) *Sentinel {
+	t.Helper()
+	g := &Sentinel{Name: "lab", Master: Start(t, args...), t: t}
+	g.Link = StartProxy(t, g.Master.Addr)
+	host, port, _ := net.SplitHostPort(g.Link.Addr)
+	g.Replicas = []*Server{Start(t, append([]string{"--replicaof", host, port}, args...)...)}
+	g.Replicas[0].InSync()
+	// The sentinel will see to it that the replica follows the master itself, but
+	// only after this time.
+	g.watch(1, 600_000)
+	return g
+}
+
+// watch starts sentinels and waits until they know everybody.
+func (g *Sentinel) watch(n, timeout int) {
+	g.t.Helper()
 	host, port, _ := net.SplitHostPort(g.Master.Addr)
-	conf := fmt.Sprintf("sentinel monitor %[1]s %[2]s %[3]s 2\nsentinel down-after-milliseconds %[1]s 400\nsentinel failover-timeout %[1]s 4000\nsentinel parallel-syncs %[1]s 1\n",
-		g.Name, host, port)
-	for range 3 {
-		g.Sentinels = append(g.Sentinels, startSentinel(t, conf))
+	conf := fmt.Sprintf("sentinel monitor %[1]s %[2]s %[3]s %[4]d\nsentinel down-after-milliseconds %[1]s 400\nsentinel failover-timeout %[1]s %[5]d\nsentinel parallel-syncs %[1]s 1\n",
+		g.Name, host, port, n/2+1, timeout)
+	for range n {
+		g.Sentinels = append(g.Sentinels, startSentinel(g.t, conf))
 	}
 	for _, s := range g.Sentinels {
-		await(t, "sentinel "+s.Addr+" knows everybody", func() bool {
-			t.Helper()
+		await(g.t, "sentinel "+s.Addr+" knows everybody", func() bool {
+			g.t.Helper()
 			line := s.Info("sentinel", "master0")
-			return strings.Contains(line, "status=ok") && strings.Contains(line, fmt.Sprintf("slaves=%d,", replicas)) && strings.Contains(line, "sentinels=3")
+			return strings.Contains(line, "status=ok") && strings.Contains(line, fmt.Sprintf("slaves=%d,", len(g.Replicas))) && strings.Contains(line, fmt.Sprintf("sentinels=%d", n))
 		})
 	}
-	return g
 }
 
 func startSentinel(t testing.TB, conf string) *Server {

@@ -1,0 +1,386 @@
+package redisstore_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// TestFigures measures what the protocol promises, as ratios to a bare lock or to
+// an ideal on the same server. It prints, and asserts nothing, for the figures
+// are those of a machine:
+//
+//	REDISSTORE_FIGURES=1 go test -run TestFigures -v ./lockcore/redisstore
+func TestFigures(t *testing.T) {
+	if os.Getenv("REDISSTORE_FIGURES") == "" {
+		t.Skip("set REDISSTORE_FIGURES=1 on an idle machine")
+	}
+	t.Run("pair", figurePair)
+	t.Run("hand-off", figureHandOff)
+	t.Run("makespan", figureMakespan)
+	t.Run("five-of-five", figureFiveOfFive)
+	t.Run("release", figureRelease)
+	t.Run("kill", figureKill)
+}
+
+func quantile(ds []time.Duration, q float64) time.Duration {
+	slices.Sort(ds)
+	return ds[min(len(ds)-1, int(q*float64(len(ds))))]
+}
+
+// interleaved runs the functions in turn, so that noise is everybody's, and
+// returns their medians.
+func interleaved(n int, fs []func()) []time.Duration {
+	times := make([][]time.Duration, len(fs))
+	for range n {
+		for i, f := range fs {
+			start := time.Now()
+			f()
+			times[i] = append(times[i], time.Since(start))
+		}
+	}
+	medians := make([]time.Duration, len(fs))
+	for i := range fs {
+		medians[i] = quantile(times[i], 0.5)
+	}
+	return medians
+}
+
+func numbered(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprint("board-", i)
+	}
+	return keys
+}
+
+// bareLock is what every Redis lock does at least: SET NX PX, and a script that
+// compares and deletes.
+func bareLock(t testing.TB, c *redis.Client) func() {
+	script := redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+	return func() {
+		if ok, err := c.SetNX(t.Context(), "bare", "token", time.Minute).Result(); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if n, err := script.Run(t.Context(), c, []string{"bare"}, "token").Int(); n != 1 {
+			t.Fatal(n, err)
+		}
+	}
+}
+
+func pairOf(t testing.TB, l *lockcore.Locker, reqs ...lockcore.Requirement) func() {
+	return func() { release(t, acquire(t, l, request(time.Minute, reqs...))) }
+}
+
+func figurePair(t *testing.T) {
+	s := redistest.Start(t)
+	var counter redistest.Counter
+	c := redis.NewClient(&redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true, Dialer: counter.Dial})
+	l := locker(t, on(t, c, redisstore.Options{}))
+	twoAndOne := pairOf(t, l, of(2, "a", "b", "c", "d", "e"), of(1, "x"))
+	ten, many := pairOf(t, l, of(2, numbered(10)...)), pairOf(t, l, of(2, numbered(10_000)...))
+	bare := bareLock(t, c)
+	for _, f := range []func(){bare, twoAndOne, ten, many} {
+		f() // connected, scripts known
+	}
+	before := counter.Writes()
+	for range 100 {
+		twoAndOne()
+	}
+	t.Logf("acquire+release makes %.2f socket writes", float64(counter.Writes()-before)/100)
+	m := interleaved(4000, []func(){bare, twoAndOne, ten, many})
+	t.Logf("bare lock %s; 2 of 5 and one %s: ratio %.2f", m[0], m[1], ratio(m[1], m[0]))
+	t.Logf("2 of 10 %s; 2 of 10,000 %s: ratio %.2f", m[2], m[3], ratio(m[3], m[2]))
+
+	// The same when of the 10,000 only two are free.
+	st := open(t, s.Addr, redisstore.Options{Namespace: "tight"})
+	ask(t, st, ticket("most", time.Hour, of(9_998, numbered(10_000)...)))
+	tight := locker(t, open(t, s.Addr, redisstore.Options{Namespace: "tight"}))
+	few := numbered(10_000)
+	m = interleaved(2000, []func(){ten, pairOf(t, tight, of(2, few...))})
+	t.Logf("2 of 10 %s; 2 of 10,000 of which 2 are free %s: ratio %.2f", m[0], m[1], ratio(m[1], m[0]))
+}
+
+func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
+
+// figureHandOff has eight clients pass one key around behind a round trip of 10
+// ms.
+func figureHandOff(t *testing.T) {
+	s := redistest.Start(t)
+	p := redistest.StartProxy(t, s.Addr)
+	p.Delay(5 * time.Millisecond)
+	c := redis.NewClient(&redis.Options{Addr: p.Addr})
+	defer c.Close()
+	c.Ping(t.Context())
+	var pings []time.Duration
+	for range 50 {
+		start := time.Now()
+		c.Ping(t.Context())
+		pings = append(pings, time.Since(start))
+	}
+	rtt := quantile(pings, 0.5)
+
+	const clients, grants = 9, 600
+	var mu sync.Mutex
+	var released time.Time
+	var handOffs []time.Duration
+	served, overtaken := 0, 0
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range clients {
+		l := locker(t, open(t, p.Addr, redisstore.Options{}))
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				asked := served
+				mu.Unlock()
+				le, err := l.Acquire(ctx, request(time.Minute, of(1, "k")))
+				if err != nil {
+					return
+				}
+				now := time.Now()
+				mu.Lock()
+				served++
+				if !released.IsZero() {
+					handOffs = append(handOffs, now.Sub(released))
+				}
+				if served > 2*clients {
+					overtaken = max(overtaken, served-asked-clients)
+				}
+				if served >= grants {
+					cancel()
+				}
+				mu.Unlock()
+				time.Sleep(3 * rtt) // everybody else is in line again
+				mu.Lock()
+				released = time.Now()
+				mu.Unlock()
+				release(t, le)
+			}
+		})
+	}
+	wg.Wait()
+	handOffs = handOffs[2*clients:]
+	t.Logf("round trip %s; hand-off with %d waiters: p50 %.2f, p99 %.2f round trips; overtaken by at most %d", rtt, clients-1,
+		ratio(quantile(handOffs, 0.5), rtt), ratio(quantile(handOffs, 0.99), rtt), max(0, overtaken))
+}
+
+// figureMakespan has twelve clients take 2 of 5 once each.
+func figureMakespan(t *testing.T) {
+	equal := slices.Repeat([]time.Duration{100 * time.Millisecond}, 12)
+	varied := make([]time.Duration, 12)
+	for i := range varied {
+		varied[i] = time.Duration(60+rand.IntN(81)) * time.Millisecond
+	}
+	for name, holds := range map[string][]time.Duration{"holds of 100 ms": equal, "holds of 60 to 140 ms": varied} {
+		s := redistest.Start(t)
+		count := monitor(t, s)
+		lockers := make([]*lockcore.Locker, len(holds))
+		for i := range lockers {
+			lockers[i] = lockcore.New(openURL(t, s.URL(), redisstore.Options{}), nil)
+		}
+		var wg sync.WaitGroup
+		start := time.Now()
+		served := make(chan time.Duration, len(holds))
+		for i, l := range lockers {
+			wg.Go(func() {
+				le := acquire(t, l, request(time.Minute, of(2, "a", "b", "c", "d", "e")))
+				served <- holds[i]
+				time.Sleep(holds[i])
+				release(t, le)
+			})
+		}
+		wg.Wait()
+		took := time.Since(start)
+		close(served)
+		var free [2]time.Duration // two can hold at a time; the ideal is what they take in the order they came
+		for h := range served {
+			i := 0
+			if free[1] < free[0] {
+				i = 1
+			}
+			free[i] += h
+		}
+		for _, l := range lockers {
+			l.Close()
+		}
+		sent, inner := count()
+		t.Logf("%s: %s, %.3f of the ideal; %d commands sent, %d more by scripts", name, took, ratio(took, max(free[0], free[1])), sent, inner)
+	}
+}
+
+// monitor counts commands, those that scripts call apart.
+func monitor(t *testing.T, s *redistest.Server) func() (sent, inner int) {
+	c, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(c, "MONITOR\r\n")
+	var sent, inner atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for sc := bufio.NewScanner(c); sc.Scan(); {
+			switch line := sc.Text(); {
+			case strings.Contains(line, `"the end"`):
+				return
+			case strings.Contains(line, " lua] "):
+				inner.Add(1)
+			case strings.HasPrefix(line, "+1"):
+				sent.Add(1)
+			}
+		}
+	}()
+	return func() (int, int) {
+		s.Do("ECHO", "the end")
+		<-done
+		c.Close()
+		return int(sent.Load()), int(inner.Load())
+	}
+}
+
+// figureFiveOfFive asks for 5 of 5 beside 20 clients that loop on 1 of 5.
+func figureFiveOfFive(t *testing.T) {
+	const hold, loopers = 20 * time.Millisecond, 20
+	s := redistest.Start(t)
+	keys := []string{"a", "b", "c", "d", "e"}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var wg sync.WaitGroup
+	for range loopers {
+		l := locker(t, open(t, s.Addr, redisstore.Options{}))
+		wg.Go(func() {
+			for {
+				le, err := l.Acquire(ctx, request(time.Minute, of(1, keys...)))
+				if err != nil {
+					return
+				}
+				time.Sleep(hold)
+				if err := le.Release(context.Background()); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	big := locker(t, open(t, s.Addr, redisstore.Options{}))
+	bound := hold * (loopers / 5)
+	var waits []time.Duration
+	for range 20 {
+		time.Sleep(5 * hold)
+		start := time.Now()
+		le := acquire(t, big, request(time.Minute, of(5, keys...)))
+		waits = append(waits, time.Since(start))
+		release(t, le)
+	}
+	cancel()
+	wg.Wait()
+	t.Logf("5 of 5 beside %d loopers: served %d of 20; median %.2f, worst %.2f of the FIFO bound of %s", loopers, len(waits),
+		ratio(quantile(waits, 0.5), bound), ratio(quantile(waits, 1), bound), bound)
+}
+
+// figureRelease times releases that hand over, with more and fewer in line.
+func figureRelease(t *testing.T) {
+	s := redistest.Start(t)
+	handOver := func(namespace string, waiters, pools int) func() time.Duration {
+		st := open(t, s.Addr, redisstore.Options{Namespace: namespace})
+		pool := func(i int) lockcore.Requirement {
+			var keys []string
+			for k := range 10 {
+				keys = append(keys, fmt.Sprintf("pool-%d-%d", i%pools, k))
+			}
+			return of(1, keys...)
+		}
+		var held []*lockcore.Grant
+		n := 0
+		next := func(i int) *lockcore.Ticket {
+			n++
+			return ticket(fmt.Sprint("t", n), time.Hour, pool(i))
+		}
+		for i := range 10 * pools {
+			held = append(held, ask(t, st, next(i)).Grant)
+		}
+		line := make([][]*lockcore.Ticket, pools)
+		for i := range waiters {
+			tk := next(i)
+			ask(t, st, tk)
+			line[i%pools] = append(line[i%pools], tk)
+		}
+		i := 0
+		return func() time.Duration {
+			// The release is what is timed; the rest keeps the scene as it was.
+			p := i % pools
+			i++
+			start := time.Now()
+			err := st.Release(t.Context(), held[0], 0)
+			took := time.Since(start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := ask(t, st, line[p][0]).Grant
+			if g == nil {
+				t.Fatal("the release granted to nobody")
+			}
+			held = append(held[1:], g)
+			tk := next(p)
+			ask(t, st, tk)
+			line[p] = append(line[p][1:], tk)
+			return took
+		}
+	}
+	scenes := []func() time.Duration{handOver("ten", 10, 1), handOver("thousand", 1000, 1), handOver("spread", 1000, 100)}
+	times := make([][]time.Duration, len(scenes))
+	for range 1500 {
+		for i, f := range scenes {
+			times[i] = append(times[i], f())
+		}
+	}
+	ten := quantile(times[0], 0.5)
+	t.Logf("a release that hands over, with 10 waiters: %s; with 1,000 on one pool %.2f, on 100 pools %.2f of that", ten,
+		ratio(quantile(times[1], 0.5), ten), ratio(quantile(times[2], 0.5), ten))
+}
+
+// figureKill measures how long after its expiry the key of a killed holder goes
+// to the next.
+func figureKill(t *testing.T) {
+	s := redistest.Start(t)
+	st := open(t, s.Addr, redisstore.Options{})
+	l := locker(t, open(t, s.Addr, redisstore.Options{}))
+	var late []time.Duration
+	for range 20 {
+		c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: time.Second})
+		c.says("held")
+		snap, err := st.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := make(chan time.Time)
+		go func() {
+			le := acquire(t, l, request(time.Minute, of(1, "k")))
+			now := time.Now()
+			release(t, le)
+			next <- now
+		}()
+		waiters(t, st, 1)
+		c.kill()
+		expires := snap.Holders[0].Expires
+		late = append(late, (<-next).Sub(expires))
+	}
+	t.Logf("the key of a killed holder came %s after the expiry (median; worst %s)", quantile(late, 0.5), quantile(late, 1))
+}
