@@ -7,7 +7,7 @@
 -- thousand waiters for one pool cost what ten cost.
 
 -- T.claims: of the last pass, as { id, requirement, resource }
--- T.sharing: resources that are reserved, but not for one alone
+-- T.sharing: resources that this pass reserved or gave away, but not to one alone
 
 function M.is_before(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
@@ -95,7 +95,8 @@ function M.claim(id, reqs, r, k)
 end
 
 -- The candidates that others could join and the requirement could not, in order.
--- A vacant resource is one of them only if it is reserved for sharing.
+-- One that was vacant when the pass began is among them only if it was reserved
+-- or given away since, for sharing.
 function M.drains_of(req)
   local out = {}
   local function look(k)
@@ -168,6 +169,9 @@ end
 function M.promote(id, reqs, picks)
   local w = M.get(id)
   local e = M.grant(id, w, reqs, picks, 'g')
+  for r, req in ipairs(reqs) do
+    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end
+  end
   T.published[id] = { w.channel, id .. ' ' .. M.int(e.token) .. ' ' .. e.got }
 end
 
