@@ -277,6 +277,26 @@ func TestWhatIfKnowsPriority(t *testing.T) {
 	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
 }
 
+// TestWhatIfTakesTheSlotThatBecameFreeLast has C begin when B is done, although two
+// slots have long been free.
+func TestWhatIfTakesTheSlotThatBecameFreeLast(t *testing.T) {
+	e := estimate(t, `
+0s   A@p asks x
+0s   A@p gets x
+0s   D@p asks b1 pool=boards
+0s   D@p gets b1
+0s   B@p asks b1 pool=boards
+5s   A@p releases
+10s  D@p releases
+10s  B@p gets b1
+20s  B@p releases
+21s  C@p asks x
+21s  C@p gets x
+31s  C@p releases
+`, WhatIf{Add: []string{"boards=1"}})
+	assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan)
+}
+
 // TestWhatIfFollowsPackages has the second package begin when the first is done.
 func TestWhatIfFollowsPackages(t *testing.T) {
 	events := parseSchedule(t, `
