@@ -1,3 +1,50 @@
 // Package redisstore keeps leases in Redis or Valkey, for many machines that
-// share one lab. Start at [Open], or at [New] with a client of your own.
+// share one lab. Start at [Open], or at [New] with a client of your own;
+// [Store.Check] warns of server settings that could cost leases.
+//
+// # How
+//
+// A free request is granted by one script call, and given back by another. A
+// request that has to wait stands in a line on the server; the script that gives
+// a resource back hands it to the next in line in the same step and publishes
+// the grant, so that a hand-over costs one round trip. Messages are hints: a
+// waiter also asks every few seconds, which is its heartbeat, so a lost message
+// costs a heartbeat and never a hang. A waiter that was granted and does not
+// confirm within 5 s loses the grant to the next.
+//
+// The scripts do what must be atomic, by the rules of the scheduler that all
+// stores share, in first-come order with reservations; they do not learn how
+// long tests take. Time is the server's, read once a script. Leases live in keys
+// without a TTL of their own, all with one hash tag a namespace.
+//
+// # What is promised
+//
+// On one server, as long as it keeps its data: everything that [lockcore.Store]
+// says. A server that is restarted with its data, a flushed script cache and cut
+// connections change nothing. A lease that the server no longer has is taken up
+// again only if none of its keys was granted in between; otherwise its holder is
+// told that it is lost, at the next renewal (a third of the TTL) at the latest.
+//
+// With Sentinel or in a Cluster, replication is asynchronous: a master that dies
+// can take the last grants with it, and its replica may grant the same keys
+// again. With Options.MinReplicas a grant or renewal counts only once so many
+// replicas have it, and is given back if too few answer; without, a doubly held
+// key is possible for up to a third of the TTL, until the first holder is told.
+//
+// Fencing tokens rise strictly within a namespace while the server keeps its
+// data. After a fail-over that lost data they may fall behind.
+//
+// # What is not
+//
+// Nothing is promised on a server that evicts keys, or to clients whose clocks
+// run at very different speeds. A lease is a promise about time: watch its
+// context.
+//
+// # Settings of the server
+//
+// maxmemory-policy noeviction, so that a full server refuses instead of throwing
+// leases away. appendonly yes, so that a restart keeps them. With replicas,
+// min-replicas-to-write 1 and min_replicas=1 in the URL. Redis 6 or newer, or
+// Valkey; a user whose rights are limited by ACL needs scripts, hashes, sorted
+// sets, sets and pub/sub on the keys and channels that begin with "{rtest:".
 package redisstore
