@@ -149,14 +149,14 @@ func (b *bid) take(i int, ans answer, err error) progress {
 		return enough
 	}
 	switch v := b.ballot.verdict(time.Since(b.start)); {
-	case v == won, v == lost, v == late:
+	case v == lost, v == late:
 		return enough
 	case !b.ballot.quorate():
 		return open
 	case b.ballot.hopeless():
 		return enough
 	}
-	return nearly
+	return nearly // or won
 }
 
 // learn takes into the view what a refusal says.

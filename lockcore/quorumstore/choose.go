@@ -141,7 +141,7 @@ func (s *Store) opener(reqs []lockcore.Requirement, picks [][]string, now time.T
 
 // survey asks the servers who holds what.
 func (a *asking) survey(ctx context.Context) (chooser, error) {
-	s, start := a.s, time.Now()
+	s := a.s
 	n := len(s.nodes)
 	heard, b := make([]bool, n), newBallot(n, 0)
 	errs := make([]error, n)
@@ -163,7 +163,10 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 			if errs[i] = note(i, f, err); errs[i] != nil {
 				b.replies[i] = down
 			}
-			return ready(b.verdict(0) == won)
+			if b.verdict(0) == won {
+				return nearly // what a bare majority sees hides keys that one of it has a stale holder for
+			}
+			return open
 		},
 		late: func(i int, f fields, err error) { _ = note(i, f, err) },
 	})
@@ -173,16 +176,9 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 	if b.verdict(0) != won {
 		return nil, s.noQuorum(errs)
 	}
-	// The others have their say too if they are as quick: what a bare majority
-	// sees hides keys that one of it has a stale holder for.
-	g.linger(time.Since(start) + lingerMin)
 	a.heard = heard
 	return a.bySurvey, nil
 }
-
-// lingerMin is how long is waited for the last servers at least, once there are
-// enough answers. It is short, as they may be down.
-const lingerMin = 5 * time.Millisecond
 
 // observe takes an answer about keys into the view. heard, if given, notes that
 // the server was heard.

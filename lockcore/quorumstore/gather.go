@@ -25,7 +25,8 @@ type gathering[T any] struct {
 	timers  []*time.Timer
 	hurried bool
 	over    bool          // the asker has gone on
-	waiting map[int]*wave // servers that have not answered
+	waiting []*wave       // by server: that of those that have not answered, else nil
+	missing int           // how many of them there are
 	reserve [][]int       // servers that were not asked yet, in the order of asking
 	bad     map[int]error // why some of them are there
 	last    *wave
@@ -36,6 +37,7 @@ type gathering[T any] struct {
 type wave struct {
 	ctx    context.Context // ends at their time limit
 	cancel context.CancelFunc
+	limit  time.Duration
 	left   int // answers that are not dealt with
 }
 
@@ -62,13 +64,10 @@ const (
 	enough                 // it goes on
 )
 
-// ready turns a condition into progress.
-func ready(ok bool) progress {
-	if ok {
-		return enough
-	}
-	return open
-}
+// moment is how long the last answers are waited for at least, once there are
+// enough: with them a lease is on all servers and not just on a majority, and
+// nothing is left to clean up. It is short, as the servers may be down.
+const moment = 2 * time.Millisecond
 
 // notSent is the error of a server that was not asked.
 type notSent struct{ error }
@@ -87,7 +86,7 @@ const reserveAfter = 50 * time.Millisecond
 // gather puts the question. The servers are asked on contexts of their own: an
 // asker that gives up still has to know what became of it.
 func gather[T any](s *Store, h hearing[T]) *gathering[T] {
-	g := &gathering[T]{hearing: h, store: s, goOn: make(chan struct{}), all: make(chan struct{}), started: time.Now(), waiting: make(map[int]*wave, len(h.to))}
+	g := &gathering[T]{hearing: h, store: s, goOn: make(chan struct{}), all: make(chan struct{}), started: time.Now(), waiting: make([]*wave, len(s.nodes))}
 	g.order()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -96,7 +95,7 @@ func gather[T any](s *Store, h hearing[T]) *gathering[T] {
 		h.take(i, none, notSent{err})
 	}
 	g.callReserve()
-	if len(g.waiting) == 0 { // there is nobody to ask
+	if g.missing == 0 { // there is nobody to ask
 		g.finish()
 		close(g.all)
 	}
@@ -106,24 +105,27 @@ func gather[T any](s *Store, h hearing[T]) *gathering[T] {
 // order decides who is asked when: the leader, then those in good health, then
 // the others.
 func (g *gathering[T]) order() {
-	var good, bad []int
+	good := make([]int, 0, len(g.to))
+	var bad []int
 	for _, i := range g.to {
-		if err := g.store.nodes[i].avoid(g.started); err != nil {
+		switch err := g.store.nodes[i].avoid(g.started); {
+		case err != nil:
 			if g.bad == nil {
 				g.bad = make(map[int]error)
 			}
 			g.bad[i] = err
 			bad = append(bad, i)
-		} else if i != g.lead-1 {
-			good = append(good, i)
-		} else {
+		case i == g.lead-1:
 			g.reserve = append(g.reserve, []int{i})
+		default:
+			good = append(good, i)
 		}
 	}
-	for _, w := range [][]int{good, bad} {
-		if len(w) > 0 {
-			g.reserve = append(g.reserve, w)
-		}
+	if len(good) > 0 {
+		g.reserve = append(g.reserve, good)
+	}
+	if len(bad) > 0 {
+		g.reserve = append(g.reserve, bad)
 	}
 }
 
@@ -157,10 +159,11 @@ func (g *gathering[T]) callReserve() {
 		}
 		usual = max(usual, took)
 	}
-	w := &wave{left: len(to)}
-	w.ctx, w.cancel = context.WithTimeout(context.WithValue(context.Background(), limitKey{}, limit), limit)
+	w := &wave{limit: limit, left: len(to)}
+	w.ctx, w.cancel = context.WithTimeout(context.Background(), limit)
 	g.last = w
 	g.open += len(to)
+	g.missing += len(to)
 	for _, i := range to {
 		g.waiting[i] = w
 	}
@@ -221,17 +224,18 @@ func (g *gathering[T]) arrive(i int, answer T, err error) (late bool) {
 
 // note takes an answer and sees how to go on. The mutex is held.
 func (g *gathering[T]) note(i int, answer T, err error) {
-	delete(g.waiting, i)
+	g.waiting[i] = nil
+	g.missing--
 	p := g.take(i, answer, err)
-	if p == open && (err != nil || len(g.waiting) == 0) {
+	if p == open && (err != nil || g.missing == 0) {
 		g.callReserve()
 	}
 	switch {
-	case p == enough, len(g.waiting) == 0:
+	case p == enough, g.missing == 0:
 		g.finish()
 	case p == nearly && !g.hurried:
 		g.hurried = true
-		g.after(2*time.Since(g.started)+lingerMin, g.finish)
+		g.after(2*time.Since(g.started)+moment, g.finish)
 	}
 }
 
@@ -270,10 +274,9 @@ func (g *gathering[T]) expire(w *wave) {
 	defer g.mu.Unlock()
 	var none T
 	for i, of := range g.waiting {
-		if of.ctx.Err() != nil && !g.over {
-			limit, _ := of.ctx.Value(limitKey{}).(time.Duration)
-			g.store.nodes[i].note(unanswered{limit}, g.started)
-			g.note(i, none, unanswered{limit})
+		if of != nil && of.ctx.Err() != nil && !g.over {
+			g.store.nodes[i].note(unanswered{of.limit}, g.started)
+			g.note(i, none, unanswered{of.limit})
 		}
 	}
 	if g.last == w && !g.over {

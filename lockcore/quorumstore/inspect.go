@@ -87,8 +87,13 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*sighting)}
 	g := gather(s, hearing[fields]{
 		to: s.everyone(), limit: patience,
-		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
-		take: func(i int, f fields, err error) progress { return ready(c.note(i, f, err) == won) },
+		ask: func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
+		take: func(i int, f fields, err error) progress {
+			if c.note(i, f, err) == won {
+				return enough
+			}
+			return open
+		},
 		late: func(i int, f fields, err error) { c.note(i, f, err) },
 	})
 	if err := g.wait(ctx); err != nil {

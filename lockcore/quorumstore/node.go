@@ -128,10 +128,8 @@ func (n *node) health() (cold bool, took time.Duration) {
 func (n *node) run(ctx context.Context, s *redis.Script, args ...any) (any, error) {
 	start := time.Now()
 	v, err := s.Run(ctx, n.client, n.keys, args...).Result()
-	if err != nil && errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-		if limit, ok := ctx.Value(limitKey{}).(time.Duration); ok && err != nil {
-			err = unanswered{limit}
-		}
+	if err != nil && (ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded)) {
+		err = unanswered{time.Since(start).Round(10 * time.Millisecond)}
 	}
 	n.note(err, start)
 	return v, err
@@ -146,14 +144,10 @@ func (n *node) fields(ctx context.Context, s *redis.Script, args ...any) (fields
 	return asFields(v)
 }
 
-// unanswered is the error of a server that took too long, in words that say how
-// long that was.
-type unanswered struct{ limit time.Duration }
+// unanswered is the error of a server that took too long.
+type unanswered struct{ waited time.Duration }
 
-func (e unanswered) Error() string { return fmt.Sprintf("no answer within %s", e.limit) }
-
-// limitKey is where a context carries its time limit, for those words.
-type limitKey struct{}
+func (e unanswered) Error() string { return fmt.Sprintf("no answer within %s", e.waited) }
 
 // A debt is a release that a server could not be told of.
 type debt struct {

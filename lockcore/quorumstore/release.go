@@ -60,7 +60,6 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	if v != won && v != lost && !r.ballot.quorate() {
 		return s.noQuorum(r.errs)
 	}
-	r.linger(time.Since(r.start) + lingerMin)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(k)
@@ -74,7 +73,6 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 // A releasing is a release under way.
 type releasing struct {
 	*gathering[parting]
-	start  time.Time
 	ballot ballot
 	errs   []error
 }
@@ -91,7 +89,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	given, doubts, attempt := slices.Clone(k.given), slices.Clone(k.doubts), k.attempt
 	units := unitsOf(k.t.Requirements, k.obtained)
 	s.mu.Unlock()
-	r := &releasing{start: time.Now(), ballot: newBallot(n, 0), errs: make([]error, n)}
+	r := &releasing{ballot: newBallot(n, 0), errs: make([]error, n)}
 	note := func(i int, p parting, err error, final bool) reply {
 		switch {
 		case err != nil:
@@ -120,10 +118,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 		take: func(i int, p parting, err error) progress {
 			r.errs[i] = err
 			r.ballot.replies[i] = note(i, p, err, false)
-			switch v := r.ballot.verdict(0); {
-			case v == won, v == lost:
-				return enough
-			case r.ballot.quorate():
+			if r.ballot.quorate() {
 				return nearly
 			}
 			return open
@@ -195,7 +190,6 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 		if v := r.ballot.verdict(0); v != won && v != lost && !r.ballot.quorate() {
 			return s.noQuorum(r.errs)
 		}
-		r.linger(time.Since(r.start) + lingerMin)
 	}
 	// A ticket that waits left nothing on the servers: lost attempts were undone.
 	s.mu.Lock()

@@ -215,13 +215,14 @@ func (s *Store) distinct(ctx context.Context) error {
 				b.replies[i] = down
 			}
 			note(i, id)
-			return ready(b.verdict(0) == won)
+			if b.verdict(0) == won {
+				return nearly
+			}
+			return open
 		},
 		late: func(i int, id string, _ error) { note(i, id) },
 	})
-	if g.wait(ctx) == nil {
-		g.linger(lingerMin)
-	}
+	_ = g.wait(ctx) // if it is over, the first request finds out
 	mu.Lock()
 	defer mu.Unlock()
 	return same
