@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -148,8 +149,9 @@ func choice(letter string) lockcore.Choice {
 }
 
 // appendHeading writes a requirement as the ask script reads it, but for its
-// candidates: n is how many there are, or the name of the list.
-func appendHeading(buf []byte, r *lockcore.Requirement, n string) []byte {
+// candidates: list is how many there are, or the name of the list. The last two
+// numbers say in which order a random choice visits the n candidates.
+func appendHeading(buf []byte, r *lockcore.Requirement, list string, n int) []byte {
 	if len(buf) > 0 {
 		buf = append(buf, ' ')
 	}
@@ -159,7 +161,35 @@ func appendHeading(buf []byte, r *lockcore.Requirement, n string) []byte {
 	buf = append(buf, ' ')
 	buf = append(buf, choices[r.Choice]...)
 	buf = append(buf, ' ')
-	return append(buf, n...)
+	buf = append(buf, list...)
+	start, stride := 0, 1
+	if r.Choice == lockcore.Random {
+		start, stride = walk(n)
+	}
+	buf = append(buf, ' ')
+	buf = strconv.AppendInt(buf, int64(start), 10)
+	buf = append(buf, ' ')
+	return strconv.AppendInt(buf, int64(stride), 10)
+}
+
+// walk draws a way through n things that comes to each once: a start, and a
+// stride that is prime to n.
+func walk(n int) (start, stride int) {
+	if n < 2 {
+		return 0, 1
+	}
+	start, stride = rand.IntN(n), 1+rand.IntN(n-1)
+	for gcd(stride, n) != 1 {
+		stride = stride%(n-1) + 1
+	}
+	return start, stride
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 func appendKeys(buf []byte, cands []lockcore.Candidate) []byte {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"math/rand/v2"
 	"strconv"
 	"sync"
 
@@ -134,7 +133,7 @@ type wants struct {
 }
 
 func (w *wants) add(r *lockcore.Requirement, cands []lockcore.Candidate) {
-	w.heads = appendHeading(w.heads, r, strconv.Itoa(len(cands)))
+	w.heads = appendHeading(w.heads, r, strconv.Itoa(len(cands)), len(cands))
 	for i := range cands {
 		w.keys = append(w.keys, escape(cands[i].Key))
 	}
@@ -146,7 +145,7 @@ func (q *query) full() *wants {
 	for i := range q.ticket.Requirements {
 		r := &q.ticket.Requirements[i]
 		if len(r.Candidates) > longList {
-			w.heads = appendHeading(w.heads, r, "@"+q.store.long.name(r.Candidates))
+			w.heads = appendHeading(w.heads, r, "@"+q.store.long.name(r.Candidates), 0)
 		} else {
 			w.add(r, r.Candidates)
 		}
@@ -209,31 +208,19 @@ func (q *query) missed() {
 	}
 }
 
-// sample draws a few candidates. It walks the list with a stride that is prime
-// to its length, so that none comes twice. Under InOrder the first ones stand
+// sample draws a few candidates. Under InOrder the first ones stand
 // for all: if they do, so would the whole list.
 func sample(cands []lockcore.Candidate, choice lockcore.Choice) []lockcore.Candidate {
 	if choice == lockcore.InOrder {
 		return cands[:sampleSize]
 	}
-	n := len(cands)
-	at, stride := rand.IntN(n), 1+rand.IntN(n-1)
-	for gcd(stride, n) != 1 {
-		stride = stride%(n-1) + 1
-	}
+	at, stride := walk(len(cands))
 	few := make([]lockcore.Candidate, sampleSize)
 	for i := range few {
 		few[i] = cands[at]
-		at = (at + stride) % n
+		at = (at + stride) % len(cands)
 	}
 	return few
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 // register sends the server the lists that it did not know by name.

@@ -242,7 +242,7 @@ func TestTombstones(t *testing.T) {
 		if snap, err := s.Snapshot(b.Context()); err != nil || len(snap.Holders) != 1 || len(snap.Waiters) != 0 {
 			b.Errorf("%+v, %v", snap, err)
 		}
-		time.Sleep(41 * time.Second)
+		time.Sleep(16 * time.Second)
 		if err := s.Release(b.Context(), g, 0); !errors.Is(err, lockcore.ErrNotHeld) {
 			b.Errorf("long after: %v", err)
 		}

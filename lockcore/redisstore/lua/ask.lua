@@ -1,8 +1,9 @@
 -- Ask: a new request, a poll, or a confirmation.
--- ARGV: seed; id; requirements as "mode need choice n" each, where n is the
--- number of candidates or "@" and the name of a registered pool; "ttl delay" and,
--- on a second line, parents; what people read; "how waited priority revision
--- channel", where how is w to wait in line or t to try; and then all candidates.
+-- ARGV: seed; id; requirements as "mode need choice n start stride" each, where n
+-- is the number of candidates or "@" and the name of a registered pool, and a
+-- random choice visits them from start by strides; "ttl delay" and, on a second
+-- line, parents; what people read; "how waited priority revision channel", where
+-- how is w to wait in line or t to try; and then all candidates.
 -- Reply: G token got; W poll; B (would have to wait); P name (of a pool that is
 -- not registered); T why (the ticket is over).
 
@@ -17,8 +18,9 @@ end
 
 local function requirements()
   local reqs, unknown, at = {}, {}, 7
-  for mode, need, choice, n in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+)') do
-    local req = { mode = mode, seats = mode == 'x' and 0 or M.seats_of(mode), need = tonumber(need), choice = choice }
+  for mode, need, choice, n, start, stride in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
+    local req = { mode = mode, seats = M.seats_of(mode), need = tonumber(need), choice = choice, start = tonumber(start),
+      stride = tonumber(stride) }
     if string.sub(n, 1, 1) == '@' then
       req.name = string.sub(n, 2)
       if M.find_pool(req) then M.in_use(req.pool) else unknown[#unknown + 1] = req.name end

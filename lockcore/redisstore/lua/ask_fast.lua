@@ -2,49 +2,46 @@
 -- if enough of them are vacant, it gets them. Whatever is not as plain as that
 -- goes the long way, which begins after this file; nothing has been written then.
 --
--- It is here for its speed. The long way defines a hundred functions first, which
--- costs more than a grant does.
+-- It is here for its speed, and written for it. The long way defines a hundred
+-- functions first, which costs more than a grant does.
 
 do
   local id, first = ARGV[2], 7
   local records = #ARGV >= first and #ARGV < 400 and call('HMGET', ALL, id, '#fence', unpack(ARGV, first))
-  local now = time[1] .. string.sub(time[2] + 1000000, 2)
+  local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
   if records and not records[1] and (records[2] or '0') < now then
-    local plain, seed, at, got, taken, set = true, tonumber(ARGV[1]), 0, {}, {}, { '#fence', now }
-    for mode, need, choice, n in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+)') do
-      n, need = tonumber(n), tonumber(need)
+    local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
+    for mode, need, choice, n, j, stride in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;
       -- nor is a named list, or what was used when.
+      n, need, j, stride = tonumber(n), need + 0, j + 0, stride + 0
       plain = n and choice ~= 'l' and (mode == 'x' or mode == 's')
-      local order, i, part, record = {}, 0, mode, now .. '|' .. id .. ' ' .. mode .. ' 1|'
-      while plain and need > 0 and i < n do
-        i = i + 1
-        local j = i
-        if choice == 'r' then
-          seed = seed * 16807 % 2147483647
-          j = i + seed % (n - i + 1)
-          j, order[j] = order[j] or j, order[i] or i
-        end
-        local k, r = ARGV[first + at + j - 1], records[at + j + 2]
-        if r and string.find(r, '|', 1, true) then
-          plain = choice == 'r' -- taken or waited for; if the order matters, see why
-        elseif not taken[k] then
-          taken[k], need, part = true, need - 1, part .. ' ' .. k
-          set[#set + 1] = k
-          set[#set + 1] = record
-        end
-      end
-      plain = plain and need == 0
       if not plain then break end
-      got[#got + 1] = part
-      at = at + n
+      local record = now .. '|' .. id .. ' ' .. mode .. ' 1|'
+      if base > 0 then got = got .. '|' end
+      got = got .. mode
+      for _ = 1, n do
+        local k, r = ARGV[first + base + j], records[base + j + 3]
+        if r and find(r, '|', 1, true) then
+          -- Taken or waited for; if the order matters, the long way sees why.
+          if choice ~= 'r' then break end
+        elseif not taken[k] then
+          taken[k], need, got = true, need - 1, got .. ' ' .. k
+          set[m + 1], set[m + 2] = k, record
+          m = m + 2
+          if need == 0 then break end
+        end
+        j = (j + stride) % n
+      end
+      plain = need == 0
+      if not plain then break end
+      base = base + n
     end
     if plain then
-      got = table.concat(got, '|')
-      set[#set + 1] = id
-      set[#set + 1] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[4] .. '\n' .. got .. '\n' .. ARGV[5]
+      set[m + 1] = id
+      set[m + 2] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[4] .. '\n' .. got .. '\n' .. ARGV[5]
       -- If the key of one has the wrong type, it is this one's: the other was read.
-      call('ZADD', DUE, string.format('%.0f', NOW + string.match(ARGV[4], '^%d+')), id)
+      call('ZADD', DUE, NOW + string.match(ARGV[4], '^%d+'), id)
       call('HSET', ALL, unpack(set))
       return { 'G', now, got }
     end

@@ -15,6 +15,7 @@ end })
 
 local PROVISIONAL = 5000000 -- how long a grant made to a waiter stands unconfirmed
 local LEVEL = 60000000      -- what a level of priority is worth in waiting
+local RETRIED = 15000000    -- how long a release may be tried again
 
 function M.int(n) return string.format('%.0f', n) end
 

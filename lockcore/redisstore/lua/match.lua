@@ -14,19 +14,11 @@ function M.visit(req, own, f, want)
   local keys, choice = req.keys, own and 'o' or req.choice
   if not keys then return M.visit_pool(req, choice, f, want) end
   if choice == 'l' then return M.least_recent(keys, f) end
-  local n = #keys
-  if choice ~= 'r' then
-    for i = 1, n do
-      if f(keys[i]) then return end
-    end
-    return
-  end
-  local order = {} -- a permutation, drawn as far as it is needed
-  for i = 1, n do
-    local j = i + M.random(n - i + 1) - 1
-    local k = order[j] or keys[j]
-    order[j] = order[i] or keys[i]
-    if f(k) then return end
+  local n, j, stride = #keys, 0, 1
+  if choice == 'r' then j, stride = req.start, req.stride end
+  for _ = 1, n do
+    if f(keys[j + 1]) then return end
+    j = (j + stride) % n
   end
 end
 

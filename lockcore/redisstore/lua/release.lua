@@ -15,7 +15,7 @@ if e and (e.state == 'h' or e.state == 'g') then
     M.extend_outside(id, e, keep_for)
   else
     M.drop(id, e)
-    if ARGV[4] ~= 'q' then M.bury(id, 'R', e.ttl + 10000000) end
+    if ARGV[4] ~= 'q' then M.bury(id, 'R', RETRIED) end
     M.serve_freed()
   end
 elseif e then

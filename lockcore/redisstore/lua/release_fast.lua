@@ -8,16 +8,15 @@ do
     local records = call('HMGET', ALL, id, unpack(ARGV, first))
     local token, ttl, got = string.match(records[1] or '', '^L [hg] (%d+) %d+ (%d+) %d+\n[^\n]*\n([^\n]*)\n')
     -- The caller's word for what it has is checked, not trusted.
-    local plain, set = got == ARGV[6], {}
+    local plain, set, m = got == ARGV[6], {}, 2
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
       plain = plain and records[i - first + 2] == alone
-      set[#set + 1] = ARGV[i]
-      set[#set + 1] = token
+      set[m + 1], set[m + 2] = ARGV[i], token
+      m = m + 2
     end
     if plain then
-      set[#set + 1] = id
-      set[#set + 1] = string.format('T %.0f R', NOW + ttl + 10000000)
+      set[1], set[2] = id, 'T ' .. time[1] + 15 .. '000000 R'
       call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
       return 1

@@ -54,7 +54,7 @@ end
 -- any more, and resources that were used long ago. A token is the time of its
 -- grant; no lease that could come back is as old as that.
 function M.sweep()
-  local found, forget = call('HSCAN', ALL, M.counter('sweep'), 'COUNT', 256), {}
+  local found, forget = call('HSCAN', ALL, M.counter('sweep'), 'COUNT', 128), {}
   for i = 1, #found[2], 2 do
     local field, v = found[2][i], found[2][i + 1]
     local till = string.match(v, '^T (%d+) ')
