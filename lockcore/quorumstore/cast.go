@@ -58,11 +58,6 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	switch b.ballot.verdict(time.Since(a.start)) {
 	case won:
 		b.granted = true
-		for i, r := range b.ballot.replies {
-			if r == silent || r == down && sent(b.errs[i]) {
-				b.s.doubt(b.k, i, 1)
-			}
-		}
 		close(b.settled)
 		b.s.mu.Lock()
 		b.s.view.hold(&seen{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
@@ -149,14 +144,14 @@ func (b *bid) take(i int, ans answer, err error) progress {
 		return enough
 	}
 	switch v := b.ballot.verdict(time.Since(b.start)); {
-	case v == lost, v == late:
+	case v == won, v == lost, v == late:
 		return enough
 	case !b.ballot.quorate():
 		return open
 	case b.ballot.hopeless():
 		return enough
 	}
-	return nearly // or won
+	return nearly
 }
 
 // learn takes into the view what a refusal says.
@@ -255,14 +250,10 @@ func (b *bid) late(i int, ans answer, err error) {
 		if !b.granted && sent(err) {
 			b.owe(i)
 		}
-		return
 	case ans.seen != nil:
 		_ = b.s.observe(i, b.keys, ans.seen, nil) // worth knowing, and no matter if not
-	case ans.yes && (!b.granted || b.s.over(b.k)):
+	case ans.yes && !b.granted:
 		b.s.takeBack(b.k.id, b.attempt, b.t.TTL, []int{i})
-	}
-	if b.granted {
-		b.s.doubt(b.k, i, -1)
 	}
 }
 

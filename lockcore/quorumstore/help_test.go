@@ -51,13 +51,6 @@ func openStore(t testing.TB, url string) *Store {
 	return s
 }
 
-// holds reports whether a server has a lease. It looks into the server, past
-// all clients.
-func holds(s *redistest.Server, id string) bool {
-	v, _ := s.Do("HGET", "rtest:{test}:quorum:held", "l"+id).(string)
-	return v != ""
-}
-
 // until polls for a state of servers that no event announces.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
@@ -81,16 +74,3 @@ func proxied(t testing.TB, servers []*redistest.Server) ([]*redistest.Proxy, str
 	}
 	return proxies, "redlock://" + strings.Join(addrs, ",")
 }
-
-// haveIt lists the servers that have a lease.
-func haveIt(servers []*redistest.Server, id string) []int {
-	var have []int
-	for i, s := range servers {
-		if holds(s, id) {
-			have = append(have, i)
-		}
-	}
-	return have
-}
-
-func equal(a []int, b ...int) bool { return slices.Equal(a, b) }

@@ -86,7 +86,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 		k.given = make([]bool, n)
 	}
 	k.leaving = true
-	given, doubts, attempt := slices.Clone(k.given), slices.Clone(k.doubts), k.attempt
+	given, stones, attempt := slices.Clone(k.given), slices.Clone(k.stones), k.attempt
 	units := unitsOf(k.t.Requirements, k.obtained)
 	s.mu.Unlock()
 	r := &releasing{ballot: newBallot(n, 0), errs: make([]error, n)}
@@ -113,7 +113,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	r.gathering = gather(s, hearing[parting]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
 		ask: func(ctx context.Context, n *node) (parting, error) {
-			return n.release(ctx, k.id, attempt, keep, doubts != nil && doubts[n.index] > 0, units)
+			return n.release(ctx, k.id, attempt, keep, stones != nil && stones[n.index], units)
 		},
 		take: func(i int, p parting, err error) progress {
 			r.errs[i] = err

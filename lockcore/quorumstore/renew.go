@@ -63,6 +63,7 @@ type renewed struct {
 	valid   time.Time // until when servers may be taken in; zero: never
 	ballot  ballot
 	live    int    // servers that had it
+	joined  []int  // servers that took it in
 	words   string // why a server does not have it
 }
 
@@ -102,11 +103,7 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	now := time.Now()
 	unsure := 0
 	for i, l := range r.leases {
-		for j, v := range l.ballot.replies {
-			if v == silent && l.ticket != nil {
-				s.doubt(l.ticket, j, 1)
-			}
-		}
+		r.mark(l)
 		switch l.verdict(now) {
 		case won:
 			r.extended(l)
@@ -154,11 +151,8 @@ func (r *renewal) take(i int, f fields, err error) progress {
 	for j, l := range r.leases {
 		if err != nil {
 			l.ballot.replies[i] = down
-			if l.ticket != nil && sent(err) {
-				r.s.doubt(l.ticket, i, 1)
-			}
 		} else {
-			l.ballot.replies[i] = l.hear(f.sub(j))
+			l.ballot.replies[i] = l.hear(i, f.sub(j))
 		}
 		switch v := l.verdict(now); {
 		case v == won, v == lost:
@@ -172,12 +166,13 @@ func (r *renewal) take(i int, f fields, err error) progress {
 }
 
 // hear notes what one server said about the lease.
-func (l *renewed) hear(f fields) reply {
+func (l *renewed) hear(i int, f fields) reply {
 	switch f.text(0) {
 	case "live":
 		l.live++
 		return yes
 	case "joined":
+		l.joined = append(l.joined, i)
 		return yes
 	case "gone":
 		l.words = f.text(1)
@@ -187,6 +182,29 @@ func (l *renewed) hear(f fields) reply {
 		}
 	}
 	return no
+}
+
+// mark notes servers that must be told, at the release, to refuse what comes
+// after it: a renewal that they have not answered, or the bid which was not there
+// yet when they took the lease in. It would take the keys again, for nobody.
+func (r *renewal) mark(l *renewed) {
+	k := l.ticket
+	if k == nil || l.live == len(l.ballot.replies) {
+		return
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if k.stones == nil {
+		k.stones = make([]bool, len(r.s.nodes))
+	}
+	for i, v := range l.ballot.replies {
+		if v != yes {
+			k.stones[i] = true
+		}
+	}
+	for _, i := range l.joined {
+		k.stones[i] = true
+	}
 }
 
 // unclear words a renewal that most servers did not confirm, when those that did
@@ -252,7 +270,6 @@ func (r *renewal) late(i int, f fields, err error) {
 		if err != nil || l.ticket == nil {
 			continue
 		}
-		r.s.doubt(l.ticket, i, -1)
 		if f.sub(j).text(0) == "joined" && r.s.over(l.ticket) {
 			r.s.takeBack(l.ticket.id, l.attempt, l.grant.Ticket.TTL, []int{i})
 		}

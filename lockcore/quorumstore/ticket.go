@@ -19,7 +19,7 @@ type ticket struct {
 	attempt  int64      // the number of the last attempt; those before were given up
 	obtained [][]string // once granted
 	valid    time.Time  // until when the grant can be counted on
-	doubts   []int      // questions about it, by server, that may still be on their way
+	stones   []bool     // servers that are to refuse what comes after the release
 	given    []bool     // servers that confirmed its release
 	leaving  bool       // it is being released
 	heard    time.Time  // when it was last asked about
@@ -76,18 +76,6 @@ func (s *Store) enter(ctx context.Context, t *lockcore.Ticket) (*ticket, error) 
 }
 
 func (k *ticket) leave() { <-k.turn }
-
-// doubt counts a question as unanswered (+1) or answered after all (-1). A release
-// tells the server to refuse what comes after it: else a bid or a renewal that
-// was held up on its way would take the keys again, for nobody.
-func (s *Store) doubt(k *ticket, i, change int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if k.doubts == nil {
-		k.doubts = make([]int, len(s.nodes))
-	}
-	k.doubts[i] += change
-}
 
 // over reports whether a ticket was given back or lost.
 func (s *Store) over(k *ticket) bool {
