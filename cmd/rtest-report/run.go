@@ -46,7 +46,7 @@ to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.`
   rtest-report run --junit junit.xml --html contention -- go tool gotestsum --junitfile junit.xml -- ./...`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("no command given; write it behind two dashes: rtest-report run -- go test ./...")
+				return errors.New("no command given; write it behind two dashes, as in «rtest-report run -- go test ./...»")
 			}
 			return nil
 		},

@@ -3,7 +3,6 @@ package quorumstore
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
