@@ -1,0 +1,269 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// Long lists, and the choice among candidates.
+
+// Whatever is free in a list of any length is found, in every mode and by every
+// choice, whether others wait or not.
+func TestLastFreeOnesOfALongList(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, n := range []int{64, 65, 129, 1000, 3000} {
+		for _, choice := range []lockcore.Choice{lockcore.Random, lockcore.InOrder, lockcore.LeastRecentlyUsed} {
+			for _, mode := range []string{"exclusive", "shared", "seats"} {
+				t.Run(fmt.Sprint(n, choice, mode), func(t *testing.T) {
+					lastFree(t, open(t, s.Addr, redisstore.Options{Namespace: t.Name()}), n, choice, mode)
+				})
+			}
+		}
+	}
+}
+
+func lastFree(t *testing.T, st lockcore.Store, n int, choice lockcore.Choice, mode string) {
+	keys := numbered(n)
+	want := func(need int) lockcore.Requirement {
+		r := of(need, keys...)
+		r.Choice = choice
+		switch mode {
+		case "shared":
+			r.Shared = true
+		case "seats":
+			r.Seats = 2
+		}
+		return r
+	}
+	most := ticket("most", time.Hour, of(n-2, keys...))
+	held := ask(t, st, most).Grant
+	if held == nil {
+		t.Fatal("all are free")
+	}
+	got := ask(t, st, ticket("two", time.Hour, want(2))).Grant
+	if got == nil {
+		t.Fatal("two are free")
+	}
+	for _, k := range got.Keys() {
+		if slices.Contains(held.Keys(), k) {
+			t.Fatalf("%s was given out twice", k)
+		}
+	}
+	if choice == lockcore.InOrder && mode != "seats" {
+		free := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return slices.Contains(held.Keys(), k) })
+		if !slices.Equal(got.Keys(), free) {
+			t.Errorf("in order: %q, want %q", got.Keys(), free)
+		}
+	}
+	once := ticket("once", time.Hour, want(n))
+	once.Wait = false
+	if ask(t, st, once).Grant != nil {
+		t.Fatal("all of them were granted, and most are held")
+	}
+	waiter := ticket("waiter", time.Hour, want(n))
+	if ask(t, st, waiter).Grant != nil {
+		t.Fatal("all of them were granted, and most are held")
+	}
+	if err := st.Release(t.Context(), held, 0); err != nil {
+		t.Fatal(err)
+	}
+	if mode == "exclusive" {
+		if err := st.Release(t.Context(), got, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if g := ask(t, st, waiter).Grant; g == nil || len(g.Keys()) != n {
+		t.Fatal("the waiter was not served when everything came free")
+	}
+}
+
+// The list goes over the wire once, however often it is asked for.
+func TestLongListIsSentOnce(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	keys := numbered(5000)
+	all := strings.Join(keys, " ")
+	sent := 0
+	client := redis.NewClient(&redis.Options{Addr: s.Addr})
+	client.AddHook(counting{func(cmd redis.Cmder) {
+		for _, arg := range cmd.Args() {
+			if b, ok := arg.([]byte); ok && string(b) == all {
+				sent++
+			}
+		}
+	}})
+	st := on(t, client, redisstore.Options{})
+	req := of(1, keys...)
+	held := ask(t, st, ticket("most", time.Hour, of(4999, keys...))).Grant
+	before := sent
+	for i := range 50 {
+		g := ask(t, st, ticket(fmt.Sprint("t", i), time.Hour, req)).Grant
+		if g == nil {
+			t.Fatal("one is free")
+		}
+		if err := st.Release(t.Context(), g, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if before == 0 || sent > before {
+		t.Errorf("the list was sent %d times, and %d times more", before, sent-before)
+	}
+	// A list that has changed in place is another list.
+	for i := range req.Candidates {
+		if !slices.Contains(held.Keys(), req.Candidates[i].Key) {
+			req.Candidates[i].Key = "new"
+		}
+	}
+	if g := ask(t, st, ticket("changed", time.Hour, req)).Grant; g == nil || g.Keys()[0] != "new" {
+		t.Errorf("one is free, and it is the one that is new: %+v", g)
+	}
+	// The server may forget it, as after a restart.
+	s.Do("FLUSHALL")
+	if ask(t, st, ticket("after", time.Hour, of(5000, keys...))).Grant == nil {
+		t.Error("all are free")
+	}
+}
+
+type counting struct{ f func(redis.Cmder) }
+
+func (c counting) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (c counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.f(cmd)
+		return next(ctx, cmd)
+	}
+}
+func (c counting) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func TestLeastRecentlyUsed(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, n := range []int{5, 100} {
+		st := open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)})
+		req := of(1, numbered(n)...)
+		req.Choice = lockcore.LeastRecentlyUsed
+		var order []string
+		for i := range 2 * n {
+			g := ask(t, st, ticket(fmt.Sprint("t", i), time.Hour, req)).Grant
+			order = append(order, g.Keys()[0])
+			if err := st.Release(t.Context(), g, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want := append(numbered(n), numbered(n)...); !slices.Equal(order, want) {
+			t.Errorf("%d in turn: %q", n, order)
+		}
+	}
+}
+
+// A random choice gives every candidate its turn, also beside ones that are
+// held.
+func TestRandomChoiceSpreads(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, n := range []int{10, 100} {
+		st := open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)})
+		keys := numbered(n)
+		for i := range n / 2 {
+			ask(t, st, ticket(fmt.Sprint("h", i), time.Hour, of(1, keys[i])))
+		}
+		for _, named := range []bool{false, true} {
+			if named {
+				// Somebody in line makes it a registered list.
+				ask(t, st, ticket("waiter", time.Hour, of(n, keys...)))
+				if err := st.Withdraw(t.Context(), "waiter"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			seen := make(map[string]int)
+			for i := range 20 * n {
+				g := ask(t, st, ticket(fmt.Sprint("t", named, i), time.Hour, of(1, keys...))).Grant
+				seen[g.Keys()[0]]++
+				if err := st.Release(t.Context(), g, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(seen) != n-n/2 {
+				t.Errorf("%d of %d free ones were ever chosen", len(seen), n-n/2)
+			}
+		}
+	}
+}
+
+// Nothing but the leases and a few counters stays when everybody has gone.
+func TestNothingIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	st := open(t, s.Addr, redisstore.Options{})
+	keys := numbered(8)
+	var held []*lockcore.Grant
+	for i, k := range keys {
+		held = append(held, ask(t, st, ticket(fmt.Sprint("h", i), time.Hour, of(1, k))).Grant)
+	}
+	var line []*lockcore.Ticket
+	for i := range 40 {
+		req := of(1+i%3, keys[i%5:i%5+3]...)
+		req.Shared = i%4 == 0
+		tk := ticket(fmt.Sprint("w", i), time.Hour, req, of(1, keys[7]))
+		if i%7 == 0 {
+			tk.Parents = []string{"h0"}
+		}
+		ask(t, st, tk)
+		line = append(line, tk)
+	}
+	for i, tk := range line {
+		if i%2 == 0 {
+			if err := st.Withdraw(t.Context(), tk.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, g := range held {
+		if err := st.Release(t.Context(), g, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for served := true; served; {
+		served = false
+		for i, tk := range line {
+			if i%2 == 0 || tk == nil {
+				continue
+			}
+			if g := ask(t, st, tk).Grant; g != nil {
+				served = true
+				line[i] = nil
+				if err := st.Release(t.Context(), g, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for _, key := range s.Do("KEYS", "*").([]any) {
+		if key != "{rtest:default}:all" {
+			t.Errorf("%v is left, with %v", key, s.Do("TYPE", key))
+		}
+	}
+	for f := range slices.Chunk(s.Do("HGETALL", "{rtest:default}:all").([]any), 2) {
+		name, v := f[0].(string), f[1].(string)
+		switch {
+		case strings.HasPrefix(name, "#"):
+		case strings.HasPrefix(name, "!") && strings.HasPrefix(v, "T "): // swept in its time
+		case !strings.HasPrefix(name, "!") && !strings.Contains(v, "|"): // swept when it was not used for a day
+		default:
+			t.Errorf("%s is left: %s", name, v)
+		}
+	}
+}
