@@ -11,6 +11,9 @@ import (
 
 // finish closes what is open and makes the report.
 func (f *fold) finish() *Report {
+	for len(f.backlog.events) > 0 {
+		f.catchUp()
+	}
 	r := &Report{
 		Pools: []Group{}, Tests: []Group{}, Resources: []Group{}, Tags: []Group{}, Holders: []HolderGroup{}, Pairs: []Pair{},
 		Events: f.events, Dropped: f.dropped, Runs: len(f.runs), Processes: len(f.procs), Hosts: len(f.hosts),

@@ -55,6 +55,7 @@ type fold struct {
 	runs     map[string]bool // with events in the input
 	hosts    map[string]bool
 	keeping  keeping
+	backlog  backlog
 	stamp    int
 	room     parts // to work in
 
@@ -97,13 +98,9 @@ func newFold(opts Options) *fold {
 	return f
 }
 
-// step takes one event.
-func (f *fold) step(e *eventlog.Event) {
-	at := e.At
-	if at.IsZero() {
-		at = e.TS
-	}
-	now := micros(at.UnixMicro())
+// apply takes one event, in its turn.
+func (f *fold) apply(e *eventlog.Event) {
+	now := micros(when(e).UnixMicro())
 	if !f.any {
 		f.any, f.now, f.begin = true, now, now
 		f.queue.last = now
@@ -184,6 +181,7 @@ func (f *fold) request(e *eventlog.Event, p *proc) {
 	r.waiting = true
 	r.Reqs = e.Reqs
 	r.lease = e.LeaseMS.Duration()
+	r.local = e.Store == "file" || e.Store == "mem"
 	r.spec = f.spec(e.Reqs)
 	f.depth(r, 1)
 	f.enter(r)

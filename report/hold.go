@@ -129,17 +129,26 @@ func (f *fold) removeAll(h *hold) {
 	}
 }
 
-// orphan looks at a use that was not ended by its holder but by the next one,
-// at a moment. Often the release is only told late. But when the lease, as the
-// waiters saw it, had run out, nobody renewed it: from the last renewal or the
-// last event of that process on there was no holder, just a lease.
+// orphan looks at a use that its holder never ended, at the moment when somebody
+// else got the key. If the lease had run out by then, nobody renewed it: from the
+// last renewal, or the last event of that process, there was no holder, just a
+// lease. When it ends is known from what waiters last saw of it. If that is long
+// ago it was renewed since, for the last time one lease before that moment, at
+// the latest; unless the store knows of deaths at once, as one does that lives
+// on the same machine.
 func (f *fold) orphan(s *slot, u *use, at micros) {
 	h := u.hold
 	lease := toMicros(h.req.lease)
-	if u.cause != poolFull || h.expires == 0 || lease == 0 || at < h.expires-lease/30 {
+	if u.cause != poolFull || h.expires == 0 || lease == 0 {
 		return
 	}
-	f.blameOrphan(s, u, h.expires-lease, at)
+	switch {
+	case at < h.expires-lease/30: // it had not run out
+	case at <= h.expires+lease/10:
+		f.blameOrphan(s, u, h.expires-lease, at)
+	case !h.req.local:
+		f.blameOrphan(s, u, at-lease, at)
+	}
 }
 
 // blameOrphan says that the holder was gone since then, or since its process was

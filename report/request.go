@@ -64,6 +64,7 @@ type request struct {
 	waiting bool
 	proc    *proc
 	lease   time.Duration
+	local   bool // its store sees at once when a holder dies
 
 	cohort  *cohort // nil while it does not wait, or waits for the store
 	block   *block  // of the cohort, in which it joined

@@ -22,7 +22,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // TestSchedules runs the files under testdata/schedules: a schedule, one event a
 // line, then, after a line of dashes, what the report must say of it.
 //
-//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N]
+//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND]
 //	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
 //	TIME WHO errs                                     the store cannot be asked
 //	TIME WHO gets KEY...
@@ -30,8 +30,9 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 //	TIME WHO releases [kept=D]
 //	TIME WHO loses | expires
 //
-// WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test of
-// a run whose events are not there if written HOLDER!.
+// WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test, of
+// a run whose events are not there if written HOLDER!, by its second request if
+// written HOLDER/2.
 func TestSchedules(t *testing.T) {
 	files, err := filepath.Glob("testdata/schedules/*.txt")
 	if err != nil || len(files) == 0 {
@@ -199,6 +200,8 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 				r.Hash = value
 			case opt && name == "lease":
 				e.LeaseMS = eventlog.MS(duration(value))
+			case opt && name == "store":
+				e.Store = value
 			case opt && name == "prio":
 				e.Priority, _ = strconv.Atoi(value)
 			default:
@@ -213,7 +216,11 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 			if name, ok := strings.CutSuffix(f[1], "!"); ok {
 				b.Test, b.Run = name, "elsewhere"
 			} else {
-				b.Req = f[1] + "1"
+				name, n, ok := strings.Cut(f[1], "/")
+				if !ok {
+					n = "1"
+				}
+				b.Test, b.Req = name, name+n
 			}
 			if d, ok := strings.CutPrefix(f[3], "since="); ok {
 				b.Since = t0.Add(duration(d))

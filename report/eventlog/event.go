@@ -99,6 +99,7 @@ type Event struct {
 	LeaseMS  MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
 	Deadline time.Time `json:"deadline,omitzero"`  // when the wait would end
 	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
+	Store    string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	Cause    Cause     `json:"cause,omitempty"`
 	Error    string    `json:"error,omitempty"`

@@ -61,6 +61,8 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		e.Deadline, err = d.time()
 	case "policy":
 		err = text(d, &e.Policy)
+	case "store":
+		err = text(d, &e.Store)
 	case "outcome":
 		err = text(d, &e.Outcome)
 	case "cause":
