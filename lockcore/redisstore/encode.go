@@ -72,7 +72,8 @@ type info struct {
 	Names  []string       `json:"n,omitempty"` // of the requirements, if any has one
 }
 
-func infoOf(t *lockcore.Ticket) string {
+// infoOf encodes what people read of a ticket.
+func infoOf(t *lockcore.Ticket) []byte {
 	in := info{Owner: t.Owner, Reason: t.Reason, Expect: t.Expect.Microseconds()}
 	for _, r := range t.Requirements {
 		if r.Name != "" {
@@ -85,9 +86,9 @@ func infoOf(t *lockcore.Ticket) string {
 	}
 	data, err := json.Marshal(in)
 	if err != nil {
-		return "{}" // unreachable: it has only strings and numbers
+		return []byte("{}") // unreachable: it has only strings and numbers
 	}
-	return string(data)
+	return data
 }
 
 func decodeInfo(s string) (in info) {

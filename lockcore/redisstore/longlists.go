@@ -129,19 +129,33 @@ func (s *Store) query(t *lockcore.Ticket) *query {
 // wants is what a query asks for, as the ask script reads it.
 type wants struct {
 	heads []byte // of the requirements
-	keys  []any  // the candidates of all, but for those of lists that are named
+	args  []any  // of the script; the last ones are the candidates, but for those of lists that are named
 }
+
+// fixedArgs is how many arguments come before the candidates.
+const fixedArgs = 5
 
 func (w *wants) add(r *lockcore.Requirement, cands []lockcore.Candidate) {
 	w.heads = appendHeading(w.heads, r, strconv.Itoa(len(cands)), len(cands))
 	for i := range cands {
-		w.keys = append(w.keys, escape(cands[i].Key))
+		w.args = append(w.args, keyArg(&cands[i].Key))
 	}
+}
+
+// keyArg is a key as an argument of a command. A pointer saves the allocation
+// that putting a string into an interface takes.
+func keyArg(key *string) any {
+	for i := range len(*key) {
+		if special((*key)[i]) {
+			return escape(*key)
+		}
+	}
+	return key
 }
 
 // full names the long lists.
 func (q *query) full() *wants {
-	w := new(wants)
+	w := &wants{args: make([]any, fixedArgs, 16)}
 	for i := range q.ticket.Requirements {
 		r := &q.ticket.Requirements[i]
 		if len(r.Candidates) > longList {
@@ -165,7 +179,7 @@ func (q *query) sampled() *wants {
 			return nil
 		}
 	}
-	w := &wants{keys: make([]any, 0, 2*sampleSize)}
+	w := &wants{args: make([]any, fixedArgs, fixedArgs+2*sampleSize)}
 	for i := range q.ticket.Requirements {
 		r := &q.ticket.Requirements[i]
 		if len(r.Candidates) > longList {
@@ -177,7 +191,7 @@ func (q *query) sampled() *wants {
 	return w
 }
 
-// args are those of the ask script, but for the seed.
+// args are those of the ask script.
 func (q *query) args(w *wants, wait bool) []any {
 	t := q.ticket
 	lease := make([]byte, 0, 96)
@@ -196,7 +210,8 @@ func (q *query) args(w *wants, wait bool) []any {
 		how = append(strconv.AppendInt(how, n, 10), ' ')
 	}
 	how = append(how, q.store.hub.channel...)
-	return append([]any{q.id, w.heads, lease, infoOf(t), how}, w.keys...)
+	w.args[0], w.args[1], w.args[2], w.args[3], w.args[4] = q.id, w.heads, lease, infoOf(t), how
+	return w.args
 }
 
 // missed notes that the sample did not do.

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -65,18 +64,13 @@ func assemble(outside string) scripts {
 }
 
 // run calls a script: by its digest, and with its text if the server does not
-// know it (any more). Every script begins with a seed for the choice among free
-// resources, because a server's own random numbers start alike each time.
+// know it (any more).
 func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (any, error) {
-	v, err := script.Run(ctx, s.client, s.keys, s.seeded(args)...).Result()
+	v, err := script.Run(ctx, s.client, s.keys, args...).Result()
 	if err != nil {
 		s.lookAgain(ctx, err)
 	}
 	return v, s.explain(err)
-}
-
-func (s *Store) seeded(args []any) []any {
-	return append([]any{rand.Int32()}, args...)
 }
 
 // runAcknowledged is run that also has the server say how many replicas have
@@ -87,7 +81,6 @@ func (s *Store) runAcknowledged(ctx context.Context, script *redis.Script, args 
 	if err != nil {
 		return nil, 0, s.explain(err)
 	}
-	args = s.seeded(args)
 	try := func(call func(redis.Scripter) *redis.Cmd) (*redis.Cmd, *redis.Cmd) {
 		pipe := node.Pipeline()
 		cmd := call(pipe)

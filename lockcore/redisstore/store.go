@@ -253,7 +253,7 @@ func ended(why string) string {
 // Release implements [lockcore.Store].
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
 	s.hub.remove(encodeID(g.Ticket.ID))
-	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, "")...)
+	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, "-")...)
 	if err != nil {
 		return err
 	}
@@ -263,13 +263,17 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	return nil
 }
 
-// releaseArgs are those of the release script (release.lua), but for the seed.
+// releaseArgs are those of the release script (release.lua).
 func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
 	args := make([]any, 0, 16)
-	args = append(args, encodeID(g.Ticket.ID), micros(keep), how, commonMode(g), encodeGot(g))
+	plan := "0 - x"
+	if m := commonMode(g); keep > 0 || how != "-" || m != "x" {
+		plan = fmt.Sprintf("%d %s %s", micros(keep), how, m)
+	}
+	args = append(args, encodeID(g.Ticket.ID), plan, encodeGot(g))
 	for _, keys := range g.Obtained {
-		for _, k := range keys {
-			args = append(args, escape(k))
+		for i := range keys {
+			args = append(args, keyArg(&keys[i]))
 		}
 	}
 	return args

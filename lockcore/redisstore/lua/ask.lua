@@ -1,5 +1,5 @@
 -- Ask: a new request, a poll, or a confirmation.
--- ARGV: seed; id; requirements as "mode need choice n start stride" each, where n
+-- ARGV: id; requirements as "mode need choice n start stride" each, where n
 -- is the number of candidates or "@" and the name of a registered pool, and a
 -- random choice visits them from start by strides; "ttl delay" and, on a second
 -- line, parents; what people read; "how waited priority revision channel", where
@@ -7,8 +7,8 @@
 -- Reply: G token got; W poll; B (would have to wait); P name (of a pool that is
 -- not registered); T why (the ticket is over).
 
-local id = ARGV[2]
-local how, waited, priority, revision, channel = string.match(ARGV[6], '^(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
+local id = ARGV[1]
+local how, waited, priority, revision, channel = string.match(ARGV[5], '^(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
 local wait = how == 'w'
 
 local function done(...)
@@ -17,8 +17,8 @@ local function done(...)
 end
 
 local function requirements()
-  local reqs, unknown, at = {}, {}, 7
-  for mode, need, choice, n, start, stride in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
+  local reqs, unknown, at = {}, {}, 6
+  for mode, need, choice, n, start, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
     local req = { mode = mode, seats = M.seats_of(mode), need = tonumber(need), choice = choice, start = tonumber(start),
       stride = tonumber(stride) }
     if string.sub(n, 1, 1) == '@' then
@@ -113,10 +113,10 @@ end
 local function request()
   local reqs, unknown = requirements()
   if unknown[1] then return done('P', unpack(unknown)) end
-  local ttl, delay, parents = string.match(ARGV[4], '^(%d+) (%d+)\n(.*)$')
+  local ttl, delay, parents = string.match(ARGV[3], '^(%d+) (%d+)\n(.*)$')
   local since = NOW - waited
   local t = { kind = 'W', id = id, ttl = tonumber(ttl), delay = tonumber(delay), since = since, prio = priority,
-    rev = tonumber(revision), channel = channel, parents = parents, info = ARGV[5], reqs = reqs,
+    rev = tonumber(revision), channel = channel, parents = parents, info = ARGV[4], reqs = reqs,
     rank = since - priority * LEVEL, seq = math.huge }
   local classes = rivals(reqs)
   if classes[1] then

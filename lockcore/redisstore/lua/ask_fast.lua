@@ -6,12 +6,12 @@
 -- functions first, which costs more than a grant does.
 
 do
-  local id, first = ARGV[2], 7
+  local id, first = ARGV[1], 6
   local records = #ARGV >= first and #ARGV < 400 and call('HMGET', ALL, id, '#fence', unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
   if records and not records[1] and (records[2] or '0') < now then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
-    for mode, need, choice, n, j, stride in string.gmatch(ARGV[3], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
+    for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;
       -- nor is a named list, or what was used when.
       n, need, j, stride = tonumber(n), need + 0, j + 0, stride + 0
@@ -39,9 +39,9 @@ do
     end
     if plain then
       set[m + 1] = id
-      set[m + 2] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[4] .. '\n' .. got .. '\n' .. ARGV[5]
+      set[m + 2] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. ARGV[4]
       -- If the key of one has the wrong type, it is this one's: the other was read.
-      call('ZADD', DUE, NOW + string.match(ARGV[4], '^%d+'), id)
+      call('ZADD', DUE, NOW + string.match(ARGV[3], '^%d+'), id)
       call('HSET', ALL, unpack(set))
       return { 'G', now, got }
     end

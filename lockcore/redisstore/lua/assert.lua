@@ -3,7 +3,7 @@
 -- which their tokens tell. A holder with an older token is no obstacle: the later
 -- grant proves that his had ended, though this server does not know it, being a
 -- replica that was promoted before it heard of that.
--- ARGV: seed, then of each: id, token, ttl, delay, parents, info, got.
+-- ARGV: of each: id, token, ttl, delay, parents, info, got.
 -- Reply, of each: empty, or T why, or H resource info-of-its-holder.
 
 -- Who stands in the way: the resource, and the lease if there is one.
@@ -56,11 +56,11 @@ local function restore(id, e)
 end
 
 local ids, out = {}, {}
-for i = 2, #ARGV, 7 do ids[#ids + 1] = ARGV[i] end
+for i = 1, #ARGV, 7 do ids[#ids + 1] = ARGV[i] end
 M.open(ids)
 M.reap()
 for i, id in ipairs(ids) do
-  local a = 7 * i - 4 -- of the argument after the id
+  local a = 7 * i - 5 -- of the argument after the id
   local e, token = T.entity[id], tonumber(ARGV[a])
   local why = T.buried[id]
   if e and (e.state == 'h' or e.state == 'g') then

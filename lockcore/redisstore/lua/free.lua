@@ -1,8 +1,8 @@
 -- Free: takes a resource from its holders, with everything else that they hold.
--- ARGV: seed, resource, why, a name for this call.
+-- ARGV: resource, why, a name for this call.
 -- Reply: id, record and deadline of each; the same again if the call is repeated.
 
-local k, why, nonce = ARGV[2], ARGV[3], ARGV[4]
+local k, why, nonce = ARGV[1], ARGV[2], ARGV[3]
 M.reap()
 local out = call('LRANGE', BASE .. 'f:' .. nonce, 0, -1)
 if not out[1] then

@@ -1,9 +1,11 @@
 -- Release: gives a lease back, or keeps it for a while without its holder.
--- ARGV: seed; id; keep; "q" if it shall be as if it had never been; the mode of
--- all its requirements, or empty; what it got; and all its resources.
+-- ARGV: id; "keep how mode", where how is q if it shall be as if it had never
+-- been, and mode that of all its requirements if they have the same; what it got;
+-- and all its resources.
 -- Reply: 1, or 0 when there is no such lease.
 
-local id, keep_for = ARGV[2], tonumber(ARGV[3])
+local id, keep_for, how = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+)')
+keep_for = tonumber(keep_for)
 M.open({ id })
 M.reap()
 local e, done = T.entity[id], 0
@@ -15,7 +17,7 @@ if e and (e.state == 'h' or e.state == 'g') then
     M.extend_outside(id, e, keep_for)
   else
     M.drop(id, e)
-    if ARGV[4] ~= 'q' then M.bury(id, 'R', RETRIED) end
+    if how ~= 'q' then M.bury(id, 'R', RETRIED) end
     M.serve_freed()
   end
 elseif e then

@@ -3,12 +3,13 @@
 -- one release in 64, to sweep.
 
 do
-  local id, mode, first = ARGV[2], ARGV[5], 7
-  if mode ~= '' and ARGV[3] == '0' and ARGV[4] == '' and #ARGV >= first and #ARGV < 400 and time[2] % 64 > 0 then
+  local id, first = ARGV[1], 4
+  local mode = ARGV[2] == '0 - x' and 'x' or ARGV[2] == '0 - s' and 's'
+  if mode and #ARGV >= first and #ARGV < 400 and time[2] % 64 > 0 then
     local records = call('HMGET', ALL, id, unpack(ARGV, first))
     local token, ttl, got = string.match(records[1] or '', '^L [hg] (%d+) %d+ (%d+) %d+\n[^\n]*\n([^\n]*)\n')
     -- The caller's word for what it has is checked, not trusted.
-    local plain, set, m = got == ARGV[6], {}, 2
+    local plain, set, m = got == ARGV[3], {}, 2
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
       plain = plain and records[i - first + 2] == alone

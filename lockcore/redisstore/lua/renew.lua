@@ -1,13 +1,13 @@
--- Renew: extends and confirms leases. ARGV: seed, then id and ttl of each.
+-- Renew: extends and confirms leases. ARGV: id and ttl of each.
 -- Reply, of each: empty, or T why, or M when there is no such lease: then its
 -- holder may state its case (assert.lua).
 
 local ids, out = {}, {}
-for i = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
 M.open(ids)
 M.reap()
 for i, id in ipairs(ids) do
-  local e, ttl = T.entity[id], tonumber(ARGV[2 * i + 1])
+  local e, ttl = T.entity[id], tonumber(ARGV[2 * i])
   out[i] = ''
   if e and (e.state == 'h' or e.state == 'g') then
     if not M.extend_outside(id, e, ttl) then

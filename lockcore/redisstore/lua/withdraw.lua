@@ -1,7 +1,7 @@
 -- Withdraw: forgets a ticket, waiting or granted. The tombstone stops an Ask that
--- was sent before and comes later. ARGV: seed, id.
+-- was sent before and comes later. ARGV: id.
 
-local id = ARGV[2]
+local id = ARGV[1]
 M.open({ id })
 M.reap()
 local e = T.entity[id]
