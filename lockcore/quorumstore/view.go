@@ -161,6 +161,9 @@ func (v *view) freeAt(i int, now time.Time) freeFunc {
 // false give nothing; a nil heard stands for all.
 func (v *view) freeByMajority(heard []bool, now time.Time) freeFunc {
 	counts := make([]int, len(v.servers))
+	if len(counts) == 0 {
+		return func(*lockcore.Requirement, string) int { return 0 }
+	}
 	return func(r *lockcore.Requirement, key string) int {
 		for i := range counts {
 			counts[i] = 0

@@ -1,0 +1,217 @@
+package quorumstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+)
+
+// onWake asks until the ticket is granted, and after the first time only when it
+// is woken, or at once after a collision: never because a poll is due.
+func onWake(ctx context.Context, s *Store, ticket *lockcore.Ticket) (*lockcore.Grant, error) {
+	woken := make(chan struct{}, 1)
+	for {
+		ans, err := s.Ask(ctx, ticket, func(*lockcore.Grant) {
+			select {
+			case woken <- struct{}{}:
+			default:
+			}
+		})
+		if err != nil || ans.Grant != nil {
+			return ans.Grant, err
+		}
+		var collided <-chan time.Time
+		if ans.Poll < time.Second {
+			collided = time.After(ans.Poll)
+		}
+		select {
+		case <-woken:
+		case <-collided:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// listening waits until a store hears these servers.
+func listening(t *testing.T, s *Store, servers ...int) {
+	t.Helper()
+	until(t, fmt.Sprintf("servers %v are listened to", servers), func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return !slices.ContainsFunc(servers, func(i int) bool { return !s.nodes[i].heard })
+	})
+}
+
+// handOver lets one store give a key to another one, which has to be woken.
+func handOver(t *testing.T, from, to *Store, hears ...int) {
+	t.Helper()
+	ctx := watched(t)
+	g := take(t, from, ticketFor("holder", time.Minute, "k"))
+	if g == nil {
+		t.Fatal("a free key was refused")
+	}
+	type result struct {
+		g   *lockcore.Grant
+		err error
+	}
+	got := make(chan result)
+	go func() {
+		g, err := onWake(ctx, to, waiting(ticketFor("waiter", time.Minute, "k")))
+		got <- result{g, err}
+	}()
+	listening(t, to, hears...)
+	until(t, "the waiter is in line", func() bool {
+		snap, err := to.Snapshot(ctx)
+		return err == nil && len(snap.Waiters) == 1
+	})
+	if err := from.Release(ctx, g, 0); err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	if r.err != nil {
+		t.Fatalf("the waiter was not woken: %v", r.err)
+	}
+	if err := to.Release(ctx, r.g, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestWokenByAnyServer: one server that tells of a release is enough, whichever
+// it is.
+func TestWokenByAnyServer(t *testing.T) {
+	for speaker := range 3 {
+		t.Run(fmt.Sprint(speaker), func(t *testing.T) {
+			var servers []*redistest.Server
+			for i := range 3 {
+				var args []string
+				if i != speaker {
+					args = []string{"--rename-command", "SUBSCRIBE", "unheard-of"}
+				}
+				servers = append(servers, redistest.Start(t, args...))
+			}
+			handOver(t, openStore(t, urlOf(servers)), openStore(t, urlOf(servers)), speaker)
+		})
+	}
+}
+
+// TestGhost: what a client that died in the midst of a vote left on one server
+// keeps nobody from the key, and no waiter from being woken.
+func TestGhost(t *testing.T) {
+	servers := redistest.StartN(t, 3)
+	dead := Config{Namespace: "test"}.New(redis.NewClient(&redis.Options{Addr: servers[0].Addr}))
+	defer dead.Close()
+	if take(t, dead, ticketFor("ghost", time.Hour, "k")) == nil {
+		t.Fatal("a free key was refused")
+	}
+	handOver(t, openStore(t, urlOf(servers)), openStore(t, urlOf(servers)), 0, 1, 2)
+}
+
+// TestWokenByExpiry: nobody tells that a lease has run out, and yet nobody waits
+// for a poll.
+func TestWokenByExpiry(t *testing.T) {
+	servers := redistest.StartN(t, 3)
+	one, two := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
+	take(t, one, ticketFor("dies", 400*time.Millisecond, "k"))
+	if _, err := onWake(watched(t), two, waiting(ticketFor("heir", time.Minute, "k"))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRouse: of the waiters of a process, those are woken that can be served
+// beside each other, by priority, then by arrival.
+func TestRouse(t *testing.T) {
+	s := Config{}.build(make([]string, 3), make([]redis.UniversalClient, 3))
+	now := time.Now()
+	var woken []string
+	enter := func(id string, priority, need int, waited time.Duration) *ticket {
+		k := &ticket{id: id, turn: make(chan struct{}, 1), heard: now, t: waiting(ticketFor(id, time.Minute, "a", "b"))}
+		k.t.Requirements[0].Need, k.t.Priority, k.t.Waited = need, priority, waited
+		s.tickets[id] = k
+		s.enline(k, func(*lockcore.Grant) { woken = append(woken, id) })
+		return k
+	}
+	both := enter("both", 0, 2, 3*time.Second)
+	enter("one", 0, 1, 2*time.Second)
+	enter("late", 0, 1, 0)
+	urgent := enter("urgent", 1, 1, time.Second)
+	rouse := func(free ...string) string {
+		woken = nil
+		s.rouse(now, byGate, func(_ *lockcore.Requirement, key string) int {
+			if slices.Contains(free, key) {
+				return 1
+			}
+			return 0
+		})
+		return fmt.Sprint(woken)
+	}
+	for _, c := range []struct {
+		what string
+		do   func()
+		free []string
+		want string
+	}{
+		{what: "nothing is free", want: "[]"},
+		{what: "one is free: the most urgent can have it", free: []string{"a"}, want: "[urgent]"},
+		{what: "that one is at it; another came free", free: []string{"a", "b"}, want: "[one]"},
+		{what: "both are at it", free: []string{"a", "b"}, want: "[]"},
+		{what: "it does not come, and others may", do: func() { now = now.Add(2 * slow) }, free: []string{"a"}, want: "[urgent]"},
+		{what: "it gave up", do: func() { s.forget(urgent) }, free: []string{"a"}, want: "[one]"},
+		{what: "all gave up who are at it, and both is the first", do: func() { now = now.Add(2 * slow) }, free: []string{"a", "b"}, want: "[both]"},
+		{what: "it collided, and stays away for a moment", do: func() { now = now.Add(2 * slow); both.after = now.Add(time.Second) }, free: []string{"a", "b"}, want: "[one late]"},
+		{what: "nobody was heard of for long", do: func() { now = now.Add(time.Minute) }, free: []string{"a", "b"}, want: "[]"},
+	} {
+		if c.do != nil {
+			c.do()
+		}
+		if got := rouse(c.free...); got != c.want {
+			t.Errorf("%s: woken were %s, want %s", c.what, got, c.want)
+		}
+	}
+	if len(s.line) != 0 || len(s.tickets) != 0 {
+		t.Errorf("waiters that were not heard of are still there: %d in line, %d tickets", len(s.line), len(s.tickets))
+	}
+}
+
+// TestCircle: within a process, a circle of nested acquisitions is recognised.
+func TestCircle(t *testing.T) {
+	l := lockcore.New(openStore(t, urlOf(redistest.StartN(t, 3))), nil)
+	ctx := watched(t)
+	acquire := func(ctx context.Context, key string) (*lockcore.Lease, error) {
+		return l.Acquire(ctx, lockcore.Request{Requirements: ticketFor("", 0, key).Requirements})
+	}
+	x, err1 := acquire(ctx, "x")
+	y, err2 := acquire(ctx, "y")
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	got := make(chan error)
+	go func() {
+		nested, err := acquire(x.Context(), "y")
+		if err == nil {
+			err = nested.Release(ctx)
+		}
+		got <- err
+	}()
+	until(t, "somebody waits", func() bool {
+		snap, err := l.Snapshot(ctx)
+		return err == nil && len(snap.Waiters) == 1
+	})
+	if _, err := acquire(y.Context(), "x"); !errors.Is(err, lockcore.ErrDeadlock) {
+		t.Errorf("want ErrDeadlock, got %v", err)
+	}
+	if err := y.Release(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("the first to wait should be served: %v", err)
+	}
+}
