@@ -138,6 +138,26 @@ func ExampleSnapshot() {
 	// a newcomer would be number 1 behind TestBoot
 }
 
+// What a store has learned about a test, and will expect of it.
+func ExampleLocker_History() {
+	locker := lockcore.New(memstore.New(nil), nil)
+	defer locker.Close()
+	boards := lockcore.Requirement{Name: "boards", Candidates: []lockcore.Candidate{{Key: "board-7"}}}
+	for range 3 {
+		lease, _ := locker.Acquire(context.Background(), lockcore.Request{
+			Requirements: []lockcore.Requirement{boards}, Owner: lockcore.Owner{Test: "TestBoot"},
+		})
+		lease.Release(context.Background())
+	}
+
+	known, err := locker.History(context.Background())
+	for _, u := range known {
+		var usage lockcore.Usage = u
+		fmt.Println(usage.Test, usage.Requirements, usage.Holds, usage.Median <= usage.Longest, err)
+	}
+	// Output: TestBoot [boards] 3 true <nil>
+}
+
 // A store is used through a Locker. On its own it takes tickets and gives
 // grants; nobody renews them.
 func ExampleStore() {

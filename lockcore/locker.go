@@ -81,6 +81,20 @@ func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
 	return l.store.Snapshot(ctx)
 }
 
+// History lists how long each test held what it asked for, the last times: what
+// the store expects of tests that do not say it themselves. The order is by
+// package, test and requirements. The error wraps [errors.ErrUnsupported] if the
+// store does not learn.
+func (l *Locker) History(ctx context.Context) ([]Usage, error) {
+	s, ok := l.store.(interface {
+		History(context.Context) ([]Usage, error)
+	})
+	if !ok {
+		return nil, fmt.Errorf("%s: this store does not learn how long tests hold: %w", l.store, errors.ErrUnsupported)
+	}
+	return s.History(ctx)
+}
+
 // Close ends waiting acquisitions with an error, releases every lease and
 // closes the store. It returns the first error of these.
 func (l *Locker) Close() error {

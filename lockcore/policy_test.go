@@ -1,10 +1,12 @@
 package lockcore_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 )
 
 func TestPolicyNames(t *testing.T) {
@@ -23,5 +25,15 @@ func TestPolicyNames(t *testing.T) {
 	}
 	if got := lockcore.Policy(7).String(); got != "Policy(7)" {
 		t.Errorf("Policy(7) is called %s", got)
+	}
+}
+
+// TestHistoryOfAStoreThatDoesNotLearn: the error is told from a fault, and says
+// which store it is.
+func TestHistoryOfAStoreThatDoesNotLearn(t *testing.T) {
+	type plain struct{ lockcore.Store } // hides the method of the store inside
+	l := lockcore.New(plain{memstore.New(nil)}, nil)
+	if _, err := l.History(t.Context()); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "mem:") {
+		t.Errorf("got %v", err)
 	}
 }

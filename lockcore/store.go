@@ -14,6 +14,9 @@ import (
 // relative to the moment at which the store handles the call. Errors that mean
 // "cannot reach the store" are returned as they come, wrapped with where the
 // store is, never with a password.
+//
+// A store that learns how long tests hold has the method of [Locker.History],
+// too.
 type Store interface {
 	// Ask requests, polls and confirms, whichever the ticket needs:
 	//   - unknown to the store: granted at once if no earlier waiter has a claim
@@ -81,6 +84,18 @@ type Holder struct {
 	// State is "held", "granted" while the waiter has not confirmed it, "kept"
 	// after its process has gone, or "foreign" for a lock of another program.
 	State string
+}
+
+// A Usage says how long a test held what it asked for, the last times. Median is
+// what a store expects of it, unless a request says its length itself.
+type Usage struct {
+	Package, Test string   // as Owner has them
+	Requirements  []string // their names
+	Holds         int      // that are remembered; the last 20
+	Median        time.Duration
+	Shortest      time.Duration
+	Longest       time.Duration
+	Last          time.Time // the end of the last one
 }
 
 // Keys lists the keys held, in the order of the requirements.

@@ -19,16 +19,25 @@ import (
 func newLsCmd() *cobra.Command {
 	var s storeFlags
 	var format string
+	var history bool
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [KEY...]",
 		Short: "Who holds and who waits for what right now, in order",
+		Long: `Who holds and who waits for what right now, in order; with --history, how long
+each test held what it asked for, the last times: what the store expects of it
+when it decides who may go before whom. KEYs then are names of tests, and of
+those that have subtests.`,
 		Example: `  rtest-report ls
-  rtest-report ls board-3 --url redis://lab:6379/0 --format json`,
+  rtest-report ls board-3 --url redis://lab:6379/0 --format json
+  rtest-report ls --history TestBoot`,
 		RunE: func(cmd *cobra.Command, keys []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; known are text and json", format)
 			}
 			return s.with(cmd.Context(), func(ctx context.Context, store lockcore.Store) error {
+				if history {
+					return lsHistory(ctx, cmd.OutOrStdout(), store, keys, format)
+				}
 				snap, err := store.Snapshot(ctx)
 				if err != nil {
 					return err
@@ -38,9 +47,7 @@ func newLsCmd() *cobra.Command {
 				}
 				l := newListing(store.String(), snap)
 				if format == "json" {
-					e := json.NewEncoder(cmd.OutOrStdout())
-					e.SetIndent("", "  ")
-					return e.Encode(l)
+					return indented(cmd.OutOrStdout(), l)
 				}
 				return l.text(cmd.OutOrStdout())
 			})
@@ -48,8 +55,15 @@ func newLsCmd() *cobra.Command {
 	}
 	s.bind(cmd)
 	cmd.Flags().StringVarP(&format, "format", "f", "text", "`text|json`")
+	cmd.Flags().BoolVar(&history, "history", false, "how long tests held, the last times")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+func indented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // only keeps what is about one of the keys.

@@ -212,6 +212,17 @@ func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error
 	return snap, err
 }
 
+// History lists what was learned about how long tests hold; see
+// [lockcore.Locker.History]. What other processes learned in the last ten seconds
+// may be missing, unless they have closed their stores.
+func (s *Store) History(ctx context.Context) (known []lockcore.Usage, err error) {
+	err = s.step(ctx, func(st *sched.State, now int64) {
+		s.saveHistory()
+		known = st.Usages(now, rand.IntN)
+	})
+	return known, err
+}
+
 // Free implements [lockcore.Store].
 func (s *Store) Free(ctx context.Context, key, why string) (freed []lockcore.Holder, err error) {
 	err = s.step(ctx, func(st *sched.State, now int64) { freed = st.Free(now, key, why, rand.IntN) })

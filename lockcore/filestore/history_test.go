@@ -37,6 +37,9 @@ func TestHistoryIsKeptAndMerged(t *testing.T) {
 			t.Errorf("the holds of %s are not in the history", test)
 		}
 	}
+	if known, err := open(t, dir).History(t.Context()); err != nil || len(known) != 2 || known[1].Test != "TestTwo" || known[1].Holds != 1 {
+		t.Errorf("a third process lists %+v, %v", known, err)
+	}
 	st, err := os.Stat(b.loc.state())
 	if err != nil || st.Size() > reservedSize {
 		t.Errorf("the state has grown: %v, %v", st, err)

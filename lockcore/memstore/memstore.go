@@ -177,6 +177,13 @@ func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error
 	return snap, nil
 }
 
+// History lists what was learned about how long tests hold; see
+// [lockcore.Locker.History].
+func (s *Store) History(ctx context.Context) (known []lockcore.Usage, err error) {
+	s.step(func(now int64) { known = s.state.Usages(now, rand.IntN) })
+	return known, nil
+}
+
 // Free implements [lockcore.Store].
 func (s *Store) Free(ctx context.Context, key, why string) (freed []lockcore.Holder, err error) {
 	s.step(func(now int64) { freed = s.state.Free(now, key, why, rand.IntN) })

@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -70,6 +71,23 @@ func (s *State) recall(o lockcore.Owner, reqs []lockcore.Requirement) time.Durat
 func (t *holds) median() time.Duration {
 	sorted := slices.Sorted(slices.Values(t.last))
 	return sorted[len(sorted)/2]
+}
+
+// Usages lists what the history knows, by package, test and requirements; what is
+// too old to be relied upon is left out.
+func (s *State) Usages(now int64, rnd Rand) []lockcore.Usage {
+	s.begin(now, rnd)
+	var out []lockcore.Usage
+	for _, key := range slices.Sorted(maps.Keys(s.History.tests)) {
+		t := s.History.tests[key]
+		if s.now-t.at > int64(historyAge) {
+			continue
+		}
+		names := strings.Split(key, separator) // as historyKey joined them
+		out = append(out, lockcore.Usage{Package: names[0], Test: names[1], Requirements: names[2:], Holds: len(t.last),
+			Median: t.median(), Shortest: slices.Min(t.last), Longest: slices.Max(t.last), Last: time.Unix(0, t.at)})
+	}
+	return out
 }
 
 func sameNames(a, b []lockcore.Requirement) bool {
@@ -160,6 +178,12 @@ func (h *History) code(c *codec) {
 		num(c, &(*p).at)
 		list(c, &(*p).last, func(d *time.Duration) { num(c, d) })
 	})
+	for key, t := range h.tests {
+		if len(t.last) == 0 || !strings.Contains(key, separator) {
+			c.fail(fmt.Errorf("the holds of %q are damaged", key))
+			return
+		}
+	}
 }
 
 // historyKey tells the holds of one test from those of another, and those of
@@ -169,5 +193,9 @@ func historyKey(o lockcore.Owner, reqs []lockcore.Requirement) string {
 	for _, r := range reqs {
 		parts = append(parts, r.Name)
 	}
-	return strings.Join(parts, "\x00")
+	return strings.Join(parts, separator)
 }
+
+// separator stands between the parts of a key: no name has it in practice, and
+// two that do at worst share what is learned of them.
+const separator = "\x00"
