@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,20 +21,21 @@ type Job struct {
 	Owner        lockcore.Owner // holds are learned by its Package and Test
 	Priority     int
 	Expect       time.Duration // what the request says about Hold; 0: nothing
-	// After, when it is not 0, makes the job arrive when an earlier one, counted
-	// from 1, has been given back, and At later: a test that asks again.
-	After int
+	// Order says what the job waits for before it arrives, if it does not arrive
+	// at a time of its own.
+	Order
 }
 
 // An Outcome is what became of a [Job].
 type Outcome struct {
 	Arrived, Waited time.Duration // since the start; from arrival to grant
+	Nested          time.Duration // from the grant until Hold began, see [Order.Until]
 	Keys            []string
 	Backfilled      bool // served before somebody earlier, out of what was reserved for them
 }
 
 // End is when the job was over, since the start.
-func (o Outcome) End(j Job) time.Duration { return o.Arrived + o.Waited + j.Hold }
+func (o Outcome) End(j Job) time.Duration { return o.Arrived + o.Waited + o.Nested + j.Hold }
 
 // Greedy is a policy for comparison, which no store has: nothing is reserved and
 // whoever fits takes, as with locks that are polled for.
@@ -41,25 +43,25 @@ const Greedy = sched.Greedy
 
 // Run plays the jobs to the scheduler and returns what became of each. It is
 // deterministic: seed decides which of several free candidates is taken. A job
-// that could not even be served alone is an error.
+// that could not even be served alone is an error that wraps
+// [lockcore.ErrUnsatisfiable]; jobs that hold what the others of them wait for,
+// for ever, are one that wraps [lockcore.ErrDeadlock].
 func Run(jobs []Job, policy lockcore.Policy, seed uint64) ([]Outcome, error) {
-	s := &sim{jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, after: make([][]int, len(jobs))}
+	s := &sim{jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, order: newOrder(len(jobs))}
 	s.state.Policy, s.state.Untiring = policy, true
 	for i, j := range jobs {
 		if !possible(j.Requirements) {
 			return nil, fmt.Errorf("simulate: job %d: %w", i+1, lockcore.ErrUnsatisfiable)
 		}
-		switch {
-		case j.After == 0:
+		if err := s.order.add(i, &j.Order); err != nil {
+			return nil, err
+		}
+		if j.Order.free() {
 			s.push(j.At, arrival, i)
-		case j.After < 0 || j.After > i:
-			return nil, fmt.Errorf("simulate: job %d comes after job %d: it must be an earlier one", i+1, j.After)
-		default:
-			s.after[j.After-1] = append(s.after[j.After-1], i)
 		}
 	}
 	s.run()
-	return s.out, nil
+	return s.out, s.stuck()
 }
 
 // possible reports whether the requirements can be met with everything free.
@@ -72,13 +74,14 @@ func possible(reqs []lockcore.Requirement) bool {
 type sim struct {
 	jobs  []Job
 	out   []Outcome
-	after [][]int // jobs that arrive when this one is over
+	order order
 	rnd   sched.Rand
 	state sched.State
 	due   events
 	seq   int
-	tick  int64 // when the next tick is due; 0: none is
-	ids   map[string]int
+	tick  int64          // when the next tick is due; 0: none is
+	ids   map[string]int // jobs that arrived and are not over
+	ended int
 }
 
 // epoch keeps moments apart from 0, which means "none" to the scheduler.
@@ -130,9 +133,8 @@ func (s *sim) run() {
 		case over:
 			s.state.Release(e.at, id(e.job), 0, s.rnd)
 			delete(s.ids, id(e.job))
-			for _, next := range s.after[e.job] {
-				s.push(time.Duration(e.at-epoch)+s.jobs[next].At, arrival, next)
-			}
+			s.ended++
+			s.follow(e.at, s.order.over(e.job, &s.jobs[e.job].Order))
 		case tick:
 			s.tick = 0
 			s.state.Tick(e.at, s.rnd)
@@ -175,5 +177,31 @@ func (s *sim) took(at int64, job int, g *lockcore.Grant) {
 	o.Waited = time.Duration(at-epoch) - o.Arrived
 	o.Keys = slices.Clone(g.Keys())
 	o.Backfilled = g.Backfilled
-	s.push(time.Duration(at-epoch)+s.jobs[job].Hold, over, job)
+	s.follow(at, s.order.granted(job, &s.jobs[job].Order))
+}
+
+// follow lets those arrive, and those begin to count their holds, whose turn it is.
+func (s *sim) follow(at int64, n next) {
+	since := time.Duration(at - epoch)
+	for _, i := range n.arrive {
+		s.push(since+s.jobs[i].At, arrival, i)
+	}
+	for _, i := range n.hold {
+		s.out[i].Nested = since - s.out[i].Arrived - s.out[i].Waited
+		s.push(since+s.jobs[i].Hold, over, i)
+	}
+}
+
+// stuck is an error if some jobs never ended: they hold what others of them wait
+// for, or come after one that does.
+func (s *sim) stuck() error {
+	if s.ended == len(s.jobs) {
+		return nil
+	}
+	for i := range s.jobs {
+		if _, arrived := s.ids[id(i)]; arrived && s.out[i].Keys == nil {
+			return fmt.Errorf("simulate: job %d waits for ever: %w", i+1, lockcore.ErrDeadlock)
+		}
+	}
+	return errors.New("simulate: some jobs never arrive: nobody leaves the line, or nobody is in it")
 }

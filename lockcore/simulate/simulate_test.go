@@ -64,7 +64,7 @@ func TestImpossibleJobsAreErrors(t *testing.T) {
 	if _, err := Run([]Job{{Requirements: of(3, "a", "b")}}, lockcore.FIFO, 1); !errors.Is(err, lockcore.ErrUnsatisfiable) {
 		t.Errorf("3 of 2: want ErrUnsatisfiable, got %v", err)
 	}
-	if _, err := Run([]Job{{Requirements: of(1, "a"), After: 1}}, lockcore.FIFO, 1); err == nil {
+	if _, err := Run([]Job{{Requirements: of(1, "a"), Order: Order{After: 1}}}, lockcore.FIFO, 1); err == nil {
 		t.Error("a job that comes after itself is no error")
 	}
 }
@@ -72,7 +72,7 @@ func TestImpossibleJobsAreErrors(t *testing.T) {
 func TestJobsThatComeAfterOthers(t *testing.T) {
 	out, err := Run([]Job{
 		{At: time.Second, Hold: 10 * time.Second, Requirements: of(1, "a")},
-		{At: time.Second, Hold: time.Second, Requirements: of(1, "a"), After: 1},
+		{At: time.Second, Hold: time.Second, Requirements: of(1, "a"), Order: Order{After: 1}},
 	}, lockcore.FIFO, 1)
 	if err != nil || out[1].Arrived != 12*time.Second {
 		t.Errorf("a second after a job that ends at 11s is %v, %v", out, err)
