@@ -17,13 +17,8 @@ import (
 // ErrNoEstimate says that the events do not suffice for an estimate.
 var ErrNoEstimate = errors.New("no estimate")
 
-// A replay is a recorded run as jobs of a simulation.
-//
-// A run is not a list of arrivals: had a test waited less, the next one would have
-// begun earlier. What stays the same is each lane, one parallel slot of a process:
-// the gap until a test asks, the request, the hold, the next gap. Events do not
-// name the slots, but give them away: a test that begins takes the slot that
-// became free last.
+// A replay is a recorded run as jobs of a simulation; [lanes] tells what comes
+// after what.
 type replay struct {
 	jobs     []simulate.Job
 	sets     []candidateSet             // that the requirements choose from
@@ -128,108 +123,27 @@ func (p *replay) choose() error {
 	if len(p.requests) == 0 {
 		return fmt.Errorf("%w: no request in the events was both served and given back", ErrNoEstimate)
 	}
+	parents := map[string]string{}
+	for i := range p.requests {
+		parents[p.requests[i].ID] = p.requests[i].Parent
+	}
+	depth := func(r *Request) (n int) {
+		for id := r.Parent; id != "" && n < len(parents); id = parents[id] {
+			n++
+		}
+		return n
+	}
 	slices.SortFunc(p.requests, func(a, b Request) int {
-		return cmp.Or(a.Asked.Compare(b.Asked), a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(depth(&a), depth(&b)), a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID))
 	})
 	p.base = p.requests[0].Asked
 	for i := range p.requests {
 		r := &p.requests[i]
-		if r.Parent != "" {
-			// The outer hold is as long as the inner wait makes it, which a replay of
-			// holds of a fixed length would get wrong.
-			return fmt.Errorf("%w: %s asks for more while it holds something: its hold depends on the wait", ErrNoEstimate, plain(cmp.Or(r.Test.Name, r.Test.Pkg, r.ID)))
-		}
 		p.makespan = max(p.makespan, r.Ended.Sub(p.base))
 		p.waited += r.Waited
 		p.waits = append(p.waits, r.Waited)
 	}
 	return nil
-}
-
-// A lane is one parallel slot of a process.
-type lane struct {
-	job   int // the last one, counted from 1
-	ended time.Time
-	test  eventlog.TestInfo // without file and line
-	kept  bool              // the last lease outlives its test: the next one follows the clock
-}
-
-// thread puts the requests into lanes and makes jobs of them.
-func (p *replay) thread() error {
-	ends := map[testRun]time.Time{}
-	for i := range p.requests {
-		r := &p.requests[i]
-		if t := p.testOf(r); r.Ended.After(ends[t]) {
-			ends[t] = r.Ended
-		}
-	}
-	lanes := map[procKey][]*lane{}
-	for i := range p.requests {
-		r := &p.requests[i]
-		proc := procKey{r.Host, r.Run.ID, r.PID}
-		t := p.testOf(r)
-		var best *lane
-		for _, l := range lanes[proc] {
-			same := l.test == t.test && t.test.Name != ""
-			if same && l.ended.After(r.Asked) {
-				return fmt.Errorf("%w: %s has two requests at a time", ErrNoEstimate, plain(t.test.Name))
-			}
-			if same {
-				best = l
-				break
-			}
-			if !ends[testRun{proc, l.test}].After(r.Asked) && (best == nil || l.ended.After(best.ended)) {
-				best = l
-			}
-		}
-		j := simulate.Job{At: r.Asked.Sub(p.base), Hold: max(0, r.Ended.Sub(r.Asked)-r.Waited), Priority: p.priorities[r.ID],
-			Owner: lockcore.Owner{Test: r.Test.Name, Package: r.Test.Pkg, Host: r.Host, PID: r.PID, Run: r.Run.ID}}
-		switch {
-		case best == nil:
-			best = &lane{}
-			lanes[proc] = append(lanes[proc], best)
-			p.lanes++
-			if before := p.before(proc, i); before > 0 {
-				j.After, j.At = before, r.Asked.Sub(p.requests[before-1].Ended)
-			}
-		case !best.kept:
-			j.After, j.At = best.job, r.Asked.Sub(best.ended)
-		}
-		best.job, best.ended, best.test, best.kept = i+1, r.Ended, t.test, r.Kept > 0
-		j.Hold += r.Kept
-		if err := p.require(&j, r); err != nil {
-			return err
-		}
-		p.jobs = append(p.jobs, j)
-	}
-	return nil
-}
-
-// A testRun is one execution of a test.
-type testRun struct {
-	proc procKey
-	test eventlog.TestInfo
-}
-
-func (p *replay) testOf(r *Request) testRun {
-	return testRun{procKey{r.Host, r.Run.ID, r.PID}, eventlog.TestInfo{Pkg: r.Test.Pkg, Name: r.Test.Name, Attempt: r.Test.Attempt}}
-}
-
-// before is the request, counted from 1, whose end let a process begin, or 0: go
-// test starts the next package when one is done.
-func (p *replay) before(proc procKey, n int) int {
-	began, best := p.processes[proc].from, 0
-	for i := range p.requests[:n] {
-		r := &p.requests[i]
-		k := procKey{r.Host, r.Run.ID, r.PID}
-		if k == proc || k.host != proc.host || k.run != proc.run || p.processes[k].to.After(began) || r.Kept > 0 {
-			continue
-		}
-		if best == 0 || r.Ended.After(p.requests[best-1].Ended) {
-			best = i + 1
-		}
-	}
-	return best
 }
 
 // require says what a job asks for, and learns names from it.

@@ -22,12 +22,12 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // TestSchedules runs the files under testdata/schedules: a schedule, one event a
 // line, then, after a line of dashes, what the report must say of it.
 //
-//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND]
+//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND] [in=WHO]
 //	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
 //	TIME WHO errs                                     the store cannot be asked
-//	TIME WHO gets KEY...
+//	TIME WHO gets [early] KEY...                      early: past others in line
 //	TIME WHO quits [OUTCOME] [cause=CAUSE]
-//	TIME WHO releases [kept=D]
+//	TIME WHO releases [kept=D] [nth=N]                of its requests; default the last one
 //	TIME WHO loses | expires
 //
 // WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test, of
@@ -202,6 +202,8 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 				e.LeaseMS = eventlog.MS(duration(value))
 			case opt && name == "store":
 				e.Store = value
+			case opt && name == "in":
+				e.Parent = value + "1"
 			case opt && name == "prio":
 				e.Priority, _ = strconv.Atoi(value)
 			default:
@@ -233,6 +235,10 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 		e.Ev, e.Error = eventlog.Queue, "connection refused"
 	case "gets":
 		e.Ev = eventlog.Grant
+		if len(args) > 0 && args[0] == "early" {
+			e.Backfilled = true
+			args = args[1:]
+		}
 		for _, k := range args {
 			key, req, _ := strings.Cut(k, "/")
 			i, _ := strconv.Atoi(req)
@@ -249,8 +255,12 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 		}
 	case "releases":
 		e.Ev = eventlog.Release
-		if len(args) > 0 {
-			e.KeptMS = eventlog.MS(duration(strings.TrimPrefix(args[0], "kept=")))
+		for _, a := range args {
+			if n, ok := strings.CutPrefix(a, "nth="); ok {
+				e.Req = e.Test.Name + n
+			} else {
+				e.KeptMS = eventlog.MS(duration(strings.TrimPrefix(a, "kept=")))
+			}
 		}
 	case "loses":
 		e.Ev = eventlog.Lost

@@ -183,7 +183,8 @@ func (p *replay) scenario(name string, changes []change, policy lockcore.Policy,
 			for k := range out {
 				waits[k] = out[k].Waited
 				waited[i] += out[k].Waited
-				makespan[i] = max(makespan[i], out[k].End(jobs[k]))
+				// The run does not last as long as what is kept of it for somebody.
+				makespan[i] = max(makespan[i], out[k].End(jobs[k])-p.requests[k].Kept)
 			}
 			slices.Sort(waits)
 			p95[i] = rank95(waits)
@@ -191,13 +192,25 @@ func (p *replay) scenario(name string, changes []change, policy lockcore.Policy,
 	}
 	wg.Wait()
 	// The simulator's jobs have no names; ours do.
-	if err := errors.Join(errs...); errors.Is(err, lockcore.ErrUnsatisfiable) {
+	switch err := errors.Join(errs...); {
+	case errors.Is(err, lockcore.ErrUnsatisfiable):
 		return Scenario{}, fmt.Errorf("%w: %s", ErrNoEstimate, p.starved(jobs, name))
-	} else if err != nil {
+	case errors.Is(err, lockcore.ErrDeadlock):
+		return Scenario{}, &circleError{name}
+	case err != nil:
 		return Scenario{}, err
 	}
 	return Scenario{name, policy, over(makespan), over(waited), over(p95)}, nil
 }
+
+// A circleError says that nested requests would keep each other waiting.
+type circleError struct{ scenario string }
+
+func (e *circleError) Error() string {
+	return fmt.Sprintf("%v: %s, tests that ask for more while they hold something would wait for each other for ever", ErrNoEstimate, e.scenario)
+}
+
+func (e *circleError) Unwrap() []error { return []error{ErrNoEstimate, lockcore.ErrDeadlock} }
 
 // starved names a test that could never be served.
 func (p *replay) starved(jobs []simulate.Job, name string) string {

@@ -152,11 +152,12 @@ func TestWhatIfRefuses(t *testing.T) {
 		assert.ErrorIs(t, err, ErrNoEstimate, name)
 		assert.ErrorContains(t, err, c.words, name)
 	}
+	// B waits for b1 within A's lease, which is given back first.
 	nested := parseSchedule(t, twoLanes)
 	nested[2].Parent = nested[0].Req
 	_, err := Estimate(sequence(nested), WhatIf{})
 	assert.ErrorIs(t, err, ErrNoEstimate)
-	assert.ErrorContains(t, err, "B asks for more while it holds something")
+	assert.ErrorContains(t, err, "B waits for more while it holds something, and gives that back first")
 }
 
 func TestWhatIfMistypes(t *testing.T) {

@@ -97,12 +97,17 @@ type Event struct {
 	QueuePos int       `json:"queue_pos,omitempty"`
 	Priority int       `json:"priority,omitempty"` // one level is worth a minute of waiting
 	LeaseMS  MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
+	ExpectMS MS        `json:"expect_ms,omitzero"` // on Request: how long it says it will hold
 	Deadline time.Time `json:"deadline,omitzero"`  // when the wait would end
 	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
 	Store    string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	Cause    Cause     `json:"cause,omitempty"`
 	Error    string    `json:"error,omitempty"`
+
+	// Backfilled says, on Grant, that it was served before somebody who came
+	// earlier, out of what was reserved for them.
+	Backfilled bool `json:"backfilled,omitempty"`
 
 	// Blockers are those in the way at that moment, most relevant first: on
 	// Queue, on Withdraw, and on Request where they are known at once.

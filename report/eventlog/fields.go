@@ -51,6 +51,10 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		e.KeptMS, err = d.ms()
 	case "lease_ms":
 		e.LeaseMS, err = d.ms()
+	case "expect_ms":
+		e.ExpectMS, err = d.ms()
+	case "backfilled":
+		e.Backfilled, err = d.bool()
 	case "polls":
 		e.Polls, err = d.int()
 	case "queue_pos":
