@@ -22,6 +22,7 @@ func init() { bridge.ContextOf = contextOf }
 // to acquire. p is the plan of a spec's own node.
 func injection(p *plan) func(context.Context, func(context.Context)) {
 	return func(ctx context.Context, body func(context.Context)) {
+		refuseSuiteLabels(ctx)
 		h, s := now.spec.Load(), suiteHolding()
 		if h == nil && p.holds() {
 			ginkgo.Fail("ginkgolock: the spec needs resources, but nobody took them: the ReportBeforeEach node of package ginkgolock did not run. PreviewSpecs, called before RunSpecs, removes nodes outside of containers")

@@ -174,6 +174,7 @@ func before(ctx ginkgo.SpecContext, r ginkgo.SpecReport) {
 		}
 		return // filtered out, pending, a dry run, or failed already
 	}
+	refuseSuiteLabels(ctx) // before anything is asked of the store
 	h := p.begin(ctx, r)
 	if h == nil {
 		return
@@ -190,12 +191,6 @@ func (p *plan) begin(ctx ginkgo.SpecContext, r ginkgo.SpecReport) *holding {
 	g := p.group
 	switch {
 	case g == nil:
-		if p.args == nil {
-			// Outside of containers, pools are looked up late.
-			if err := p.resolve(); err != nil {
-				ginkgo.Fail(err.Error())
-			}
-		}
 		return obtain(ctx, &specTB{name: r.FullText(), at: p.at}, p.args)
 	case len(g.args) == 0:
 		return nil

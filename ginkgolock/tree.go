@@ -34,9 +34,9 @@ func init() { ginkgo.AddTreeConstructionNodeArgsTransformer(transform) }
 
 // build is the state of the construction, which is on one goroutine.
 var build struct {
-	at    *scope // the container that is being entered
-	own   bool   // the node under construction is one of ours
-	outer bool   // the pair for specs outside of containers is there
+	at      *scope  // the container that is being entered
+	own     bool    // the node under construction is one of ours
+	outside []*plan // of specs outside of containers
 }
 
 // scope is a container whose body runs.
@@ -217,9 +217,12 @@ func (n *node) spec() error {
 	}
 	n.text = p.register(n.text, s)
 	n.around(p)
-	if s == nil && !build.outer {
-		build.outer = true
-		pushPair(n.at, true)
+	if s == nil {
+		build.outside = append(build.outside, p)
+		if len(build.outside) == 1 {
+			pushPair(n.at, true)
+			pushCheck(n.at)
+		}
 	}
 	if s != nil && len(p.chain) > 0 {
 		s.outermost().busy = true
@@ -260,6 +263,22 @@ func pushPair(at types.CodeLocation, outside bool) {
 	ginkgo.ReportAfterEach(func(ctx ginkgo.SpecContext, r ginkgo.SpecReport) {
 		if mine(r) {
 			after(r)
+		}
+	}, at)
+}
+
+// pushCheck resolves what specs outside of containers need. They are made while
+// package variables are, when the pool that a label names may not be registered
+// yet; the body of a container, even of one without specs, runs in RunSpecs,
+// where a mistake still ends the construction instead of failing the spec.
+func pushCheck(at types.CodeLocation) {
+	build.own = true
+	defer func() { build.own = false }()
+	ginkgo.Describe("", func() {
+		for _, p := range build.outside {
+			if err := p.resolve(); err != nil {
+				report(err)
+			}
 		}
 	}, at)
 }

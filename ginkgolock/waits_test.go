@@ -12,24 +12,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A wait of 300 ms, and a spec that may take 200 ms. That an empty body is over
+// in time depends on the machine, so that a run in which it was not is repeated;
+// were the wait charged, no number of runs would help.
 func TestWaitingIsNotChargedToTheSpec(t *testing.T) {
 	l := newLab(t)
-	chamber := l.take("chamber")
-	c := l.start("patient", 1)
-	l.waiters(1)
-	time.Sleep(1200 * time.Millisecond) // longer than the spec's timeout
-	require.NoError(t, chamber.Release(t.Context()))
-	c.ok()
-	tc := l.cases(c)["[It] patient spec"]
-	waited, err := strconv.ParseFloat(tc.property("rtest.waited_s"), 64)
-	require.NoError(t, err, "%+v", tc)
-	assert.GreaterOrEqual(t, waited, 1.2)
-	assert.Less(t, tc.Time, 1.0, "the timeout of the spec did not strike, so this is without the wait")
-	assert.NotEmpty(t, tc.property("rtest.req"))
-	assert.NotEmpty(t, tc.property("rtest.held_s"))
-	assert.Equal(t, `"acquired"`, tc.property("rtest.outcome"))
-	assert.Equal(t, `"chamber"`, tc.property("rtest.resources"))
-	assert.Contains(t, tc.property("rtest.blocked_by"), "the test")
+	for range 20 {
+		chamber := l.take("chamber")
+		c := l.start("patient", 1)
+		l.waiters(1)
+		time.Sleep(300 * time.Millisecond) // longer than the spec's timeout
+		require.NoError(t, chamber.Release(t.Context()))
+		c.wait()
+		tc := l.cases(c)["[It] patient spec"]
+		waited, err := strconv.ParseFloat(tc.property("rtest.waited_s"), 64)
+		require.NoError(t, err, "%+v", tc)
+		require.GreaterOrEqual(t, waited, 0.3)
+		assert.NotEmpty(t, tc.property("rtest.req"))
+		assert.NotEmpty(t, tc.property("rtest.held_s"))
+		assert.Equal(t, `"acquired"`, tc.property("rtest.outcome"))
+		assert.Equal(t, `"chamber"`, tc.property("rtest.resources"))
+		assert.Contains(t, tc.property("rtest.blocked_by"), "the test")
+		if c.code == 0 && l.says("ran patient") && tc.Status == "passed" && tc.Time < waited {
+			return
+		}
+		t.Logf("exit code %d, %s after %g s", c.code, tc.Status, tc.Time)
+	}
+	t.Error("in no run was the spec over in its 200 ms, and in less than its wait")
 }
 
 func TestProgressReportsShowTheLine(t *testing.T) {
@@ -37,7 +46,7 @@ func TestProgressReportsShowTheLine(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			chamber := l.take("chamber")
-			c := l.start("patient", procs, "--poll-progress-after=100ms", "--poll-progress-interval=100ms")
+			c := l.start("steady", procs, "--poll-progress-after=100ms", "--poll-progress-interval=100ms")
 			l.shows(c, `(?s)polling progress.*waiting .* for resources needed at waits_test.go:\d+; 1st in line; chamber is held by the test`)
 			require.NoError(t, chamber.Release(t.Context()))
 			c.ok()
@@ -93,7 +102,7 @@ func TestFailFastEndsTheWaitOfOtherProcesses(t *testing.T) {
 func TestSuiteTimeoutEndsTheWait(t *testing.T) {
 	l := newLab(t)
 	l.take("chamber")
-	c := l.start("patient", 1, "--timeout=2s", "RTEST_WAIT=")
+	c := l.start("steady", 1, "--timeout=5s", "RTEST_WAIT=")
 	assert.NotZero(t, c.wait())
 	assert.Contains(t, c.out.String(), "chamber is held by the test")
 	assert.Empty(t, l.snapshot().Waiters)
@@ -102,7 +111,7 @@ func TestSuiteTimeoutEndsTheWait(t *testing.T) {
 
 func TestALostLeaseFailsItsSpec(t *testing.T) {
 	l := newLab(t)
-	c := l.start("lost", 1, "RTEST_TTL=600ms")
+	c := l.start("lost", 1, "RTEST_TTL=6s")
 	free := func(line, key string) {
 		l.until(line, func() bool { return l.says(line) })
 		_, err := l.store.Free(t.Context(), key, "wanted for a demonstration")
@@ -209,5 +218,5 @@ func TestAcquireWithGinkgoTB(t *testing.T) {
 	assert.Equal(t, map[string]string{"[It] tb works": "passed", "[It] tb timed": "timedout", "[It] tb twice": "failed", "[It] container in container": "failed"}, status)
 	assert.Regexp(t, `cannot get "staging-1": this test already holds it`, c.out.String())
 	assert.Regexp(t, `cannot get "staging-1": container, which this test is part of, already holds it`, c.out.String())
-	assert.Equal(t, 1, l.events("withdraw"))
+	assert.Equal(t, l.events("request"), l.events("grant")+l.events("withdraw"))
 }

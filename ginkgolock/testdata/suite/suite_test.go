@@ -27,6 +27,9 @@ var (
 // scenarios build the tree; in the test function they may do more.
 var scenarios = map[string]func(){}
 
+// labels are for RunSpecs.
+var labels = map[string]Labels{}
+
 // prologues run then, before RunSpecs.
 var prologues = map[string]func(){}
 
@@ -40,7 +43,7 @@ func TestSuite(t *testing.T) {
 	if f := prologues[name]; f != nil {
 		f()
 	}
-	RunSpecs(t, name)
+	RunSpecs(t, name, labels[name])
 }
 
 // work is a directory that all processes of a test share.

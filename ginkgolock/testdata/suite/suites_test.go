@@ -52,6 +52,17 @@ func init() {
 		}
 	}
 
+	// Labels of the suite, with specs that need something, and without.
+	for name, args := range map[string][]any{"suite label needs": ginkgolock.Needs(boards), "suite label": nil} {
+		labels[name] = Label("slow", " lock:chamber*2 ")
+		scenarios[name] = func() {
+			Describe("labelled", func() {
+				It("one", args, func() { say("ran one") })
+				It("two", func() { say("ran two") })
+			})
+		}
+	}
+
 	scenarios["suite skips"] = func() {
 		SynchronizedBeforeSuite(func() {}, func() { say("ran BeforeSuite") }, ginkgolock.Needs(chamber, rtest.Wait(0), rtest.OnBusy(rtest.Skip)))
 		It("spec", func() { say("ran spec") })
@@ -81,9 +92,8 @@ func mistakes() {
 	} {
 		scenarios["mistake "+name] = func() { Describe("mistakes", build) }
 	}
-	scenarios["mistake outermost"] = func() { Describe("z", Label("lock:k65f"), func() {}) } // MARK outermost
-	// Outside of containers there is no moment after the registration of all pools.
-	scenarios["outside"] = func() { It("outside", Label("lock:k65f"), func() { say("ran outside") }) }
+	scenarios["mistake outermost"] = func() { Describe("z", Label("lock:k65f"), func() {}) }                   // MARK outermost
+	scenarios["mistake outside"] = func() { It("outside", Label("lock:k65f"), func() { say("ran outside") }) } // MARK outside
 }
 
 func tooMany() {
