@@ -105,6 +105,10 @@ func (le *Lease) Token() uint64 { return le.grant.Token }
 // Waited is how long the request waited for its grant.
 func (le *Lease) Waited() time.Duration { return le.waited }
 
+// Backfilled reports whether the request was served before somebody who came
+// earlier, out of what was reserved for them; see [Grant].
+func (le *Lease) Backfilled() bool { return le.grant.Backfilled }
+
 // Context is cancelled when the lease ends; [context.Cause] is an error that
 // wraps [ErrLost] if it was lost, and [context.Canceled] if it was released. It
 // carries the values of the context given to Acquire, but not its end, and an

@@ -152,6 +152,47 @@ func TestEventsTellTheStory(t *testing.T) {
 	}
 }
 
+// TestEventsTellWhoWasServedEarly has a soak test hold one of two boards for long,
+// a pair wait for both, and a smoke test be let past the pair.
+func TestEventsTellWhoWasServedEarly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "events")
+	t.Setenv("RTEST_EVENTS", dir)
+	locker := newLocker(t)
+	use := rtest.Using(locker)
+	fake("EarlySoak", func(f *fakeTB) {
+		soak := rtest.Acquire(f, rtest.R("b1"), use, rtest.Expect(time.Hour))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			fake("EarlyPair", func(f *fakeTB) { rtest.Acquire(f, rtest.R("b1", "b2").Need(2), use) })
+		}()
+		for { // until the pair is in line
+			if s, err := locker.Snapshot(t.Context()); err != nil || len(s.Waiters) > 0 {
+				break
+			}
+			yield()
+		}
+		fake("EarlySmoke", func(f *fakeTB) { rtest.Acquire(f, rtest.R("b2"), use, rtest.Expect(time.Minute)) })
+		soak.Release()
+		<-done
+	})
+	early, expect := map[string]bool{}, map[string]eventlog.MS{}
+	for _, e := range readEvents(t, dir) {
+		switch e.Ev {
+		case eventlog.Request:
+			expect[e.Test.Name] = e.ExpectMS
+		case eventlog.Grant:
+			early[e.Test.Name] = e.Backfilled
+		}
+	}
+	if want := map[string]bool{"EarlySoak": false, "EarlyPair": false, "EarlySmoke": true}; !maps.Equal(early, want) {
+		t.Errorf("served early: %v, want %v", early, want)
+	}
+	if want := map[string]eventlog.MS{"EarlySoak": eventlog.MS(time.Hour), "EarlyPair": 0, "EarlySmoke": eventlog.MS(time.Minute)}; !maps.Equal(expect, want) {
+		t.Errorf("expected holds: %v, want %v", expect, want)
+	}
+}
+
 func TestEventsGoToAStream(t *testing.T) {
 	target := "redis://" + miniredis.RunT(t).Addr()
 	t.Setenv("RTEST_EVENTS", target)

@@ -36,6 +36,7 @@ type Lease struct {
 	keys     []string
 	obtained [][]string
 	token    uint64
+	early    bool // served before somebody who came earlier
 	waited   time.Duration
 	granted  time.Time
 	got      []gotten
@@ -83,7 +84,7 @@ func newLease(c *call, inner *lockcore.Lease) *Lease {
 	l := &Lease{
 		t: c.t, test: c.test, at: c.at, id: inner.ID(), source: c.source, serial: c.serial, keep: c.cfg.keep, log: c.log, helper: c.helper,
 		inner: inner, ctx: inner.Context(), reqs: c.reqs, keys: inner.Keys(), obtained: inner.Obtained(), token: inner.Token(),
-		waited: inner.Waited(), granted: time.Now(), watched: make(chan struct{}),
+		early: inner.Backfilled(), waited: inner.Waited(), granted: time.Now(), watched: make(chan struct{}),
 	}
 	if c.helper != nil {
 		// lockcore's context looks at the clock, which inside the bubble is not the

@@ -63,7 +63,7 @@ func (r *record) request() {
 	}
 	e := r.event(eventlog.Request)
 	e.Reqs = r.wanted(c.reqs)
-	e.Priority = c.cfg.priority
+	e.Priority, e.ExpectMS = c.cfg.priority, eventlog.MS(c.cfg.expect)
 	e.LeaseMS = eventlog.MS(c.cfg.ttl)
 	e.Deadline = time.Now().Add(c.limit.d).UTC()
 	e.Policy = c.cfg.onBusy.String()
@@ -127,7 +127,7 @@ func (r *record) grant(l *Lease) {
 		return
 	}
 	e := r.event(eventlog.Grant)
-	e.WaitedMS, e.Outcome = eventlog.MS(l.waited), eventlog.Acquired
+	e.WaitedMS, e.Outcome, e.Backfilled = eventlog.MS(l.waited), eventlog.Acquired, l.early
 	for i, keys := range l.obtained {
 		for _, k := range keys {
 			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Req: i, Tags: r.call.wishes[i].tagsOf(k), Fence: l.token})
