@@ -174,4 +174,8 @@ type Answer struct {
 	// Window is how long after the ask was sent a grant handed to wake may be
 	// used without asking again. Zero: always ask.
 	Window time.Duration
+	// Latest is the highest token given out before this answer. A grant handed to
+	// wake that has no higher one was made, and may have ended, before: messages
+	// can lie around while a process does not run.
+	Latest uint64
 }

@@ -19,6 +19,7 @@ type wait1 struct {
 
 	sent   time.Time // when the last successful ask was sent
 	window time.Duration
+	latest uint64    // token given out before its answer
 	pushed bool      // the grant came unasked, and is to be confirmed
 	poll   time.Time // when to ask next at the latest
 	notice time.Time // when to call OnWait next
@@ -83,7 +84,7 @@ func (w *wait1) ask(ctx context.Context) (*Grant, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.sent, w.window, w.pushed = sent, ans.Window, false
+	w.sent, w.window, w.latest, w.pushed = sent, ans.Window, ans.Latest, false
 	if ans.Poll <= 0 {
 		ans.Poll = discoverEvery
 	}
@@ -118,7 +119,7 @@ func (w *wait1) loop(ctx context.Context) (*Grant, error) {
 		timer.Reset(time.Until(w.nextEvent()))
 		select {
 		case g := <-w.wake:
-			if g != nil && w.fresh() {
+			if g != nil && w.fresh(g) {
 				w.pushed = true
 				return g, nil
 			}
@@ -154,9 +155,11 @@ func (w *wait1) loop(ctx context.Context) (*Grant, error) {
 }
 
 // fresh reports whether a pushed grant may be used unasked: it was made after
-// the last ask, so it is younger than that, and provisional for the window.
-func (w *wait1) fresh() bool {
-	return time.Now().Before(w.sent.Add(w.window - w.window/10))
+// the last ask, so it is younger than that, and provisional for the window. One
+// that came while the process was stopped may be read after an ask that found
+// the request forgotten, and put it in line anew.
+func (w *wait1) fresh(g *Grant) bool {
+	return g.Token > w.latest && time.Now().Before(w.sent.Add(w.window-w.window/10))
 }
 
 func (w *wait1) nextEvent() time.Time {

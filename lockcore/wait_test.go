@@ -141,11 +141,12 @@ func TestDiscoveryGoesOnWhileWaiting(t *testing.T) {
 
 // pushed has a waiter that the store hands its grant, and reports how often the
 // waiter asked until it had its lease.
-func pushed(t *testing.T, window, wait time.Duration) (asks int, renewals int) {
+func pushed(t *testing.T, window, wait time.Duration, latest uint64) (asks int, renewals int) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFaulty()
 		f.change = func(ans *lockcore.Answer) {
 			ans.Window = window
+			ans.Latest = latest
 			ans.Poll = time.Hour
 		}
 		f.wakeWith = func(tk *lockcore.Ticket) *lockcore.Grant {
@@ -176,14 +177,21 @@ func pushed(t *testing.T, window, wait time.Duration) (asks int, renewals int) {
 }
 
 func TestAFreshGrantIsUsedUnasked(t *testing.T) {
-	asks, renewals := pushed(t, 5*time.Second, time.Second)
+	asks, renewals := pushed(t, 5*time.Second, time.Second, 1)
 	assert.Equal(t, 0, asks, "the grant came with the hint, and is younger than its window")
 	assert.Equal(t, 1, renewals, "it is confirmed at once by a renewal")
 }
 
 func TestAnOldGrantIsAskedFor(t *testing.T) {
-	asks, _ := pushed(t, 5*time.Second, 6*time.Second)
+	asks, _ := pushed(t, 5*time.Second, 6*time.Second, 1)
 	assert.Equal(t, 1, asks, "the last ask is longer ago than the grant is good for")
+}
+
+// A process that was stopped may read the message about a grant after it has been
+// told that it stands in line anew: by then the grant is somebody else's.
+func TestAGrantFromBeforeTheAnswerIsAskedFor(t *testing.T) {
+	asks, _ := pushed(t, 5*time.Second, time.Second, 2)
+	assert.Equal(t, 1, asks, "the token is no higher than the latest at the last answer")
 }
 
 func TestAnEndedContextAsksNothing(t *testing.T) {

@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,29 @@ func TestWaiterKilledBetweenGrantAndConfirmation(t *testing.T) {
 	}
 	c.kill()
 	release(t, arrives(t, "the next one gets it, long before the hour is over", next))
+}
+
+// The child is stopped while it waits, is granted the key, does not confirm it in
+// time, and somebody else has the key when it goes on. What it finds in its
+// mailbox then is no grant any more.
+func TestWaiterStoppedBeyondItsGrant(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	st := open(t, s.Addr, redisstore.Options{})
+	l := locker(t, st)
+	le := acquire(t, l, request(time.Minute, of(1, "k")))
+	c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: shortTTL})
+	waiters(t, st, 1)
+	stop(t, c)
+	release(t, le)
+	rival := acquire(t, l, request(time.Minute, of(1, "k")))
+	cont(t, c)
+	waiters(t, st, 1) // it is in line again
+	release(t, rival)
+	var token uint64
+	if _, err := fmt.Sscan(c.says("held"), &token); err != nil || token <= rival.Token() {
+		t.Errorf("the child has token %d, %v; while it was stopped, somebody else had %d", token, err, rival.Token())
+	}
 }
 
 // A process that was stopped beyond its TTL finds its lease lost before it does

@@ -184,6 +184,7 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		ans.Poll = time.Duration(number(text(reply[1]))) * time.Microsecond
 		if s.opts.MinReplicas == 0 {
 			ans.Window = min(provisional, q.ticket.TTL)
+			ans.Latest = uint64(number(text(reply[2])))
 		}
 		return ans, false, nil
 	case "B":

@@ -134,6 +134,23 @@ func TestPoll(t *testing.T) {
 	})
 }
 
+// Whoever stands in line is told the latest token, so that a message about an
+// earlier grant is not taken for news.
+func TestLatestToken(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		held := ask(b, s, ticket("holder", time.Minute, of(1, "k"))).Grant
+		tk := ticket("w", time.Minute, of(1, "k"))
+		if got := ask(b, s, tk).Latest; got != held.Token {
+			b.Errorf("latest token %d, want %d", got, held.Token)
+		}
+		other := ask(b, s, ticket("other", time.Minute, of(1, "z"))).Grant
+		if got := ask(b, s, tk).Latest; got != other.Token {
+			b.Errorf("latest token %d at the next poll, want %d", got, other.Token)
+		}
+	})
+}
+
 // A waiter that is not heard of for three polls is dropped, with what was
 // reserved for it.
 func TestDeadWaiterIsDropped(t *testing.T) {

@@ -4,8 +4,8 @@
 -- random choice visits them from start by strides; "ttl delay" and, on a second
 -- line, parents; what people read; "how waited priority revision channel", where
 -- how is w to wait in line or t to try; and then all candidates.
--- Reply: G token got; W poll; B (would have to wait); P name (of a pool that is
--- not registered); T why (the ticket is over).
+-- Reply: G token got; W poll fence; B (would have to wait); P name (of a pool
+-- that is not registered); T why (the ticket is over).
 
 local id = ARGV[1]
 local how, waited, priority, revision, channel = string.match(ARGV[5], '^(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
@@ -73,7 +73,7 @@ local function waiting(w)
     local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
     if first[2] then poll = math.min(poll, math.max(first[2] - NOW, 1000)) end
   end
-  return { 'W', M.int(poll) }
+  return { 'W', M.int(poll), M.int(M.counter('fence')) }
 end
 
 local function poll(w)
