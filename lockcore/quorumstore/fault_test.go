@@ -37,8 +37,6 @@ func TestMinorityLost(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			servers := redistest.StartN(t, 5)
 			proxies, url := proxied(t, servers)
-			// On a machine that is busy, a healthy server may take long too.
-			url += "?node_timeout=20s"
 			ctx, stop := context.WithCancel(watched(t))
 			var turns [3]atomic.Int64
 			var wg sync.WaitGroup
@@ -106,16 +104,14 @@ func cycle(ctx context.Context, t *testing.T, s *Store, client int, turns *atomi
 // In the moment in which two of them go, the third may still be at a question
 // that it is about to take back.
 func renew(ctx context.Context, s *Store, g *lockcore.Grant) error {
-	for {
+	_, err := retry(ctx, func() (int, error) {
 		errs, err := s.Renew(ctx, []*lockcore.Grant{g})
 		if err == nil {
 			err = errs[0]
 		}
-		if !errors.Is(err, lockcore.ErrNoQuorum) || ctx.Err() != nil {
-			return err
-		}
-		<-time.After(time.Millisecond)
-	}
+		return 0, err
+	})
+	return err
 }
 
 // await asks until the ticket is granted.
@@ -149,6 +145,7 @@ func TestMajorityLost(t *testing.T) {
 			const ttl = time.Second
 			servers := redistest.StartN(t, 5)
 			proxies, url := proxied(t, servers)
+			url += "?node_timeout=250ms" // the default for such a TTL
 			ctx := watched(t)
 			holder, rival := lockcore.New(openStore(t, url), nil), lockcore.New(openStore(t, url), nil)
 			req := lockcore.Request{Requirements: ticketFor("", 0, "k").Requirements, TTL: ttl}
@@ -202,18 +199,11 @@ func succeed(ctx context.Context, l *lockcore.Locker, req lockcore.Request, befo
 	if before.Context().Err() == nil {
 		return errors.New("somebody else has the key, and the holder's context is not cancelled")
 	}
-	if err := next.Release(ctx); !errors.Is(err, lockcore.ErrLost) {
-		return err
-	}
-	return nil // it took long to get here
+	_ = next.Release(ctx) // or its time is over by now
+	return nil
 }
 
 // acquire goes on as long as there is no quorum.
 func acquire(ctx context.Context, l *lockcore.Locker, req lockcore.Request) (*lockcore.Lease, error) {
-	for {
-		lease, err := l.Acquire(ctx, req)
-		if !errors.Is(err, lockcore.ErrNoQuorum) || ctx.Err() != nil {
-			return lease, err
-		}
-	}
+	return retry(ctx, func() (*lockcore.Lease, error) { return l.Acquire(ctx, req) })
 }

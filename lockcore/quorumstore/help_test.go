@@ -2,6 +2,7 @@ package quorumstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,15 +40,31 @@ func take(t testing.TB, s *Store, ticket *lockcore.Ticket) *lockcore.Grant {
 	return ans.Grant
 }
 
-// openStore opens a store that is closed with the test.
+// openStore opens a store that is closed with the test. Unless the URL says
+// otherwise it is patient: on a machine that is busy enough, a healthy server takes
+// longer than any default.
 func openStore(t testing.TB, url string) *Store {
 	t.Helper()
+	if !strings.Contains(url, "node_timeout") {
+		url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + "node_timeout=" + watchdog.String()
+	}
 	s, err := Open(watched(t), url, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// retry repeats f as long as too few servers answer, as a lease does.
+func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	for {
+		v, err := f()
+		if !errors.Is(err, lockcore.ErrNoQuorum) || ctx.Err() != nil {
+			return v, err
+		}
+		<-time.After(time.Millisecond)
+	}
 }
 
 // until polls for a state of servers that no event announces.

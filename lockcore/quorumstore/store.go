@@ -48,6 +48,7 @@ type Store struct {
 	idle       atomic.Int32
 
 	mu      sync.Mutex
+	twins   error // two of the servers are one
 	view    view
 	tickets map[string]*ticket
 	pruneAt int       // number of tickets at which to look for stale ones

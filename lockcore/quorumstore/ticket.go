@@ -52,6 +52,10 @@ const slow = 100 * time.Millisecond
 func (s *Store) enter(ctx context.Context, t *lockcore.Ticket) (*ticket, error) {
 	for {
 		s.mu.Lock()
+		if s.twins != nil {
+			defer s.mu.Unlock()
+			return nil, s.twins
+		}
 		k := s.tickets[t.ID]
 		if k == nil {
 			s.prune()

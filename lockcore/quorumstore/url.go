@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,9 +20,9 @@ import (
 // lock_delay (see [Config]) and what go-redis reads from a URL, such as
 // pool_size. An empty namespace means "default".
 //
-// It looks whether two of the names lead to one server, as far as they answer
-// soon, but does not fail because servers are down: the first request says so.
-// ctx bounds that look.
+// It looks whether two of the names lead to one server, but does not wait for
+// servers that are slow and does not fail because some are down: the first request
+// says so. ctx bounds that look.
 func Open(ctx context.Context, rawURL, namespace string) (*Store, error) {
 	u, err := parse(rawURL)
 	if err != nil {
@@ -179,21 +178,20 @@ func options(addr, db string, params url.Values) (*redis.Options, error) {
 	return opt, nil
 }
 
-// distinctLimit is how long Open looks.
+// distinctLimit is how long one server may take over that look.
 const distinctLimit = time.Second
 
 // distinct looks whether two of the servers are one: its vote would count twice,
-// and its loss too.
+// and its loss too. A server that answers when Open has returned can still turn
+// out to be another's twin; requests fail from then on.
 func (s *Store) distinct(ctx context.Context) error {
-	var mu sync.Mutex
-	seen := make(map[string]string) // run id -> name
-	var same error
+	seen := make(map[string]string) // run id -> name; guarded by s.mu
 	note := func(i int, id string) {
-		mu.Lock()
-		defer mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		name := s.nodes[i].name
 		if first, dup := seen[id]; dup && id != "" {
-			same = fmt.Errorf("quorumstore: %s and %s are the same server: each server may vote once", first, name)
+			s.twins = fmt.Errorf("quorumstore: %s and %s are the same server, and each may vote once: take one of them out of the URL", first, name)
 		}
 		seen[id] = name
 	}
@@ -223,7 +221,7 @@ func (s *Store) distinct(ctx context.Context) error {
 		late: func(i int, id string, _ error) { note(i, id) },
 	})
 	_ = g.wait(ctx) // if it is over, the first request finds out
-	mu.Lock()
-	defer mu.Unlock()
-	return same
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.twins
 }

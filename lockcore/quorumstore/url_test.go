@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
@@ -126,12 +128,47 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// TestSameServerTwice: one server under two names would have two votes.
+// TestSameServerTwice: one server under two names would have two votes. Open says
+// so, or if the server is slow just then, the first request after it has answered.
 func TestSameServerTwice(t *testing.T) {
 	servers := redistest.StartN(t, 2)
 	twin := redistest.StartProxy(t, servers[0].Addr)
-	_, err := Open(context.Background(), "redlock://"+servers[0].Addr+","+servers[1].Addr+","+twin.Addr, "")
-	if err == nil || !strings.Contains(err.Error(), "same server") || !strings.Contains(err.Error(), twin.Addr) {
-		t.Errorf("want an error that names %s, got: %v", twin.Addr, err)
+	url := "redlock://" + servers[0].Addr + "," + servers[1].Addr + "," + twin.Addr
+	check := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "same server") || !strings.Contains(err.Error(), twin.Addr) {
+			t.Errorf("want an error that names %s, got: %v", twin.Addr, err)
+		}
 	}
+	var err error
+	until(t, "Open hears of all servers in time", func() bool {
+		var s *Store
+		if s, err = Open(watched(t), url, "test"); err == nil {
+			s.Close()
+		}
+		return err != nil
+	})
+	check(err)
+
+	var clients []redis.UniversalClient
+	for _, addr := range []string{servers[0].Addr, servers[1].Addr, twin.Addr} {
+		c := redis.NewClient(&redis.Options{Addr: addr})
+		defer c.Close()
+		clients = append(clients, c)
+	}
+	s := Config{Namespace: "test", NodeTimeout: watchdog}.New(clients...)
+	defer s.Close()
+	slow := hold(t, s.nodes[2], func(args []any) bool { return args[0] == "info" }, true)
+	if err := s.distinct(watched(t)); err != nil {
+		t.Errorf("two of three servers have answered, and they are different: %v", err)
+	}
+	if _, err := s.Ask(watched(t), ticketFor("early", time.Minute, "k"), nil); err != nil {
+		t.Errorf("nothing is known against the servers yet: %v", err)
+	}
+	slow.lift()
+	until(t, "the third server has answered", func() bool {
+		_, err = s.Ask(watched(t), ticketFor("first", time.Minute, "other"), nil)
+		return err != nil
+	})
+	check(err)
 }
