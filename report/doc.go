@@ -32,6 +32,13 @@
 //     which waited at that moment, could have used too. This is no fault: what
 //     an earlier request cannot use yet may flow past it. Earlier means by 10 ms
 //     or more: what lies closer may have reached the store in the other order.
+//   - Backfilled: a request was served before an earlier one, out of what was
+//     reserved for that, because it was expected to give it back in time. The
+//     store says so. What that brought is the difference between two replays, see
+//     [Options] and [Estimate]: one as it was, one with fifo.
+//   - Passed: a waiting request that a later one, backfilled, overtook. What that
+//     cost is how much longer it waits in the replay as it was than in the one
+//     with fifo, if it does.
 //   - Given up: the wait ended without the resources. A policy made it a skipped
 //     or a failed test, or its context was cancelled.
 //   - Lost lease: the holder learnt that its lease was gone before it gave it

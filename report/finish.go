@@ -30,6 +30,9 @@ func (f *fold) finish() *Report {
 	r.QueueMean, r.QueueMax = ratio(f.queue.area, window), f.queue.max
 	r.Total = f.total.group("")
 	r.Blame = causeTimes(&f.total.blame)
+	if n := f.total.backfilled; n > 0 {
+		r.Backfill = &Backfill{Requests: n, Passed: f.passed.stat()}
+	}
 	f.resourceGroups(r, window)
 	r.learnNames(f.testIDs)
 	f.testGroups(r)
@@ -140,7 +143,7 @@ func causeTimes(blame *[causeCount]micros) []CauseTime {
 
 func (t *tally) group(name string) Group {
 	g := Group{
-		Name: name, Requests: t.requests, Acquired: t.acquired, Lost: t.lost, Orphaned: t.orphaned, Overtook: t.overtaken,
+		Name: name, Requests: t.requests, Acquired: t.acquired, Lost: t.lost, Orphaned: t.orphaned, Overtook: t.overtaken, Backfilled: t.backfilled,
 		TimedOut: t.gaveUp[eventlog.TimedOut], Skipped: t.gaveUp[eventlog.Skipped], Canceled: t.gaveUp[eventlog.Cancelled],
 		Wait: t.waits.stat(), Hold: t.holds.stat(), Blame: causeTimes(&t.blame),
 	}

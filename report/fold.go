@@ -13,12 +13,22 @@ type Options struct {
 	// OnRequest, if set, is called for each request when nothing more can happen
 	// to it, or at the end of the events, in the order in which that is known.
 	OnRequest func(*Request)
+	// Replay makes Fold find out what backfill brought, if there was any, by a
+	// replay with fifo. It keeps up to that many requests for it; of more, the
+	// report does not tell. 0 means no replay.
+	Replay int
 }
 
 // Fold reads events in the order of time, as eventlog.Reader.Events yields
 // them, and returns the report. Its error is that of the sequence: no event is
 // bad enough to be one.
 func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error) {
+	var p *replay
+	if opts.Replay > 0 {
+		p = newReplay(opts.Replay)
+		events = p.tap(events)
+		opts.OnRequest = p.keep(opts.OnRequest)
+	}
 	f := newFold(opts)
 	for e, err := range events {
 		if err != nil {
@@ -26,7 +36,11 @@ func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error
 		}
 		f.step(&e)
 	}
-	return f.finish(), nil
+	r := f.finish()
+	if p != nil && r.Backfill != nil {
+		r.Backfill.FIFO = p.fifo(r)
+	}
+	return r, nil
 }
 
 // fold is the state between two events.
@@ -66,6 +80,7 @@ type fold struct {
 	events     int
 	dropped    uint64
 	renewFails int
+	passed     digest // waits of those that somebody was backfilled past
 }
 
 type procKey struct {

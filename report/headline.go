@@ -29,6 +29,7 @@ func (r *Report) headline() []string {
 	if t.Overtook > 0 {
 		l = append(l, fmt.Sprintf("%s: a later request took what an earlier one, still waiting, could have used.", count(t.Overtook, "overtaking")))
 	}
+	l = append(l, r.Backfill.words()...)
 	return append(l, r.trouble()...)
 }
 

@@ -18,7 +18,7 @@ func (f *fold) grant(e *eventlog.Event, p *proc) {
 		r.Reqs, r.spec = e.Reqs, f.spec(e.Reqs)
 	}
 	r.Outcome = eventlog.Acquired
-	r.Chosen = e.Chosen
+	r.Chosen, r.Backfilled = e.Chosen, e.Backfilled
 	r.lease = max(r.lease, e.LeaseMS.Duration())
 	h := &hold{req: r, start: f.now}
 	r.hold = h
@@ -203,6 +203,9 @@ func (f *fold) overtake(r *request) {
 					if w.stamp != f.stamp && w.start+clearly <= r.start {
 						w.stamp = f.stamp
 						w.OvertakenBy++
+						if r.Backfilled {
+							w.PassedBy++
+						}
 					}
 				}
 			}

@@ -75,7 +75,7 @@ func (p *replay) thread() error {
 	}
 	for i := range p.requests {
 		r := &p.requests[i]
-		j := simulate.Job{At: r.Asked.Sub(p.base), Hold: max(0, r.Ended.Sub(r.Asked)-r.Waited) + r.Kept, Priority: p.priorities[r.ID],
+		j := simulate.Job{At: r.Asked.Sub(p.base), Hold: max(0, r.Ended.Sub(r.Asked)-r.Waited) + r.Kept, Priority: p.priorities[r.ID], Expect: p.expects[r.ID],
 			Owner: lockcore.Owner{Test: r.Test.Name, Package: r.Test.Pkg, Host: r.Host, PID: r.PID, Run: r.Run.ID}}
 		if err := p.require(&j, r); err != nil {
 			return err
@@ -92,6 +92,7 @@ func (p *replay) thread() error {
 		}
 	}
 	t.sort()
+	p.learn()
 	return nil
 }
 

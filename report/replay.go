@@ -33,7 +33,12 @@ type replay struct {
 	waits            []time.Duration
 	base             time.Time
 	priorities       map[string]int
-	lists            map[string][]string // candidates by hash
+	lists            map[string][]string      // candidates by hash
+	expects          map[string]time.Duration // by request: what it said
+	usual            []time.Duration          // by job: how long its test holds
+	early            bool                     // somebody was backfilled
+	most             int                      // requests to keep; 0: all
+	tooMany          bool
 	requests         []Request
 	processes        map[procKey]*span
 	setIDs           map[string]int
@@ -48,16 +53,42 @@ type candidateSet struct {
 // A span is when a process gave signs of life.
 type span struct{ from, to time.Time }
 
-// readReplay makes a replay of events.
-func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
-	p := &replay{
-		priorities: map[string]int{}, lists: map[string][]string{}, processes: map[procKey]*span{}, setIDs: map[string]int{},
+func newReplay(most int) *replay {
+	return &replay{
+		most: most, priorities: map[string]int{}, expects: map[string]time.Duration{},
+		lists: map[string][]string{}, processes: map[procKey]*span{}, setIDs: map[string]int{},
 		tags: map[string]map[string]bool{}, pools: map[string]map[string]bool{}, poolWait: map[string]time.Duration{},
 	}
-	r, err := Fold(p.tap(events), Options{OnRequest: func(r *Request) { p.requests = append(p.requests, *r) }})
+}
+
+// keep keeps requests as they are over, and hands them on.
+func (p *replay) keep(also func(*Request)) func(*Request) {
+	return func(r *Request) {
+		switch {
+		case p.tooMany:
+		case p.most > 0 && len(p.requests) == p.most:
+			*p = replay{most: p.most, tooMany: true} // nothing of what was kept will be used
+		default:
+			p.requests = append(p.requests, *r)
+		}
+		if also != nil {
+			also(r)
+		}
+	}
+}
+
+// readReplay makes a replay of events.
+func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
+	p := newReplay(0)
+	r, err := Fold(p.tap(events), Options{OnRequest: p.keep(nil)})
 	if err != nil {
 		return nil, err
 	}
+	return p, p.prepare(r)
+}
+
+// prepare makes jobs of what was kept.
+func (p *replay) prepare(r *Report) error {
 	for _, g := range r.Pools {
 		p.poolWait[g.Name] = 0
 		for _, c := range g.Blame {
@@ -65,9 +96,9 @@ func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
 		}
 	}
 	if err := p.choose(); err != nil {
-		return nil, err
+		return err
 	}
-	return p, p.thread()
+	return p.thread()
 }
 
 // tap keeps what the fold does not tell about requests.
@@ -85,6 +116,9 @@ func (p *replay) tap(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventlog
 }
 
 func (p *replay) note(e *eventlog.Event) {
+	if p.tooMany {
+		return
+	}
 	at := e.At
 	if at.IsZero() {
 		at = e.TS
@@ -98,6 +132,10 @@ func (p *replay) note(e *eventlog.Event) {
 	if e.Priority != 0 {
 		p.priorities[id(e)] = e.Priority
 	}
+	if e.ExpectMS != 0 {
+		p.expects[id(e)] = e.ExpectMS.Duration()
+	}
+	p.early = p.early || e.Backfilled
 	for i := range e.Reqs {
 		if r := &e.Reqs[i]; r.Hash != "" && len(r.Candidates) > 0 {
 			p.lists[r.Hash] = r.Candidates

@@ -18,10 +18,11 @@ type Report struct {
 	Processes int         `json:"processes"`
 	Hosts     int         `json:"hosts"`
 
-	Total      Group   `json:"total"`
-	QueueMean  float64 `json:"queue_mean"` // requests waiting at one moment
-	QueueMax   int     `json:"queue_max"`
-	RenewFails int     `json:"renew_fails"` // renewals that did not get through
+	Total      Group     `json:"total"`
+	QueueMean  float64   `json:"queue_mean"` // requests waiting at one moment
+	QueueMax   int       `json:"queue_max"`
+	RenewFails int       `json:"renew_fails"`        // renewals that did not get through
+	Backfill   *Backfill `json:"backfill,omitempty"` // nil: nobody was served early
 
 	Pools     []Group       `json:"pools"`     // by name of the requirement
 	Tests     []Group       `json:"tests"`     // by test, over all runs
@@ -39,19 +40,20 @@ type Report struct {
 // A Group sums up requests. A request counts in every pool, resource and tag
 // that it is about; only Blame divides it.
 type Group struct {
-	Name     string `json:"name,omitempty"`
-	Pkg      string `json:"pkg,omitempty"` // of a test
-	Requests int    `json:"requests"`
-	Acquired int    `json:"acquired"`
-	TimedOut int    `json:"timeout"`
-	Skipped  int    `json:"skipped"`
-	Failed   int    `json:"failed"`
-	Canceled int    `json:"cancelled"`
-	Lost     int    `json:"lost"`     // leases
-	Orphaned int    `json:"orphaned"` // leases
-	Overtook int    `json:"overtakings"`
-	Wait     Stat   `json:"wait"`
-	Hold     Stat   `json:"hold"`
+	Name       string `json:"name,omitempty"`
+	Pkg        string `json:"pkg,omitempty"` // of a test
+	Requests   int    `json:"requests"`
+	Acquired   int    `json:"acquired"`
+	TimedOut   int    `json:"timeout"`
+	Skipped    int    `json:"skipped"`
+	Failed     int    `json:"failed"`
+	Canceled   int    `json:"cancelled"`
+	Lost       int    `json:"lost"`     // leases
+	Orphaned   int    `json:"orphaned"` // leases
+	Overtook   int    `json:"overtakings"`
+	Backfilled int    `json:"backfilled,omitempty"` // served before somebody who came earlier
+	Wait       Stat   `json:"wait"`
+	Hold       Stat   `json:"hold"`
 
 	Blame []CauseTime `json:"blame,omitempty"` // of a pool: the time it was what requests waited for
 

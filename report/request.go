@@ -33,6 +33,8 @@ type Request struct {
 
 	Blame       []Share // sums to Waited
 	OvertakenBy int     // requests that came later and took what it could have used
+	Backfilled  bool    // it was served before somebody who came earlier, out of what was reserved for them
+	PassedBy    int     // those of OvertakenBy that were backfilled
 	Polls       int
 }
 

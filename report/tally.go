@@ -12,7 +12,7 @@ type tally struct {
 	requests, acquired, open int
 	gaveUp                   map[eventlog.Outcome]int
 	lost, orphaned           int
-	overtaken                int
+	overtaken, backfilled    int
 	waits, holds             digest
 	blame                    [causeCount]micros
 }
@@ -22,6 +22,9 @@ func (t *tally) served(r *request, waited micros) {
 	t.requests++
 	t.overtaken += r.OvertakenBy
 	t.waits.add(waited)
+	if r.Backfilled {
+		t.backfilled++
+	}
 	if r.Outcome == eventlog.Acquired {
 		t.acquired++
 	} else {

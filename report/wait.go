@@ -235,5 +235,8 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 		}
 	}
 	r.blame = rescale(f.merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
+	if r.PassedBy > 0 {
+		f.passed.add(waited)
+	}
 	f.charge(r, waited)
 }

@@ -2,17 +2,13 @@ package report
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"iter"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -97,57 +93,68 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 	e := &Estimates{Requests: len(p.jobs), Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended}
 	slices.Sort(p.waits)
 	e.Recorded = Scenario{Name: "recorded", Makespan: exactly(p.makespan), Waited: exactly(p.waited), P95: exactly(rank95(p.waits))}
-	if err := p.baseline(e); err != nil {
+	replayed, err := p.baseline(e.Seeds)
+	if err != nil {
 		return nil, err
 	}
-	policy := e.Replayed.Policy
-	if w.Policy != nil {
-		policy = *w.Policy
+	e.Replayed = replayed.scenario()
+	e.Recorded.Policy = e.Replayed.Policy
+	as := replayed.mode
+	if w.Policy != nil && *w.Policy != as.policy {
+		// A store that backfills has mostly seen the tests before.
+		as = mode{*w.Policy, *w.Policy == lockcore.Backfill}
 	}
-	if len(changes) > 0 || policy != e.Replayed.Policy {
+	if len(changes) > 0 || as != replayed.mode {
 		var names []string
 		for _, c := range changes {
 			names = append(names, c.words())
 		}
-		if policy != e.Replayed.Policy {
-			names = append(names, "with "+policy.String())
+		if as != replayed.mode {
+			names = append(names, "with "+as.policy.String())
 		}
-		s, err := p.scenario(strings.Join(names, ", "), changes, policy, e.Seeds)
+		changed, err := p.play(strings.Join(names, ", "), changes, as, e.Seeds)
 		if err != nil {
 			return nil, err
 		}
+		s := changed.scenario()
 		e.Changed = &s
 	}
 	if w.WaitP95 > 0 {
-		e.Advice, err = p.advise(w, changes, policy, e.Seeds)
+		e.Advice, err = p.advise(w, changes, as, e.Seeds)
 	}
 	return e, err
 }
 
-// baseline replays what happened. Events do not tell the policy of the store: the
-// one is taken that comes closest to the recorded waits, among those that
-// reproduce the makespan.
-func (p *replay) baseline(e *Estimates) error {
+// baseline replays what happened. Events do not tell the policy of the store,
+// unless it let somebody past somebody else, nor what it had learned before: of
+// the modes that reproduce the makespan, the one is taken that comes closest to
+// the recorded waits.
+func (p *replay) baseline(seeds int) (*plays, error) {
+	modes := []mode{{lockcore.Backfill, false}, {lockcore.Backfill, true}, {lockcore.FIFO, false}}
+	if p.early {
+		modes = modes[:2]
+	}
 	var far []string
-	found := false
-	for _, policy := range []lockcore.Policy{lockcore.Backfill, lockcore.FIFO} {
-		s, err := p.scenario("replayed", nil, policy, e.Seeds)
+	var best *plays
+	var least time.Duration
+	for _, m := range modes {
+		all, err := p.play("replayed", nil, m, seeds)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		s := all.scenario()
 		if off := (s.Makespan.Median - p.makespan).Abs(); float64(off) > tolerance*float64(p.makespan) {
-			far = append(far, fmt.Sprintf("%s with %s", exact(s.Makespan.Median), policy))
+			far = append(far, fmt.Sprintf("%s with %s", exact(s.Makespan.Median), m))
 			continue
 		}
-		if !found || (s.Waited.Median-p.waited).Abs() < (e.Replayed.Waited.Median-p.waited).Abs() {
-			e.Replayed, found = s, true
+		if off := (s.Waited.Median - p.waited).Abs(); best == nil || off < least {
+			best, least = all, off
 		}
 	}
-	if !found {
-		return fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events", ErrNoEstimate, exact(p.makespan), strings.Join(far, ", "))
+	if best == nil {
+		return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events", ErrNoEstimate, exact(p.makespan), strings.Join(far, ", "))
 	}
-	e.Recorded.Policy = e.Replayed.Policy
-	return nil
+	return best, nil
 }
 
 // exact words a duration so that two that are 2 % apart look different.
@@ -159,139 +166,3 @@ func exact(d time.Duration) string {
 }
 
 func exactly(d time.Duration) Range { return Range{d, d, d} }
-
-// rank95 is the P95 of sorted durations, as everywhere in the report.
-func rank95(sorted []time.Duration) time.Duration { return sorted[(len(sorted)*95+99)/100-1] }
-
-// scenario simulates with several random tie-breaks, at the same time.
-func (p *replay) scenario(name string, changes []change, policy lockcore.Policy, seeds int) (Scenario, error) {
-	jobs := p.with(changes)
-	makespan, waited, p95 := make([]time.Duration, seeds), make([]time.Duration, seeds), make([]time.Duration, seeds)
-	errs := make([]error, seeds)
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := range seeds {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			out, err := simulate.Run(jobs, policy, uint64(i+1))
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			waits := make([]time.Duration, len(out))
-			for k := range out {
-				waits[k] = out[k].Waited
-				waited[i] += out[k].Waited
-				// The run does not last as long as what is kept of it for somebody.
-				makespan[i] = max(makespan[i], out[k].End(jobs[k])-p.requests[k].Kept)
-			}
-			slices.Sort(waits)
-			p95[i] = rank95(waits)
-		})
-	}
-	wg.Wait()
-	// The simulator's jobs have no names; ours do.
-	switch err := errors.Join(errs...); {
-	case errors.Is(err, lockcore.ErrUnsatisfiable):
-		return Scenario{}, fmt.Errorf("%w: %s", ErrNoEstimate, p.starved(jobs, name))
-	case errors.Is(err, lockcore.ErrDeadlock):
-		return Scenario{}, &circleError{name}
-	case err != nil:
-		return Scenario{}, err
-	}
-	return Scenario{name, policy, over(makespan), over(waited), over(p95)}, nil
-}
-
-// A circleError says that nested requests would keep each other waiting.
-type circleError struct{ scenario string }
-
-func (e *circleError) Error() string {
-	return fmt.Sprintf("%v: %s, tests that ask for more while they hold something would wait for each other for ever", ErrNoEstimate, e.scenario)
-}
-
-func (e *circleError) Unwrap() []error { return []error{ErrNoEstimate, lockcore.ErrDeadlock} }
-
-// starved names a test that could never be served.
-func (p *replay) starved(jobs []simulate.Job, name string) string {
-	for i := range jobs {
-		free := func(r int, _ string) int { return max(1, jobs[i].Requirements[r].Seats) }
-		if _, ok := lockcore.Match(jobs[i].Requirements, free, nil); !ok {
-			return fmt.Sprintf("%s, %s could never be served", name, plain(cmp.Or(jobs[i].Owner.Test, jobs[i].Owner.Package, p.requests[i].ID)))
-		}
-	}
-	return name + ", a request could never be served"
-}
-
-// over is the range of figures.
-func over(d []time.Duration) Range {
-	slices.Sort(d)
-	return Range{d[0], d[len(d)/2], d[len(d)-1]}
-}
-
-// adviceMost bounds the search for a size.
-const adviceMost = 64
-
-// advise looks for the smallest number of resources with which the wait, in the
-// worst of the tie-breaks, is as wished. It tries one after the other: more
-// resources do not always mean shorter waits, so halving could miss the smallest.
-func (p *replay) advise(w WhatIf, changes []change, policy lockcore.Policy, seeds int) (*Advice, error) {
-	name := ""
-	if len(w.Add) > 0 {
-		name = changes[0].name
-		changes = changes[1:]
-	} else {
-		for pool, waited := range p.poolWait {
-			known := len(p.members(pool)) > 0
-			if known && (name == "" || waited > p.poolWait[name] || waited == p.poolWait[name] && pool < name) {
-				name = pool
-			}
-		}
-	}
-	members := slices.DeleteFunc(p.members(name), func(k string) bool {
-		return slices.ContainsFunc(changes, func(c change) bool { return slices.Contains(c.remove, k) })
-	})
-	if name == "" || len(members) == 0 {
-		return nil, fmt.Errorf("%w: no pool of the events has a name to recommend a size for; name one with --add NAME=1", ErrNoEstimate)
-	}
-	like := p.typical(members)[0]
-	a := &Advice{Of: name, WaitP95: w.WaitP95, Now: len(members)}
-	try := func(by int) (Scenario, error) {
-		c := change{name: name, like: like, add: by}
-		if by < 0 {
-			c.remove = p.last(members, -by)
-		}
-		all := changes
-		if by != 0 {
-			all = append(slices.Clone(changes), c)
-		}
-		return p.scenario("", all, policy, seeds)
-	}
-	// The most first: where that does not help, 64 simulations need not tell so.
-	s, err := try(adviceMost)
-	if err != nil {
-		return nil, err
-	}
-	a.Needed, a.P95, a.Enough = a.Now+adviceMost, s.P95, s.P95.Max <= w.WaitP95
-	for by := 0; a.Enough && by < adviceMost; by++ {
-		s, err := try(by)
-		if err != nil {
-			return nil, err
-		}
-		if s.P95.Max <= w.WaitP95 {
-			a.Needed, a.P95 = a.Now+by, s.P95
-			break
-		}
-	}
-	for by := -1; a.Needed == a.Now+by+1 && a.Now+by > 0; by-- { // fewer may do
-		s, err := try(by)
-		if errors.Is(err, ErrNoEstimate) || err == nil && s.P95.Max > w.WaitP95 {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		a.Needed, a.P95 = a.Now+by, s.P95
-	}
-	return a, nil
-}
