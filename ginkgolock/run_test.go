@@ -22,7 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/filestore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
 // The tests run suites in processes of their own, as only there Ginkgo can be
@@ -35,14 +36,19 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 	}
 	for _, args := range [][]string{
 		slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, "suite.test")}, buildFlags, []string{"./testdata/suite"}),
-		{"build", "-o", filepath.Join(dir, "ginkgo"), "github.com/onsi/ginkgo/v2/ginkgo"},
+		{"tool", "-n", "ginkgo"}, // builds it, and says where
 	} {
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		out, err := exec.Command("go", args...).CombinedOutput()
+		if err != nil {
 			return dir, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
+		ginkgoCommand = strings.TrimSpace(string(out))
 	}
 	return dir, nil
 })
+
+// ginkgoCommand is where the ginkgo command is, once binaries has returned.
+var ginkgoCommand string
 
 // buildFlags are for the suites: the race detector, if the tests have it.
 var buildFlags []string
@@ -59,17 +65,28 @@ func TestMain(m *testing.M) {
 type lab struct {
 	t      *testing.T
 	dir    string
+	url    string
 	store  lockcore.Store
 	locker *lockcore.Locker
 }
 
 func newLab(t *testing.T) *lab {
 	t.Parallel()
-	l := &lab{t: t, dir: t.TempDir()}
-	for _, d := range []string{"store", "events"} {
-		require.NoError(t, os.Mkdir(l.path(d), 0o700))
-	}
-	s, err := filestore.Open(t.Context(), l.path("store"), nil)
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "store"), 0o700))
+	return newLabOn(t, dir, "file://"+filepath.Join(dir, "store"))
+}
+
+// newRedisLab has its store on a server of its own.
+func newRedisLab(t *testing.T) *lab {
+	t.Parallel()
+	return newLabOn(t, t.TempDir(), "redis://"+redistest.Start(t).Addr)
+}
+
+func newLabOn(t *testing.T, dir, url string) *lab {
+	l := &lab{t: t, dir: dir, url: url}
+	require.NoError(t, os.Mkdir(l.path("events"), 0o700))
+	s, err := storeurl.Open(t.Context(), url)
 	require.NoError(t, err)
 	l.store = s
 	l.locker = lockcore.New(s, nil)
@@ -195,7 +212,7 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 	reports.n++
 	c := &child{t: l.t, out: new(output), done: make(chan struct{}), junit: fmt.Sprintf("junit-%d.xml", reports.n)}
 	reports.Unlock()
-	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL=file://"+l.path("store"), "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s", "GINKGO_NO_COLOR=TRUE")
+	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL="+l.url, "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s", "GINKGO_NO_COLOR=TRUE")
 	var flags []string
 	for _, a := range args {
 		if strings.HasPrefix(a, "-") {
@@ -207,7 +224,7 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 	flags = append(flags, "--no-color", "--junit-report="+c.junit)
 	if procs > 1 {
 		flags = append(flags, fmt.Sprintf("--procs=%d", procs), "--output-dir="+l.dir, filepath.Join(dir, "suite.test"))
-		c.cmd = exec.Command(filepath.Join(dir, "ginkgo"), flags...)
+		c.cmd = exec.Command(ginkgoCommand, flags...)
 	} else {
 		for i, f := range flags {
 			flags[i] = "--ginkgo." + strings.TrimPrefix(f, "--")

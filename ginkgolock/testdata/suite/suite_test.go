@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -70,34 +68,6 @@ func await(ctx SpecContext, name string) {
 		case <-ctx.Done():
 			Fail("the context has ended: " + ctx.Err().Error())
 		case <-time.After(2 * time.Millisecond):
-		}
-	}
-}
-
-// use fails the spec when somebody else uses one of the keys. A mark that a
-// killed process left does not count.
-func use(keys []string) (done func()) {
-	for _, k := range keys {
-		name := work("use-" + k)
-		for {
-			f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-			if err == nil {
-				fmt.Fprint(f, os.Getpid())
-				f.Close()
-				break
-			}
-			b, _ := os.ReadFile(name)
-			pid, err := strconv.Atoi(string(b))
-			if err != nil || pid == os.Getpid() || syscall.Kill(pid, 0) == nil {
-				say("overlap %s", k)
-				Fail("somebody else uses " + k)
-			}
-			os.Remove(name)
-		}
-	}
-	return func() {
-		for _, k := range keys {
-			os.Remove(work("use-" + k))
 		}
 	}
 }

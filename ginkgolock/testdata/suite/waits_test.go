@@ -142,6 +142,25 @@ func init() {
 		})
 	}
 
+	// A spec that does not heed its context.
+	scenarios["deaf"] = func() {
+		Describe("deaf", func() {
+			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) { say("deaf"); select {} })
+		})
+	}
+
+	// A spec and its cleanup that end when they are interrupted.
+	scenarios["stubborn"] = func() {
+		Describe("stubborn", func() {
+			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) {
+				DeferCleanup(func() { say("cleaned up") })
+				DeferCleanup(func(ctx SpecContext) { say("cleanup"); <-ctx.Done() })
+				say("spec")
+				<-ctx.Done()
+			})
+		})
+	}
+
 	scenarios["tb"] = func() {
 		Describe("tb", func() {
 			It("works", func(ctx SpecContext) {
