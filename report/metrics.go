@@ -43,6 +43,8 @@ func (r *Report) WriteMetrics(w io.Writer) error {
 	}{{"acquired", t.Acquired}, {"cancelled", t.Canceled}, {"failed", t.Failed}, {"skipped", t.Skipped}, {"timeout", t.TimedOut}} {
 		m.value("rtest_requests_total", float64(o.n), "outcome", o.name)
 	}
+	m.family("rtest_requests_backfilled", "counter", "", "Requests served before somebody who came earlier, out of what was reserved for them.")
+	m.value("rtest_requests_backfilled_total", float64(t.Backfilled))
 	m.family("rtest_leases_gone", "counter", "", "Leases that ended without being given back.")
 	m.value("rtest_leases_gone_total", float64(t.Lost), "how", "lost")
 	m.value("rtest_leases_gone_total", float64(t.Orphaned), "how", "orphaned")

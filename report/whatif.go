@@ -39,31 +39,34 @@ type Range struct{ Min, Median, Max time.Duration }
 
 // A Scenario is what a run would have been like.
 type Scenario struct {
-	Name     string
-	Policy   lockcore.Policy
-	Makespan Range // from the first request to the last release
-	Waited   Range // by all requests together
-	P95      Range // wait that 95 of 100 requests do not exceed
+	Name     string          `json:"name"`
+	Policy   lockcore.Policy `json:"policy"`
+	Makespan Range           `json:"makespan"` // from the first request to the last release
+	Waited   Range           `json:"waited"`   // by all requests together
+	P95      Range           `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
 }
 
 // Estimates is what [Estimate] found. All but Recorded are estimates.
 type Estimates struct {
-	Requests, Lanes, Seeds int
-	GaveUp, Unended        int      // requests that were left out
-	Recorded               Scenario // Policy is that of Replayed
-	Replayed               Scenario // the same run through the simulation
-	Changed                *Scenario
-	Advice                 *Advice
+	Requests int       `json:"requests"`
+	Lanes    int       `json:"lanes"`    // tests at a time, in all processes
+	Seeds    int       `json:"seeds"`    // random tie-breaks
+	GaveUp   int       `json:"gave_up"`  // requests that were left out
+	Unended  int       `json:"unended"`  // requests that were left out
+	Recorded Scenario  `json:"recorded"` // Policy is that of Replayed
+	Replayed Scenario  `json:"replayed"` // the same run through the simulation
+	Changed  *Scenario `json:"changed,omitempty"`
+	Advice   *Advice   `json:"advice,omitempty"`
 }
 
 // Advice is how many resources a wished wait needs.
 type Advice struct {
-	Of      string // pool or tag
-	WaitP95 time.Duration
-	Now     int
-	Enough  bool // false: not even Needed would do, so it is something else that is waited for
-	Needed  int
-	P95     Range // with Needed
+	Of      string        `json:"of"` // pool or tag
+	WaitP95 time.Duration `json:"-"`  // as wished
+	Now     int           `json:"now"`
+	Enough  bool          `json:"enough"` // false: not even Needed would do, so it is something else that is waited for
+	Needed  int           `json:"needed"`
+	P95     Range         `json:"p95_wait"` // with Needed
 }
 
 // Estimate replays events through the scheduler, as they were and with the changes

@@ -335,6 +335,7 @@ func TestWhatIfLeavesOutWhoGaveUp(t *testing.T) {
 func TestWhatIfGolden(t *testing.T) {
 	e := estimate(t, twoLanes, WhatIf{Add: []string{"boards=1"}, WaitP95: 5 * time.Second})
 	golden(t, "whatif.txt", []byte(text(t, e)))
+	golden(t, "whatif.json", render(t, func(b *bytes.Buffer) error { return e.WriteJSON(b) }))
 }
 
 func TestWhatIfErrorOfTheSequence(t *testing.T) {

@@ -112,7 +112,7 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if err := distinctNames(files, dir && flags.out != ""); err != nil {
 		return err
 	}
-	if _, err := foldInput(cmd, in, j.Add); err != nil {
+	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add}); err != nil {
 		return err
 	}
 	if err := in.done(cmd); err != nil {
@@ -122,13 +122,13 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	return a.all(files)
 }
 
-// foldInput folds the events, and hands each request to add.
-func foldInput(cmd *cobra.Command, in *input, add func(*report.Request)) (*report.Report, error) {
+// foldInput folds the events that the flags of in name.
+func foldInput(cmd *cobra.Command, in *input, opts report.Options) (*report.Report, error) {
 	events, err := in.open(cmd)
 	if err != nil {
 		return nil, err
 	}
-	return report.Fold(events, report.Options{OnRequest: add})
+	return report.Fold(events, opts)
 }
 
 // expand resolves patterns that the shell left alone, as CI systems do, and
@@ -321,7 +321,7 @@ func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 		return err
 	}
 	var j report.JUnit
-	if _, err := foldInput(cmd, &in, j.Add); err != nil {
+	if _, err := foldInput(cmd, &in, report.Options{OnRequest: j.Add}); err != nil {
 		return err
 	}
 	a := annotator{junit: &j, flags: annotateFlags{inPlace: true}, stderr: cmd.ErrOrStderr()}

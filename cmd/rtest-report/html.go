@@ -41,7 +41,7 @@ the workspace browser of a CI server.`,
 
 func writeHTML(cmd *cobra.Command, in *input, dir, title string) error {
 	page := report.HTML{Title: title}
-	rep, err := foldInput(cmd, in, page.Add)
+	rep, err := foldInput(cmd, in, report.Options{OnRequest: page.Add, Replay: replayMost})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/report"
 )
 
 func newMetricsCmd() *cobra.Command {
@@ -18,7 +20,7 @@ a node exporter picks them up from its textfile directory.`,
 		Example: `  rtest-report metrics --events events -o metrics.txt`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rep, err := foldInput(cmd, &in, nil)
+			rep, err := foldInput(cmd, &in, report.Options{})
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ profile of Go; by holder the other way round, as in a mutex profile.`,
 				return errors.New("a profile is not for a terminal; write it to a file with -o FILE")
 			}
 			p := report.Pprof{ByHolder: by == "holder"}
-			rep, err := foldInput(cmd, &in, p.Add)
+			rep, err := foldInput(cmd, &in, report.Options{OnRequest: p.Add})
 			if err != nil {
 				return err
 			}

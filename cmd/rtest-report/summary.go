@@ -41,13 +41,17 @@ func newSummaryCmd() *cobra.Command {
 	return cmd
 }
 
+// replayMost bounds the requests that are replayed without being asked for, which
+// takes up to a second or two.
+const replayMost = 10_000
+
 // printSummary folds the events and prints the report to w.
 func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []string) error {
 	events, err := in.open(cmd, args...)
 	if err != nil {
 		return err
 	}
-	r, err := report.Fold(events, report.Options{})
+	r, err := report.Fold(events, report.Options{Replay: replayMost})
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ of the queues, and arrows from who gave a resource back to who waited for it.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var t report.Trace
-			if _, err := foldInput(cmd, &in, t.Add); err != nil {
+			if _, err := foldInput(cmd, &in, report.Options{OnRequest: t.Add}); err != nil {
 				return err
 			}
 			var b bytes.Buffer

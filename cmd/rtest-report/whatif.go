@@ -15,7 +15,7 @@ import (
 func newWhatIfCmd() *cobra.Command {
 	var in input
 	var w report.WhatIf
-	var policy string
+	var policy, format string
 	cmd := &cobra.Command{
 		Use:   "whatif [flags] [EVENTS...]",
 		Short: "Estimate the run with more resources, fewer, or another policy",
@@ -39,10 +39,13 @@ script must not take it for one.`,
 					return fmt.Errorf("--policy: %w", err)
 				}
 			}
+			if format != "text" && format != "json" {
+				return fmt.Errorf("unknown --format %q; known are text and json", format)
+			}
 			if err := asked(&w); err != nil {
 				return err
 			}
-			return printWhatIf(cmd, &in, w, args)
+			return printWhatIf(cmd, &in, w, format, args)
 		},
 	}
 	in.bind(cmd)
@@ -52,6 +55,8 @@ script must not take it for one.`,
 	f.StringVar(&policy, "policy", "", "`fifo|backfill`: the policy of the changed run (default that of the recorded one)")
 	f.DurationVar(&w.WaitP95, "wait-p95", 0, "recommend a pool size for which 95 of 100 requests wait no longer than this")
 	f.IntVar(&w.Seeds, "seeds", 10, "random tie-breaks to try")
+	f.StringVarP(&format, "format", "f", "text", "`text|json`")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions([]string{"fifo", "backfill"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -69,7 +74,7 @@ func asked(w *report.WhatIf) error {
 	return nil
 }
 
-func printWhatIf(cmd *cobra.Command, in *input, w report.WhatIf, args []string) error {
+func printWhatIf(cmd *cobra.Command, in *input, w report.WhatIf, format string, args []string) error {
 	events, err := in.open(cmd, args...)
 	if err != nil {
 		return err
@@ -82,7 +87,11 @@ func printWhatIf(cmd *cobra.Command, in *input, w report.WhatIf, args []string) 
 		return err
 	}
 	var b bytes.Buffer
-	if err := e.WriteText(&b); err != nil {
+	write := e.WriteText
+	if format == "json" {
+		write = e.WriteJSON
+	}
+	if err := write(&b); err != nil {
 		return err
 	}
 	return finish(cmd, in, "", b.Bytes())
