@@ -31,7 +31,7 @@ type FIFO struct {
 
 // fifoSeeds is over how many tie-breaks a report compares: few, as it does so
 // without being asked.
-const fifoSeeds = 5
+const fifoSeeds = 3
 
 // fifo replays what was kept with fifo.
 func (p *replay) fifo(r *Report) *FIFO {

@@ -18,10 +18,14 @@ func (r *Report) headline() []string {
 		return []string{fmt.Sprintf("No lock was asked for (%s).", count(r.Events, "event"))}
 	}
 	t := &r.Total
-	first := fmt.Sprintf("%s by %s in %s over %s: ", count(t.Requests, "request"), count(len(r.Tests), "test"), r.where(), short(r.Window))
-	if t.Wait.Total == 0 {
+	waiting := r.waiting()
+	first := fmt.Sprintf("%s by %s in %s over %s: ", count(t.Requests+waiting, "request"), count(len(r.Tests), "test"), r.where(), short(r.Window))
+	switch {
+	case t.Wait.Total == 0 && waiting > 0:
+		first += fmt.Sprintf("%d wait, nobody else did.", waiting)
+	case t.Wait.Total == 0:
 		first += "nobody waited."
-	} else {
+	default:
 		first += fmt.Sprintf("waited %s in all, P50 %s, P95 %s, longest %s.", short(t.Wait.Total), short(t.Wait.P50), short(t.Wait.P95), short(t.Wait.Max))
 	}
 	l := []string{first}
@@ -31,6 +35,16 @@ func (r *Report) headline() []string {
 	}
 	l = append(l, r.Backfill.words()...)
 	return append(l, r.trouble()...)
+}
+
+// waiting counts the requests whose wait has no end in the events.
+func (r *Report) waiting() (n int) {
+	for i := range r.Now {
+		if r.Now[i].Waiting {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Report) where() string {
@@ -111,12 +125,7 @@ func (r *Report) trouble() []string {
 	t := &r.Total
 	say("Gave up: ", n(t.TimedOut, "timed out"), n(t.Skipped, "skipped"), n(t.Failed, "failed"), n(t.Canceled, "cancelled"))
 	say("Leases: ", n(t.Lost, "lost"), n(t.Orphaned, "orphaned by a holder that died"), n(r.RenewFails, "renewals that did not get through"))
-	waits := 0
-	for i := range r.Now {
-		if r.Now[i].Waiting {
-			waits++
-		}
-	}
+	waits := r.waiting()
 	say("Without an end in the events (killed, or still running): ", n(waits, "waiting"), n(len(r.Now)-waits, "holding"))
 	if r.Dropped > 0 {
 		l = append(l, fmt.Sprintf("%s dropped by their writers: the numbers are too low.", count(int(r.Dropped), "event")+" were"))

@@ -17,9 +17,10 @@ import (
 type input struct {
 	targets []string
 	strict  bool
-	none    bool   // there are no events, and that is right
-	after   string // entry of a stream to begin behind; empty: the oldest
-	run     string // only events of that run; empty: all
+	none    bool            // there are no events, and that is right
+	after   string          // entry of a stream to begin behind; empty: the oldest
+	run     string          // only events of that run; empty: all
+	said    map[string]bool // warnings that were given; nil unless the input is read again and again
 	reader  eventlog.Reader
 }
 
@@ -82,15 +83,26 @@ func (in *input) ofRun(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventl
 // done warns about input that could not be used. Call it after the events were
 // read.
 func (in *input) done(cmd *cobra.Command) error {
-	w := in.reader.Stats.Warning()
-	if in.reader.Stats.Files == 0 && !in.none {
+	live := in.said != nil
+	stats := in.reader.Stats
+	if live {
+		stats.Torn = 0 // somebody is writing a line
+	}
+	w := stats.Warning()
+	if stats.Files == 0 && !in.none {
 		w = "there are no event files, which end in " + eventlog.Suffix + ": did the tests run with RTEST_EVENTS, as an absolute path?"
 	}
 	if w == "" {
 		return nil
 	}
-	if in.strict {
+	if in.strict && (stats.Files > 0 || !live) {
 		return errors.New(w)
+	}
+	if live {
+		if in.said[w] {
+			return nil
+		}
+		in.said[w] = true
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning:", w)
 	return nil

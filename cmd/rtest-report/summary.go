@@ -42,8 +42,8 @@ func newSummaryCmd() *cobra.Command {
 }
 
 // replayMost bounds the requests that are replayed without being asked for, which
-// takes up to a second or two.
-const replayMost = 10_000
+// takes a second or two.
+const replayMost = 5000
 
 // printSummary folds the events and prints the report to w.
 func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []string) error {
@@ -51,7 +51,11 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []st
 	if err != nil {
 		return err
 	}
-	r, err := report.Fold(events, report.Options{Replay: replayMost})
+	opts := report.Options{Replay: replayMost}
+	if in.said != nil {
+		opts.Replay = 0 // half a run cannot be compared with another half
+	}
+	r, err := report.Fold(events, opts)
 	if err != nil {
 		return err
 	}
@@ -74,6 +78,7 @@ func followSummary(cmd *cobra.Command, in *input, s *show, args []string, every 
 	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
 	cmd.SetContext(ctx)
+	in.said = map[string]bool{}
 	out := cmd.OutOrStdout()
 	f, isFile := out.(*os.File)
 	terminal := isFile && term.IsTerminal(int(f.Fd()))
