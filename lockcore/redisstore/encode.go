@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,36 +64,65 @@ func unescape(s string) string {
 	return string(out)
 }
 
-// info is what only people read of a lease or a ticket. The scripts pass it on
-// as it is.
+// info is what the scripts pass on as it is, but for its first line: how long the
+// lease is said to be held, in microseconds, 0 if nothing is said, and the name
+// under which it is remembered how long it was (history.lua). The rest is what
+// only people read of a lease or a ticket.
 type info struct {
 	Owner  lockcore.Owner `json:"o"`
 	Reason string         `json:"r,omitempty"`
-	Expect int64          `json:"e,omitempty"` // µs
 	Names  []string       `json:"n,omitempty"` // of the requirements, if any has one
+	Expect time.Duration  `json:"-"`
 }
 
-// infoOf encodes what people read of a ticket.
+// infoOf encodes it. What stands in the first line is not said twice.
 func infoOf(t *lockcore.Ticket) []byte {
-	in := info{Owner: t.Owner, Reason: t.Reason, Expect: t.Expect.Microseconds()}
-	for _, r := range t.Requirements {
-		if r.Name != "" {
-			in.Names = make([]string, len(t.Requirements))
-			for i := range t.Requirements {
-				in.Names[i] = t.Requirements[i].Name
-			}
-			break
+	in := info{Owner: t.Owner, Reason: t.Reason}
+	said := micros(t.Expect)
+	if t.Expect > 0 {
+		said = max(1, said)
+	}
+	head := strconv.AppendInt(make([]byte, 0, 512), said, 10)
+	head = append(head, ' ')
+	if t.Owner.Test != "" {
+		head = appendHistoryName(head, t)
+		in.Owner.Test, in.Owner.Package = "", ""
+	} else if slices.ContainsFunc(t.Requirements, func(r lockcore.Requirement) bool { return r.Name != "" }) {
+		for i := range t.Requirements {
+			in.Names = append(in.Names, t.Requirements[i].Name)
 		}
 	}
 	data, err := json.Marshal(in)
 	if err != nil {
-		return []byte("{}") // unreachable: it has only strings and numbers
+		data = []byte("{}") // unreachable: it has only strings and numbers
 	}
-	return data
+	return append(append(head, '\n'), data...)
+}
+
+// appendHistoryName writes what tells the holds of one test from those of
+// another: package, test, and the names of the requirements.
+func appendHistoryName(buf []byte, t *lockcore.Ticket) []byte {
+	buf = appendEscaped(buf, t.Owner.Package)
+	buf = append(buf, ' ')
+	buf = appendEscaped(buf, t.Owner.Test)
+	for i := range t.Requirements {
+		buf = append(buf, ' ')
+		buf = appendEscaped(buf, t.Requirements[i].Name)
+	}
+	return buf
 }
 
 func decodeInfo(s string) (in info) {
-	_ = json.Unmarshal([]byte(s), &in) // another version's record is shown without details
+	head, data, _ := strings.Cut(s, "\n")
+	_ = json.Unmarshal([]byte(data), &in) // another version's record is shown without details
+	said, name, _ := strings.Cut(head, " ")
+	in.Expect = time.Duration(number(said)) * time.Microsecond
+	if parts := strings.Split(name, " "); len(parts) > 1 {
+		for i := range parts {
+			parts[i] = unescape(parts[i])
+		}
+		in.Owner.Package, in.Owner.Test, in.Names = parts[0], parts[1], parts[2:]
+	}
 	return in
 }
 
@@ -281,9 +311,11 @@ func number(s string) int64 {
 
 func moment(s string) time.Time { return time.UnixMicro(number(s)) }
 
-// cutGrant reads the message that tells of a grant: "id token got".
-func cutGrant(s string) (id string, token uint64, got string) {
+// cutGrant reads the message that tells of a grant: "id token got", with a star
+// behind the token if it was let past earlier waiters.
+func cutGrant(s string) (id string, token uint64, past bool, got string) {
 	id, rest, _ := strings.Cut(s, " ")
 	n, got, _ := strings.Cut(rest, " ")
-	return id, uint64(number(n)), got
+	n, past = strings.CutSuffix(n, "*")
+	return id, uint64(number(n)), past, got
 }

@@ -173,14 +173,14 @@ func (h *hub) take(msg any) {
 		// go-redis has reconnected by itself; nobody knows what was missed.
 		h.wakeAll()
 	case *redis.Message:
-		id, token, got := cutGrant(m.Payload)
+		id, token, past, got := cutGrant(m.Payload)
 		h.mu.Lock()
 		w, ok := h.waiters[id]
 		h.mu.Unlock()
 		if !ok {
 			return
 		}
-		g := &lockcore.Grant{Ticket: w.ticket, Token: token}
+		g := &lockcore.Grant{Ticket: w.ticket, Token: token, Backfilled: past}
 		g.Obtained, _ = decodeGot(got)
 		w.wake(g)
 	}

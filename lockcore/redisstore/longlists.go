@@ -202,9 +202,12 @@ func (q *query) args(w *wants, wait bool) []any {
 	lease = append(lease, encodeIDs(t.Parents)...)
 
 	how := make([]byte, 0, 128)
-	how = append(how, 't', ' ')
+	how = append(how, 't', 'b', ' ')
 	if wait {
 		how[0] = 'w'
+	}
+	if q.store.opts.Policy == lockcore.FIFO {
+		how[1] = 'f'
 	}
 	for _, n := range [...]int64{micros(t.Waited), int64(t.Priority), int64(t.Revision)} {
 		how = append(strconv.AppendInt(how, n, 10), ' ')

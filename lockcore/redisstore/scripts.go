@@ -19,8 +19,8 @@ var sources embed.FS
 // operation needs; then, as a function that runs when one of theirs is first
 // called, those about waiters; and the operation.
 var (
-	always = []string{"base", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
-	rest   = []string{"registry", "pools", "queue", "pass", "nested", "serve"}
+	always = []string{"base", "lengths", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
+	rest   = []string{"registry", "pools", "queue", "claims", "pass", "shadow", "backfill", "patience", "nested", "serve"}
 )
 
 // scripts are the operations, with or without interop.
@@ -50,9 +50,9 @@ func assemble(outside string) scripts {
 	script := func(before []string, op string) *redis.Script {
 		return redis.NewScript(add(before...) + common + add(op))
 	}
-	usual := []string{"names", "clock"}
+	usual := []string{"names", "clock", "history"}
 	s := scripts{
-		ask: script(append(usual, "ask_fast"), "ask"), release: script(append(usual, "release_fast"), "release"),
+		ask: script([]string{"names", "clock", "ask_fast", "history"}, "ask"), release: script(append(usual, "release_fast"), "release"),
 		renew: script(usual, "renew"), assert: script(usual, "assert"), withdraw: script(usual, "withdraw"), free: script(usual, "free"),
 		snapshot: script(usual, "snapshot"), list: script(usual, "list"),
 	}

@@ -101,18 +101,21 @@ func named(reqs []lockcore.Requirement, names []string) []lockcore.Requirement {
 // states are those of the records, as people read them.
 var states = map[string]string{"h": "held", "g": "granted", "k": "kept", "d": "kept"}
 
-// decodeHolder reads "L state token since ttl delay", parents, what it got, and
-// the rest, a line each (records.lua).
+// decodeHolder reads "L state token since ttl delay", parents, what it got, what
+// was learned of its length, and info (records.lua).
 func decodeHolder(id, record, due string) lockcore.Holder {
-	lines := strings.SplitN(record, "\n", 4)
-	for len(lines) < 4 {
+	lines := strings.SplitN(record, "\n", 5)
+	for len(lines) < 5 {
 		lines = append(lines, "")
 	}
 	f := append(strings.Fields(lines[0]), "", "", "", "", "")
-	in := decodeInfo(lines[3])
+	in := decodeInfo(lines[4])
 	h := lockcore.Holder{
 		ID: decodeID(id), Owner: in.Owner, Token: uint64(number(f[2])), Since: moment(f[3]), Expires: moment(due),
-		Expect: time.Duration(in.Expect) * time.Microsecond, Reason: in.Reason, Parents: decodeIDs(lines[1]), State: states[f[1]],
+		Expect: in.Expect, Reason: in.Reason, Parents: decodeIDs(lines[1]), State: states[f[1]],
+	}
+	if h.Expect == 0 {
+		h.Expect = learned(lines[3], h.Since)
 	}
 	if f[1] == "d" {
 		h.Reason = "lock delay after its lease expired"
@@ -131,7 +134,7 @@ type ranked struct {
 }
 
 // decodeWaiter reads "W class seq rank since revision ttl priority delay
-// channel", parents, and the rest.
+// channel fence delayed", parents, and info.
 func decodeWaiter(id, record, due string) (w ranked, class string) {
 	lines := strings.SplitN(record, "\n", 3)
 	for len(lines) < 3 {

@@ -30,6 +30,10 @@ type Options struct {
 	// 1.0, whose locks are the keys "lock:" and the name of the resource. Empty
 	// means none. Not in a Cluster, where such keys lie elsewhere.
 	Interop string
+	// Policy says who may be served before somebody who came earlier. All clients of
+	// a namespace use the same: [Store.Ask] refuses one that differs while anybody
+	// holds or waits.
+	Policy lockcore.Policy
 }
 
 // A Store is a [lockcore.Store] in Redis or Valkey. Make one with [Open] or
@@ -77,6 +81,8 @@ func newStore(client redis.UniversalClient, opts *Options, where string) (*Store
 		return nil, errors.New("redisstore: a Ring spreads keys over servers that know nothing of each other. Use one server, Sentinel or Cluster")
 	case s.opts.MinReplicas < 0:
 		return nil, fmt.Errorf("redisstore: min_replicas is %d, it must be at least 0", s.opts.MinReplicas)
+	case s.opts.Policy != lockcore.Backfill && s.opts.Policy != lockcore.FIFO:
+		return nil, fmt.Errorf("redisstore: the policy is %s, it must be backfill or fifo", s.opts.Policy)
 	case s.opts.LockDelay < 0:
 		return nil, fmt.Errorf("redisstore: lock_delay is %s, it must be at least 0", s.opts.LockDelay)
 	}
@@ -179,6 +185,7 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		}
 		g := &lockcore.Grant{Ticket: q.ticket, Token: uint64(number(text(reply[1])))}
 		g.Obtained, _ = decodeGot(text(reply[2]))
+		g.Backfilled = len(reply) > 3
 		return lockcore.Answer{Grant: g}, true, nil
 	case "W":
 		ans.Poll = time.Duration(number(text(reply[1]))) * time.Microsecond
@@ -191,6 +198,12 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		return ans, false, nil
 	case "T":
 		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(reply[1])), lockcore.ErrLost)
+	case "X":
+		other := lockcore.Backfill
+		if s.opts.Policy == other {
+			other = lockcore.FIFO
+		}
+		return ans, true, fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s, other, s.opts.Policy)
 	case "P":
 		if err := s.register(ctx, q, reply[1:]); err != nil {
 			return ans, false, err

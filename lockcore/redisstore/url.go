@@ -24,8 +24,8 @@ import (
 //	redis+cluster://h1,h2,h3               a Redis Cluster
 //
 // rediss+sentinel:// and rediss+cluster:// are the last two with TLS. The query
-// takes namespace, min_replicas, lock_delay and interop, which overrule opts, and
-// what go-redis reads from a URL: pool_size, read_timeout and so on. Sentinels
+// takes namespace, min_replicas, lock_delay, interop and policy, which overrule
+// opts, and what go-redis reads from a URL: pool_size, read_timeout and so on. Sentinels
 // that want a password get it by sentinel_username and sentinel_password.
 //
 // Open does not connect: a server that cannot be reached is an error of the
@@ -187,7 +187,7 @@ func (a *address) String() string {
 }
 
 // ourParameters are those of the store; the others go to go-redis.
-var ourParameters = []string{"namespace", "min_replicas", "lock_delay", "interop"}
+var ourParameters = []string{"namespace", "min_replicas", "lock_delay", "interop", "policy"}
 
 // take removes a parameter from the query and returns its last value.
 func (a *address) take(name string) (string, bool) {
@@ -220,6 +220,11 @@ func (a *address) ours(o *Options) error {
 			return fmt.Errorf("lock_delay=%s: want a duration, such as 10s", v)
 		}
 		o.LockDelay = d
+	}
+	if v, ok := a.take("policy"); ok {
+		if err := o.Policy.UnmarshalText([]byte(v)); err != nil {
+			return err
+		}
 	}
 	return a.unknown()
 }

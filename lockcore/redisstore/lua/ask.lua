@@ -2,13 +2,14 @@
 -- ARGV: id; requirements as "mode need choice n start stride" each, where n
 -- is the number of candidates or "@" and the name of a registered pool, and a
 -- random choice visits them from start by strides; "ttl delay" and, on a second
--- line, parents; what people read; "how waited priority revision channel", where
--- how is w to wait in line or t to try; and then all candidates.
--- Reply: G token got; W poll fence; B (would have to wait); P name (of a pool
--- that is not registered); T why (the ticket is over).
+-- line, parents; info; "how waited priority revision channel", where how is w to
+-- wait in line or t to try, and the policy, b or f; and then all candidates.
+-- Reply: G token got, and 1 if it was let past others; W poll fence; B (would have
+-- to wait); P name (of a pool that is not registered); T why (the ticket is over);
+-- X (the namespace is in use under the other policy).
 
 local id = ARGV[1]
-local how, waited, priority, revision, channel = string.match(ARGV[5], '^(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
+local how, policy, waited, priority, revision, channel = string.match(ARGV[5], '^(%a)(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
 local wait = how == 'w'
 
 local function done(...)
@@ -49,19 +50,36 @@ local function rivals(reqs)
       for p in string.gmatch(M.at(k).pools, '(%d+):') do pools[p] = true end
     end
   end
-  if not next(pools) then return {} end
   local doms = {}
+  if not next(pools) then return {}, doms end
   for p in pairs(pools) do
     if M.pool(p) then doms[M.pool(p).dom] = true end
   end
-  return M.classes_in(doms)
+  return M.classes_in(doms), doms
+end
+
+-- Whether a client with this policy may use the namespace: if that is its policy,
+-- or nobody holds or waits, so that it can become it.
+local function agree()
+  if M.rules() == policy then return true end
+  local from = 0
+  repeat
+    local ids = call('ZRANGE', DUE, from, from + 99)
+    for _, other in ipairs(ids) do
+      if string.sub(other, 1, 1) == '!' then return false end
+    end
+    from = from + 100
+  until not ids[1]
+  T.policy = policy
+  call('HSET', ALL, '#policy', policy)
+  return true
 end
 
 local function granted(e)
   T.published[id] = nil -- whoever asks is there to take it
   e.state = 'h'
   M.put(id, e, NOW + e.ttl)
-  return done('G', M.int(e.token), e.got)
+  return done('G', M.int(e.token), e.got, e.past and '1' or nil)
 end
 
 -- The first ones of a class are told the moment at which something expires: they
@@ -82,14 +100,19 @@ local function poll(w)
     if unknown[1] then return done('P', unpack(unknown)) end
     M.leave(id, w)
     M.free_pools(w.class)
-    w.rev = tonumber(revision)
+    w.rev, w.info, w.test = tonumber(revision), ARGV[4], nil
     M.stand(id, w, reqs)
   end
   M.heartbeat(id, w)
   local first = call('ZRANGE', BASE .. 'q:' .. w.class, 0, 0)
-  if next(T.freed) or T.interop or first[1] == M.member(id, w) then
+  local changed = next(T.freed) or T.interop
+  if changed or first[1] == M.member(id, w) then
+    -- If nothing has changed, this only mends what may be wrong; there is a time to
+    -- let anybody past others, and it is not whenever somebody asks.
+    T.looking = not changed
     M.free_pools(w.class)
     M.serve_freed()
+    T.looking = nil
   end
   local e = T.entity[id]
   if e.kind == 'L' then return granted(e) end
@@ -117,12 +140,13 @@ local function request()
   local since = NOW - waited
   local t = { kind = 'W', id = id, ttl = tonumber(ttl), delay = tonumber(delay), since = since, prio = priority,
     rev = tonumber(revision), channel = channel, parents = parents, info = ARGV[4], reqs = reqs,
-    rank = since - priority * LEVEL, seq = math.huge }
-  local classes = rivals(reqs)
+    rank = since - priority * LEVEL, seq = math.huge, fence = M.counter('fence'), delayed = 0 }
+  local classes, doms = rivals(reqs)
   if classes[1] then
     if t.parents ~= '' or call('EXISTS', BASE .. 'nest') == 1 then return in_line(t, reqs) end
-    local picks = M.pass(classes, t)
-    if picks then return granted(M.grant(id, t, reqs, picks, 'h')) end
+    M.pass(classes, t)
+    if t.lease or not wait then M.look_again(doms) end
+    if t.lease then return granted(t.lease) end
   else
     if T.moves then M.flush_moves() end
     T.reserved, T.source = {}, {}
@@ -131,12 +155,14 @@ local function request()
   end
   if not wait then return done('B') end
   M.enqueue(id, t, reqs)
+  if reqs[1] then M.look_again({ [M.pool(reqs[1].pool).dom] = true }) end
   return waiting(t)
 end
 
 M.open({ id })
 M.reap()
 local e = T.entity[id]
+if not agree() then return done('X') end
 if e and e.kind == 'W' then return poll(e) end
 if e and (e.state == 'h' or e.state == 'g') then return granted(e) end
 local why = e and 'K' or T.buried[id]

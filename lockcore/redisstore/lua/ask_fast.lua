@@ -7,9 +7,11 @@
 
 do
   local id, first = ARGV[1], 6
-  local records = #ARGV >= first and #ARGV < 400 and call('HMGET', ALL, id, '#fence', unpack(ARGV, first))
+  -- Who says how long it will take needs no history; "#" is the name of none.
+  local records = #ARGV >= first and #ARGV < 400
+    and call('HMGET', ALL, id, '#fence', '#policy', '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or ''), unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
-  if records and not records[1] and (records[2] or '0') < now then
+  if records and not records[1] and (records[2] or '0') < now and (records[3] or 'b') == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;
@@ -21,7 +23,7 @@ do
       if base > 0 then got = got .. '|' end
       got = got .. mode
       for _ = 1, n do
-        local k, r = ARGV[first + base + j], records[base + j + 3]
+        local k, r = ARGV[first + base + j], records[base + j + 5]
         if r and find(r, '|', 1, true) then
           -- Taken or waited for; if the order matters, the long way sees why.
           if choice ~= 'r' then break end
@@ -39,7 +41,7 @@ do
     end
     if plain then
       set[m + 1] = id
-      set[m + 2] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. ARGV[4]
+      set[m + 2] = 'L h ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. (records[4] or '') .. '\n' .. ARGV[4]
       -- If the key of one has the wrong type, it is this one's: the other was read.
       call('ZADD', DUE, NOW + string.match(ARGV[3], '^%d+'), id)
       call('HSET', ALL, unpack(set))

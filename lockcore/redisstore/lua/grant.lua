@@ -10,10 +10,11 @@ function M.settle_in(id, e)
       units[k] = (units[k] or 0) + 1
     end
     for _, k in ipairs(order) do
-      M.occupy(k, id, mode, units[k], e.token)
+      M.occupy(k, id, mode, units[k], e.token, e.past)
       M.lock_outside(k, id, e.ttl)
     end
   end
+  if e.past then M.count_past(1) end
 end
 
 function M.keys_of(got)
@@ -29,8 +30,9 @@ function M.keys_of(got)
   return keys
 end
 
--- Makes id, a waiter or a new ticket t, the holder of picks.
-function M.grant(id, t, reqs, picks, state)
+-- Makes id, a waiter or a new ticket t, the holder of picks; past is its rank and
+-- its seq if it is let past earlier waiters.
+function M.grant(id, t, reqs, picks, state, past)
   local parts, used = {}, {}
   for r, req in ipairs(reqs) do
     parts[r] = req.mode .. ' ' .. M.glue(picks[r], ' ')
@@ -41,8 +43,9 @@ function M.grant(id, t, reqs, picks, state)
       end
     end
   end
+  local said, test = M.about(t)
   local e = { kind = 'L', state = state, token = M.next_token(), since = NOW, ttl = t.ttl, delay = t.delay,
-    parents = t.parents, got = table.concat(parts, '|'), info = t.info }
+    parents = t.parents, got = table.concat(parts, '|'), plan = said == 0 and M.recall(test) or '', past = past, info = t.info }
   M.settle_in(id, e)
   if used[1] then M.write('HSET', BASE .. 'used', used) end
   M.put(id, e, NOW + (state == 'g' and math.min(PROVISIONAL, t.ttl) or t.ttl))
@@ -60,5 +63,6 @@ function M.drop(id, e)
     M.vacate(k, id)
     M.unlock_outside(k, id, T.key[k].holds[1])
   end
+  if e.past then M.count_past(-1) end
   M.put(id, false, false)
 end

@@ -1,6 +1,7 @@
 -- Who has which resource. A record is "token|holds|pools": the token of the last
--- grant, holds as "id mode units" each, and "pool:place" for every registered
--- pool that lists the resource; just "token" when the last two are empty. The
+-- grant, holds as "id mode units" each, with a "*" behind the units of one that
+-- was let past earlier waiters, and "pool:place" for every registered pool that
+-- lists the resource; just "token" when the last two are empty. The
 -- token stays when nobody holds the resource: it is how a lease that comes back
 -- late finds out whether something was granted in between.
 --
@@ -47,8 +48,8 @@ function M.at(k)
     u.token = tonumber(token or v)
     if pools then
       u.pools = pools
-      for id, mode, units in string.gmatch(holds, '(%S+) (%S+) (%d+)') do
-        u.holds[#u.holds + 1] = { id = id, mode = mode, units = tonumber(units) }
+      for id, mode, units, past in string.gmatch(holds, '(%S+) (%S+) (%d+)(%*?)') do
+        u.holds[#u.holds + 1] = { id = id, mode = mode, units = tonumber(units), past = past ~= '' }
       end
       M.count(u)
     end
@@ -103,9 +104,9 @@ function M.recount(k, u)
   M.move(k, u, before)
 end
 
-function M.occupy(k, id, mode, units, token)
+function M.occupy(k, id, mode, units, token, past)
   local u = M.at(k)
-  u.holds[#u.holds + 1] = { id = id, mode = mode, units = units }
+  u.holds[#u.holds + 1] = { id = id, mode = mode, units = units, past = past }
   u.token = math.max(u.token, token)
   M.recount(k, u)
 end
@@ -128,7 +129,7 @@ function M.flush_keys()
     local v = M.int(u.token)
     if u.pools ~= '' or #u.holds > 0 then
       local holds = {}
-      for i, h in ipairs(u.holds) do holds[i] = h.id .. ' ' .. h.mode .. ' ' .. M.int(h.units) end
+      for i, h in ipairs(u.holds) do holds[i] = h.id .. ' ' .. h.mode .. ' ' .. M.int(h.units) .. (h.past and '*' or '') end
       v = v .. '|' .. M.glue(holds, ' ') .. '|' .. u.pools
     end
     if v == '0' then

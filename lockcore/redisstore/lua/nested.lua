@@ -65,17 +65,14 @@ function M.pinned_by(line, stuck)
   return units
 end
 
-local lists = {} -- pool -> its candidates, of the pools that were looked at
-
 -- Whether the requirements could be met if nothing were taken but what the units
 -- say. Of a long list only a part can matter.
 function M.startable(reqs, pinned, claimed, special)
   local want, list, cap = special, {}, {}
   for _, req in ipairs(reqs) do want = want + req.need end
   for r, req in ipairs(reqs) do
-    lists[req.pool] = lists[req.pool] or M.words(call('HGET', LIST, req.pool) or '')
     list[r], cap[r] = {}, {}
-    for _, k in ipairs(lists[req.pool]) do
+    for _, k in ipairs(M.candidates(req)) do
       if #list[r] >= want then break end
       local c = M.free(req, pinned[k] or { x = 0, s = 0, n = 0, m = 0 }, claimed[k])
       if c > 0 then
@@ -132,7 +129,7 @@ function M.untangle(nest)
       local reqs, e = M.class(w.c).reqs, T.entity[w.id]
       local picks, complete = M.match(reqs, false)
       if complete then
-        M.promote(w.id, reqs, picks)
+        M.promote({ id = w.id, reqs = reqs }, picks)
         M.leave(w.id, e)
         return true
       end

@@ -3,11 +3,9 @@
 -- it, or reserves what it could use. Reservations are worked out anew in every
 -- pass and stored nowhere, so they cannot be stale.
 --
--- Once nothing is left for a class, the rest of its waiters are not looked at: a
--- thousand waiters for one pool cost what ten cost.
-
--- T.claims: of the last pass, as { id, requirement, resource }
--- T.sharing: resources that this pass reserved or gave away, but not to one alone
+-- Once nothing is left for a class, the rest of its waiters are not looked at, but
+-- for those that may be let past others (backfill.lua): a thousand waiters for one
+-- pool cost what ten cost.
 
 function M.is_before(a, b)
   if a.rank ~= b.rank then return a.rank < b.rank end
@@ -22,8 +20,9 @@ function M.advance(line)
   end
   local m = line.page[line.i + 1]
   if not m then return false end
-  line.rank, line.seq, line.id = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)), string.sub(m, 13)
-  line.i = line.i + 2
+  line.member, line.id = m, string.sub(m, 13)
+  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12))
+  line.i, line.length = line.i + 2, nil
   return true
 end
 
@@ -56,135 +55,32 @@ function M.any_left(reqs)
   return false
 end
 
--- Adds a unit of a resource to a table of units.
-function M.plus(units, k, mode)
-  local u = units[k] or { x = 0, s = 0, n = 0, m = 0 }
-  units[k] = u
-  if mode == 'x' then
-    u.x = u.x + 1
-  elseif mode == 's' then
-    u.s = u.s + 1
-  else
-    local seats = M.seats_of(mode)
-    u.n = u.n + 1
-    if u.m == 0 or seats < u.m then u.m = seats end
-  end
-end
-
-function M.lists(req, k)
-  if req.keys then return M.position(req.keys, k) end
-  return string.match(' ' .. M.at(k).pools, ' ' .. req.pool .. ':')
-end
-
--- Reserves a unit for requirement r, or for one that lists the resource too and
--- wants it for itself: which of them gets it is open until all are met, and
--- readers must not slip in meanwhile.
-function M.claim(id, reqs, r, k)
-  local req = reqs[r]
-  if req.mode == 's' then
-    for _, other in ipairs(reqs) do
-      if other.mode ~= 's' and M.lists(other, k) then
-        req = other
-        break
-      end
-    end
-  end
-  M.plus(T.reserved, k, req.mode)
-  if req.mode ~= 'x' then T.sharing[k] = true end
-  T.claims[#T.claims + 1] = { id, req, k }
-end
-
--- The candidates that others could join and the requirement could not, in order.
--- One that was vacant when the pass began is among them only if it was reserved
--- or given away since, for sharing.
-function M.drains_of(req)
-  local out = {}
-  local function look(k)
-    local u = M.at(k)
-    if M.joinable(u, T.reserved[k]) and M.free(req, u, T.reserved[k]) == 0 then out[#out + 1] = k end
-  end
-  if req.keys then
-    M.visit(req, true, look)
-    return out
-  end
-  local s, order, places = M.source(req.pool), {}, {}
-  for i, k in ipairs(s.soft) do
-    order[i], places[k] = k, s.softplace[i]
-  end
-  for k in pairs(T.sharing) do
-    local i = string.match(' ' .. M.at(k).pools, ' ' .. req.pool .. ':(%d+)')
-    if i and not places[k] then
-      order[#order + 1], places[k] = k, tonumber(i)
-    end
-  end
-  table.sort(order, function(a, b) return places[a] < places[b] end)
-  for _, k in ipairs(order) do look(k) end
-  return out
-end
-
--- Extends a matching over the free resources by such that are to be drained: kept
--- from newcomers until they are free. Each requirement looks at what it has
--- first, then at those, so that every free resource that was matched stays so.
-function M.with_drained(reqs, picks)
-  local any, drains, want = false, {}, 0
-  for r, req in ipairs(reqs) do
-    drains[r] = M.drains_of(req)
-    any = any or #drains[r] > 0
-    want = want + req.need
-  end
-  if not any then return picks end
-  local lists, caps = {}, {}
-  for r, req in ipairs(reqs) do
-    local list, cap = {}, {}
-    local function take(k, c)
-      if not cap[k] then
-        list[#list + 1] = k
-        cap[k] = c
-      end
-    end
-    for _, k in ipairs(drains[r]) do cap[k] = math.max(1, req.seats) end
-    local drained = cap
-    cap = {}
-    for _, k in ipairs(picks[r]) do take(k, drained[k] or M.free(req, M.at(k), T.reserved[k])) end
-    for _, k in ipairs(drains[r]) do take(k, drained[k]) end
-    local rest, units = M.available(req, true, want)
-    for _, k in ipairs(rest) do take(k, units[k]) end
-    lists[r], caps[r] = list, cap
-  end
-  return (M.assign(reqs, lists, caps))
-end
-
--- What somebody gets, or nil after reserving what they could use.
-function M.serve(id, reqs)
-  local picks, complete = M.match(reqs, false)
-  if complete then return picks end
-  picks = M.match(reqs, true)
-  for r, list in ipairs(M.with_drained(reqs, picks)) do
-    for _, k in ipairs(list) do M.claim(id, reqs, r, k) end
-  end
-end
-
 -- Makes a waiter the holder and has its process told. It has a few seconds to
--- confirm that it is still there.
-function M.promote(id, reqs, picks)
-  local w = M.get(id)
-  local e = M.grant(id, w, reqs, picks, 'g')
-  for r, req in ipairs(reqs) do
+-- confirm that it is still there. A newcomer is there.
+function M.promote(line, picks, past)
+  past = past and M.int(line.rank) .. ' ' .. M.int(line.newcomer and M.count_up('seq') or line.seq)
+  for r, req in ipairs(line.reqs) do
     for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end
   end
-  T.published[id] = { w.channel, id .. ' ' .. M.int(e.token) .. ' ' .. e.got }
+  if line.newcomer then
+    line.newcomer.lease = M.grant(line.id, line.newcomer, line.reqs, picks, 'h', past)
+    return
+  end
+  local w = M.get(line.id)
+  local e = M.grant(line.id, w, line.reqs, picks, 'g', past)
+  T.published[line.id] = { w.channel, line.id .. ' ' .. M.int(e.token) .. (past and '* ' or ' ') .. e.got }
+  return w
 end
 
--- One walk along the line of the classes. With a newcomer, who is not in line
--- yet, it ends when they have been looked at, and returns what they get.
-function M.pass(classes, newcomer)
-  if T.moves then M.flush_moves() end
-  T.reserved, T.source, T.claims, T.sharing = {}, {}, {}, {}
-  local lines, served, given = {}, {}, nil
+-- The classes that may get or reserve something, each at its first waiter, and
+-- the newcomer. While there are leases that were let past others, everybody's first
+-- is looked at: it may be waiting for nothing but these.
+function M.lines(classes, newcomer)
+  local lines, all = {}, M.guarded()
   for _, c in ipairs(classes) do
     local e = M.class(c)
     for _, req in ipairs(e and e.reqs or {}) do
-      if M.any_listed(req.pool) then
+      if all or M.any_listed(req.pool) then
         local line = { c = c, n = 0, reqs = e.reqs }
         if M.advance(line) then lines[#lines + 1] = line end
         break
@@ -192,21 +88,63 @@ function M.pass(classes, newcomer)
     end
   end
   table.sort(lines, M.is_before)
-  while lines[1] or newcomer do
-    local line = lines[1]
-    if newcomer and (not line or M.is_before(newcomer, line)) then
-      given = M.serve(newcomer.id, newcomer.reqs)
-      break
+  if newcomer and not newcomer.lease then
+    M.enter(lines, { id = newcomer.id, rank = newcomer.rank, seq = newcomer.seq, reqs = newcomer.reqs, newcomer = newcomer })
+  end
+  return lines
+end
+
+-- Serves the waiter at which a line stands, or has it reserve what it could use.
+-- Returns "served", "passed" if that was past others, or nil; and who was served.
+function M.serve(line)
+  if not line.spent then
+    local picks, complete = M.match(line.reqs, false)
+    if complete then
+      return 'served', M.promote(line, picks)
     end
-    table.remove(lines, 1)
-    local picks = M.serve(line.id, line.reqs)
-    if picks then
-      served[#served + 1] = { line.id, M.get(line.id) }
-      M.promote(line.id, line.reqs, picks)
+  end
+  local picks = M.backfill(line)
+  if picks then
+    return 'passed', M.promote(line, picks, true)
+  end
+  if not line.spent then
+    M.note_delay(line)
+    M.reserve(line)
+    line.spent = line.newcomer or not M.any_left(line.reqs)
+  end
+end
+
+-- One walk along the lines. It ends when somebody was let past others, because
+-- those have to reserve anew before anybody else looks at what is left.
+function M.walk(classes, newcomer)
+  if T.moves then M.flush_moves() end
+  T.reserved, T.source, T.claims, T.sharing, T.ends, T.look = {}, {}, {}, {}, {}, math.huge
+  local lines, left, how = M.lines(classes, newcomer), {}, nil
+  while lines[1] and how ~= 'passed' do
+    local line = table.remove(lines, 1)
+    local w
+    how, w = M.serve(line)
+    if w then left[#left + 1] = { line.id, w } end
+    if line.newcomer then
+      -- Whoever stands behind it gets nothing by it, unless they may be let past.
+      if not M.any_known(lines) then break end
+    elseif how ~= 'passed' and M.go_on(line) then
+      M.enter(lines, line)
     end
-    if (picks or M.any_left(line.reqs)) and M.advance(line) then M.enter(lines, line) end
   end
   -- Only now, for the walk counts by rank.
-  for _, s in ipairs(served) do M.leave(s[1], s[2]) end
-  return given
+  for _, w in ipairs(left) do M.leave(w[1], w[2]) end
+  return how == 'passed'
+end
+
+-- Moves a line to the next of its waiters that is worth a look.
+function M.go_on(line)
+  if line.spent then return M.advance_short(line) end
+  return M.advance(line)
+end
+
+-- Walks until nobody was let past others. A newcomer, who is not in line yet, gets
+-- a lease if it is served.
+function M.pass(classes, newcomer)
+  repeat until not M.walk(classes, newcomer)
 end

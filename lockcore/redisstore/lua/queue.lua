@@ -8,9 +8,34 @@ function M.poll_of(w) return math.max(math.min(5000000, math.floor(w.ttl / 3)), 
 -- A waiter that misses three polls is dropped.
 function M.heartbeat(id, w) T.deadline[id] = NOW + 3 * M.poll_of(w) end
 
+-- Beside the line stands how long each is expected to hold, so that the first one
+-- who is short enough is found without asking all; and who is to be told when
+-- its test teaches something new.
+function M.await(w, member)
+  local said, test = M.about(w)
+  local length = M.length(w)
+  if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
+  if said == 0 and test ~= '' then call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member) end
+end
+
+-- Tells those who wait how long their test will take, after it has taught
+-- something.
+function M.tell(test)
+  local length, entries = M.int(M.median_of(M.recall(test))), {}
+  for _, m in ipairs(call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11')) do
+    local c, member = string.match(m, '\n(%d+) (.*)$')
+    entries[c] = entries[c] or {}
+    table.insert(entries[c], length)
+    table.insert(entries[c], member)
+  end
+  for c, list in pairs(entries) do M.write('ZADD', BASE .. 'e:' .. c, list) end
+end
+
 function M.stand(id, w, reqs)
   w.class = M.class_of(reqs)
-  call('ZADD', BASE .. 'q:' .. w.class, M.int(w.rank), M.member(id, w))
+  local member = M.member(id, w)
+  call('ZADD', BASE .. 'q:' .. w.class, M.int(w.rank), member)
+  M.await(w, member)
   if w.parents ~= '' then call('HSET', BASE .. 'nest', id, w.class) end
   M.put(id, w, T.deadline[id])
 end
@@ -22,7 +47,11 @@ function M.enqueue(id, w, reqs)
 end
 
 function M.leave(id, w)
-  call('ZREM', BASE .. 'q:' .. w.class, M.member(id, w))
+  local member = M.member(id, w)
+  call('ZREM', BASE .. 'q:' .. w.class, member)
+  local said, test = M.about(w)
+  if said > 0 or test ~= '' then call('ZREM', BASE .. 'e:' .. w.class, member) end
+  if said == 0 and test ~= '' then call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. member) end
   if w.parents ~= '' then call('HDEL', BASE .. 'nest', id) end
   T.touched = T.touched or {} -- classes that may be empty now
   T.touched[w.class] = true

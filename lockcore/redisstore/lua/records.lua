@@ -2,15 +2,20 @@
 -- that fails while it reads has changed nothing of them.
 --
 -- A lease is "L state token since ttl delay", the ids of its parents, what it
--- got, and what only people read, a line each. Its states: h held, g granted but
--- not confirmed, k kept without its holder, d kept aside after it expired.
--- A waiter is "W class seq rank since revision ttl priority delay channel",
--- parents, and what people read. A tombstone is "T until why": it says for a
--- while what became of an id, so that a call of its owner that comes late or
--- twice is told, and cannot bring it back.
+-- got, what was learned of how long it will be held (lengths.lua), and info, a
+-- line each. Its states: h held, g granted but not confirmed, k kept without its
+-- holder, d kept aside after it expired. If it was let past earlier waiters, "|",
+-- its rank and its seq in line stand behind what was learned.
+-- A waiter is "W class seq rank since revision ttl priority delay channel fence
+-- delayed", parents, and info: fence is the last token when it came, and delayed
+-- the moment from which it waits only for those let past it, or 0 (patience.lua).
+-- Info begins with a line about the length, "said test"; the rest is what only
+-- people read. A tombstone is "T until why": it says for a while what became of
+-- an id, so that a call of its owner that comes late or twice is told, and cannot
+-- bring it back.
 --
 -- Of the counters, fence is the latest token, seq counts arrivals, num pools and
--- classes, and sweep is where the broom stands.
+-- classes, tests those that have a history, and sweep is where the broom stands.
 
 T.entity, T.changed = {}, {}
 T.deadline = {}  -- id -> moment, or false to take it out
@@ -22,25 +27,25 @@ T.counters = {}  -- those that have changed
 function M.decode(s)
   if not s then return false end
   if string.sub(s, 1, 1) == 'L' then
-    local state, token, since, ttl, delay, parents, got, info =
-      string.match(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n(.*)$')
+    local state, token, since, ttl, delay, parents, got, plan, past, info =
+      string.match(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n([^|\n]*)|?([^\n]*)\n(.*)$')
     return { kind = 'L', state = state, token = tonumber(token), since = tonumber(since), ttl = tonumber(ttl),
-      delay = tonumber(delay), parents = parents, got = got, info = info }
+      delay = tonumber(delay), parents = parents, got = got, plan = plan, past = past ~= '' and past, info = info }
   end
-  local class, seq, rank, since, rev, ttl, prio, delay, channel, parents, info =
-    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+)\n([^\n]*)\n(.*)$')
+  local class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, parents, info =
+    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+)\n([^\n]*)\n(.*)$')
   return { kind = 'W', class = class, seq = tonumber(seq), rank = tonumber(rank), since = tonumber(since),
     rev = tonumber(rev), ttl = tonumber(ttl), prio = prio, delay = tonumber(delay), channel = channel,
-    parents = parents, info = info }
+    fence = tonumber(fence), delayed = tonumber(delayed), parents = parents, info = info }
 end
 
 function M.encode(e)
   if e.kind == 'L' then
-    return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents,
-      e.got, e.info)
+    return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents,
+      e.got, e.plan or '', e.past and '|' .. e.past or '', e.info)
   end
-  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
-    e.ttl, e.prio, e.delay, e.channel, e.parents, e.info)
+  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s %.0f %.0f\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
+    e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.parents, e.info)
 end
 
 function M.open(ids)
@@ -97,6 +102,7 @@ function M.flush_records()
     set[#set + 1] = '#' .. name
     set[#set + 1] = M.int(n)
   end
+  M.flush_history(set)
   for id in pairs(T.changed) do
     local e = T.entity[id]
     local record = e and M.encode(e) or T.tombs[id]
@@ -120,5 +126,6 @@ function M.flush_records()
   M.write('ZADD', DUE, add)
   M.write('HSET', ALL, set)
   for _, p in pairs(T.published) do call('PUBLISH', p[1], p[2]) end
+  if T.counters.tests and T.counters.tests > TESTS then M.forget_one() end
   if NOW % 64 == 0 then M.sweep() end
 end

@@ -42,6 +42,7 @@ function M.join(into, dom)
   end
   M.write('SADD', BASE .. 'dom:' .. into, members)
   call('DEL', BASE .. 'dom:' .. dom)
+  T.deadline['#' .. dom] = false
 end
 
 function M.new_pool(name, list)

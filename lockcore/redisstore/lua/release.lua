@@ -4,6 +4,11 @@
 -- and all its resources.
 -- Reply: 1, or 0 when there is no such lease.
 
+local function tell(e)
+  local _, test = M.about(e)
+  if test ~= '' and awaited(test) then M.tell(test) end
+end
+
 local id, keep_for, how = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+)')
 keep_for = tonumber(keep_for)
 M.open({ id })
@@ -11,13 +16,18 @@ M.reap()
 local e, done = T.entity[id], 0
 if e and (e.state == 'h' or e.state == 'g') then
   done = 1
+  if how ~= 'q' then M.learn(e) end
   if keep_for > 0 then
     e.state = 'k'
     M.put(id, e, NOW + keep_for)
     M.extend_outside(id, e, keep_for)
+    tell(e)
   else
     M.drop(id, e)
-    if how ~= 'q' then M.bury(id, 'R', RETRIED) end
+    if how ~= 'q' then
+      M.bury(id, 'R', RETRIED)
+      tell(e)
+    end
     M.serve_freed()
   end
 elseif e then

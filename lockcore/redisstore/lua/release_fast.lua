@@ -1,15 +1,18 @@
 -- The short way back, for a lease whose resources nobody shares and nobody waits
 -- for. Everything else goes the long way, which begins after this file; so does
--- one release in 64, to sweep.
+-- one release in 64, to sweep, and the first one of a test, or one of a test that
+-- somebody waits for.
 
 do
   local id, first = ARGV[1], 4
   local mode = ARGV[2] == '0 - x' and 'x' or ARGV[2] == '0 - s' and 's'
   if mode and #ARGV >= first and #ARGV < 400 and time[2] % 64 > 0 then
     local records = call('HMGET', ALL, id, unpack(ARGV, first))
-    local token, ttl, got = string.match(records[1] or '', '^L [hg] (%d+) %d+ (%d+) %d+\n[^\n]*\n([^\n]*)\n')
+    local token, since, got, test = string.match(records[1] or '', '^L [hg] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
     -- The caller's word for what it has is checked, not trusted.
     local plain, set, m = got == ARGV[3], {}, 2
+    local history = plain and test ~= '' and call('HGET', ALL, '#' .. test)
+    if test ~= '' then plain = history and not awaited(test) end
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
       plain = plain and records[i - first + 2] == alone
@@ -18,6 +21,7 @@ do
     end
     if plain then
       set[1], set[2] = id, 'T ' .. time[1] + 15 .. '000000 R'
+      if history then set[m + 1], set[m + 2] = '#' .. test, with_hold(history, NOW - since) end
       call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
       return 1

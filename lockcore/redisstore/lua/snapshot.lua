@@ -3,6 +3,7 @@
 -- spec; pools as number, candidates; reservations as id, resource.
 
 M.reap()
+T.looking = true
 M.pass(M.all_classes())
 local reserved, records, classes, pools, seen = {}, {}, {}, {}, {}
 for _, c in ipairs(T.claims) do

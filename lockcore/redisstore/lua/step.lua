@@ -16,3 +16,19 @@ function M.finish()
   M.flush_records()
   M.flush_keys()
 end
+
+-- The policy of the namespace, b for backfill or f for fifo, and how many leases
+-- stand that were let past earlier waiters.
+function M.rules()
+  if not T.policy then
+    local r = call('HMGET', ALL, '#policy', '#past')
+    T.policy, T.past = r[1] or 'b', tonumber(r[2] or 0)
+  end
+  return T.policy, T.past
+end
+
+function M.count_past(n)
+  local _, past = M.rules()
+  T.past = past + n
+  call('HSET', ALL, '#past', M.int(T.past))
+end
