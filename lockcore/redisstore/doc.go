@@ -13,9 +13,19 @@
 // confirm within 5 s loses the grant to the next.
 //
 // The scripts do what must be atomic, by the rules of the scheduler that all
-// stores share, in first-come order with reservations; they do not learn how
-// long tests take. Time is the server's, read once a script. Leases live in keys
+// stores share. Time is the server's, read once a script. Leases live in keys
 // without a TTL of their own, all with one hash tag a namespace.
+//
+// # Backfill
+//
+// The server remembers the last 20 holds of each test, for all machines together:
+// of a thousand tests, for 90 days; [Store.History] lists them. A request may use
+// what is reserved for an earlier one if it is expected to give it back before
+// that could start anyway, by what it says itself or by the median of those holds;
+// see [lockcore.Backfill]. Options.Policy turns that off, for a namespace as a
+// whole. Nobody is let past a waiter that has more than a thousand candidates, or
+// that waits for a lock of another program: working out when it could start would
+// take too long, or is impossible.
 //
 // # What is promised
 //
