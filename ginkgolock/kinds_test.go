@@ -3,6 +3,7 @@
 package ginkgolock_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestEveryKindOfNodeHoldsWhatItNeeds(t *testing.T) {
 	for name, procs := range map[string]int{"one process": 1, "four processes": 4} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
-			l.run("kinds", procs).ok()
+			c := l.run("kinds", procs).ok()
 			for _, want := range []string{"outside", "decorator", "name", "serial", "sum", "one", "two", "three", "flake", "repeat", "ordered"} {
 				assert.True(t, l.says("ran "+want), want)
 			}
@@ -24,6 +25,18 @@ func TestEveryKindOfNodeHoldsWhatItNeeds(t *testing.T) {
 			assert.Equal(t, l.events("grant"), l.events("release"))
 			// Nothing for pending specs, one for each attempted one and for the container.
 			assert.Equal(t, 12, l.events("request"))
+
+			cases := l.cases(c)
+			assert.Contains(t, cases, "[It] plain label [lock:k64f*2]")
+			assert.Contains(t, cases, "[It] plain name", "there is a way not to rename it")
+			first := cases["[It] around ordered o1 [lock:k64f]"]
+			assert.NotEmpty(t, first.property("rtest.req"))
+			for _, other := range []string{"[It] around ordered nested o2 [lock:k64f, lock:k64f*1]", "[It] around ordered o3 [lock:k64f]"} {
+				assert.Equal(t, first.property("rtest.req"), cases[other].property("rtest.req"), other)
+				waited, err := strconv.ParseFloat(cases[other].property("rtest.waited_s"), 64)
+				assert.True(t, err == nil && waited == 0, "%s: the first one waited for all", other)
+			}
+			assert.Empty(t, cases["[It] around ordered o4 [lock:k64f, lock:k64f*2]"].Properties, "it is pending")
 		})
 	}
 }
@@ -82,5 +95,7 @@ func TestScarceSpecsStartFirstOnRequest(t *testing.T) {
 	require.False(t, strings.HasPrefix(l.said(), "ran scarce"), "with this seed it would come later")
 	before := len(l.said())
 	l.run("first", 1, "--seed=1", "FIRST=1").ok()
-	assert.True(t, strings.HasPrefix(l.said()[before:], "ran scarce"), l.said())
+	said := l.said()[before:]
+	assert.True(t, strings.HasPrefix(said, "ran scarce\n"), said)
+	assert.True(t, strings.HasSuffix(said, "ran last\nran lowest\n") || strings.HasSuffix(said, "ran lowest\nran last\n"), "those have a priority of their own:\n%s", said)
 }

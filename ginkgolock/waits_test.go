@@ -174,9 +174,21 @@ func TestPolicies(t *testing.T) {
 		status[name] = tc.Status
 	}
 	assert.Equal(t, map[string]string{"[It] busy skips": "skipped", "[It] busy fails": "failed", "[It] container c1": "skipped", "[It] container c2": "skipped"}, status)
+	assert.Equal(t, `"skipped"`, l.lastOutcome(c, "[It] busy skips"))
 	assert.Empty(t, l.said(), "no node of the user runs")
 	assert.Regexp(t, `chamber is held by the test`, c.out.String())
 	assert.Equal(t, 3, l.events("withdraw"), "a container asks once")
+}
+
+func TestHoldOnFail(t *testing.T) {
+	l := newLab(t)
+	c := l.run("kept", 1)
+	assert.NotZero(t, c.code)
+	kept := map[string]string{}
+	for _, h := range l.snapshot().Holders {
+		kept[h.Keys()[0]] = h.State
+	}
+	assert.Equal(t, map[string]string{"spec-fails": "kept", "container-fails": "kept"}, kept)
 }
 
 func TestContainersGiveBackHoweverTheyEnd(t *testing.T) {

@@ -27,6 +27,12 @@ func init() {
 		Describe("scarce", func() {
 			It("scarce", Label("lock:k64f"), func() { say("ran scarce") })
 		})
+		Describe("last", func() {
+			It("last", Label("lock:k64f"), SpecPriority(-1), func() { say("ran last") })
+		})
+		Describe("lowest", SpecPriority(-1), func() {
+			It("lowest", Label("lock:k64f"), func() { say("ran lowest") })
+		})
 		Describe("more", func() {
 			for i := range 6 {
 				It(fmt.Sprint("free-", i), func() { say("ran free") })

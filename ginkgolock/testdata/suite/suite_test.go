@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +38,9 @@ func TestSuite(t *testing.T) {
 		t.Fatalf("there is no scenario %q", name)
 	}
 	RegisterFailHandler(Fail)
+	if os.Getenv("PIDS") != "" {
+		say("pid %d %d", syscall.Getpgrp(), os.Getpid())
+	}
 	scenarios[name]()
 	if f := prologues[name]; f != nil {
 		f()

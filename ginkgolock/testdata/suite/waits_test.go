@@ -101,6 +101,24 @@ func init() {
 		})
 	}
 
+	scenarios["kept"] = func() {
+		keep := func(key string) []any {
+			return ginkgolock.Needs(rtest.R(key), rtest.HoldOnFail(time.Hour))
+		}
+		Describe("kept", func() {
+			It("fails", keep("spec-fails"), func() { Fail("as it should") })
+			It("passes", keep("spec-passes"), func() {})
+		})
+		Describe("container that fails", Ordered, ContinueOnFailure, keep("container-fails"), func() {
+			It("fails", func() { Fail("as it should") })
+			It("passes", func() {})
+		})
+		Describe("container that passes", Ordered, keep("container-passes"), func() {
+			It("passes", func() {})
+			It("passes too", func() {})
+		})
+	}
+
 	// A container that ends early must give back in time: the next spec of this
 	// process needs the same.
 	scenarios["endings"] = func() {
