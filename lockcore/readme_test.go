@@ -66,10 +66,10 @@ import (
 
 // TestReadmeCommands runs the shell blocks in a copy of the module. The one that
 // runs the tests would run this test again; the CI script takes it from the
-// README and runs it.
+// README and runs it. The last one is TestReadmeTable's.
 func TestReadmeCommands(t *testing.T) {
 	blocks := readmeBlocks(t, "sh")
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 4)
 	assert.Equal(t, "go tool gotestsum -- ./...\n", blocks[1])
 
 	dir := copyModule(t)
@@ -95,6 +95,20 @@ func TestReadmeCommands(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(junit), "rtest.waited_s")
 	assert.FileExists(t, filepath.Join(dir, "contention", "index.html"))
+}
+
+// TestReadmeTable runs the command above the table, and wants the table of it.
+func TestReadmeTable(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	block := regexp.MustCompile("(?m)^```sh\n(go test .*)\n```\n\n((?:\\|.*\n)+)").FindStringSubmatch(string(readme))
+	require.NotNil(t, block, "a table below the command that prints it")
+	cmd := exec.Command("sh", "-c", block[1])
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "GOFLAGS=")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), block[2])
 }
 
 func goEnv(t *testing.T, name string) string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -13,19 +14,28 @@ import (
 
 var (
 	table    = flag.Bool("table", false, "print the whole table; takes minutes")
+	asShares = flag.Bool("shares", false, "with -table: compare with fifo and greedy instead of printing seconds")
+	asBrief  = flag.Bool("brief", false, "print what the README quotes")
 	workload = flag.String("workload", "", "names of the workloads to print, separated by commas; default all")
 	seeds    = flag.Int("seeds", 0, "seeds of the printed table; default 5")
 )
 
-// TestTable prints the table with -table, and a small one without, which has to
-// have a line for everything.
+// TestTable prints the table with -table, or a part of it with -brief, and without
+// makes a small one, which has to have a line for everything.
 func TestTable(t *testing.T) {
 	o := Options{Seeds: *seeds}
 	if *workload != "" {
 		o.Workloads = strings.Split(*workload, ",")
 	}
-	if *table {
-		if err := Table(os.Stdout, o); err != nil {
+	if *table || *asBrief {
+		print := Table
+		switch {
+		case *asBrief:
+			print = func(w io.Writer, _ Options) error { return brief(w) }
+		case *asShares:
+			print = shares
+		}
+		if err := print(os.Stdout, o); err != nil {
 			t.Fatal(err)
 		}
 		return
