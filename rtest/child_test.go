@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -208,11 +209,17 @@ func scenario(t *testing.T, run string, args ...string) *exec.Cmd {
 // is not under test.
 func (c *child) await(words string) {
 	c.t.Helper()
+	c.awaitMatch(regexp.QuoteMeta(words))
+}
+
+func (c *child) awaitMatch(pattern string) {
+	c.t.Helper()
+	re := regexp.MustCompile(pattern)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !strings.Contains(c.out.String(), words) {
+	for !re.Match(c.out.Bytes()) {
 		if c.eof {
-			c.t.Fatalf("the process ended without printing %q:\n%s", words, c.out.String())
+			c.t.Fatalf("the process ended without printing %s:\n%s", pattern, c.out.String())
 		}
 		c.saw.Wait()
 	}
@@ -260,7 +267,7 @@ func TestEndsOfATest(t *testing.T) {
 		{"TestGoexit", 2, "runtime.Goexit", ""},
 		{"TestPanicInSubtest", 2, "panic: on purpose", ""},
 		{"TestExit", 3, "HOLDING", ""},
-		{"TestHang", 2, "test timed out after 1s", ""},
+		{"TestHang", 2, "test timed out after 5s", ""},
 		{"TestFailKept", 1, "board-1 stays taken for 1h0m0s", "board-1 kept"},
 		{"TestPanicKept", 2, "board-1 stays taken for 1h0m0s", "board-1 kept"},
 		{"TestGoexitKept", 2, "board-1 stays taken for 1h0m0s", "board-1 kept"},
@@ -271,7 +278,7 @@ func TestEndsOfATest(t *testing.T) {
 			l := newLab(t)
 			args := []string{}
 			if c.run == "TestHang" {
-				args = append(args, "-test.timeout=1s")
+				args = append(args, "-test.timeout=5s")
 			}
 			code, out := l.scenario(t, c.run, args...).end()
 			if code != c.code {

@@ -229,7 +229,7 @@ func TestRenewalsThatFailAreOnRecord(t *testing.T) {
 	store := &flakyRenew{Store: memstore.New(nil), broke: make(chan struct{})}
 	l := rtest.NewWatchedLocker(store)
 	fake("TestHolder", func(f *fakeTB) {
-		rtest.Acquire(f, rtest.R("a"), rtest.Using(l), rtest.TTL(300*time.Millisecond))
+		rtest.Acquire(f, rtest.R("a"), rtest.Using(l), rtest.TTL(4*time.Second))
 		<-store.broke
 	})
 	if err := l.Close(); err != nil {

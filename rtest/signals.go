@@ -132,8 +132,8 @@ func abandon(s os.Signal) {
 	}
 }
 
-// awaitCalls returns when no call waits in line any more, or soon: a ticket left
-// behind would keep its place until it is found out.
+// awaitCalls returns when no call waits in line any more, or after 2 s: a ticket
+// left behind would keep its place until it is found out.
 func awaitCalls() {
 	waits := func() bool {
 		reg.mu.Lock()
@@ -145,7 +145,7 @@ func awaitCalls() {
 		}
 		return false
 	}
-	for range 100 {
+	for range 400 {
 		if !waits() {
 			return
 		}

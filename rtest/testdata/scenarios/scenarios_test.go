@@ -105,7 +105,7 @@ func TestUntilEOF(t *testing.T) {
 }
 
 func TestShortLease(t *testing.T) {
-	l := rtest.Acquire(t, first, rtest.TTL(time.Second))
+	l := rtest.Acquire(t, first, rtest.TTL(5*time.Second))
 	ready(l)
 	<-l.Context().Done()
 	fmt.Fprintln(os.Stderr, "LOST")

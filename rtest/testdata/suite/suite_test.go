@@ -13,7 +13,7 @@ import (
 var chambers = rtest.R("chamber-1", "chamber-2").Named("chambers").InOrder()
 
 func TestMain(m *testing.M) {
-	os.Exit(rtest.Main(m, chambers, rtest.TTL(2*time.Second), rtest.HoldOnFail(time.Hour)))
+	os.Exit(rtest.Main(m, chambers, rtest.TTL(6*time.Second), rtest.HoldOnFail(time.Hour)))
 }
 
 func TestUse(t *testing.T) { fmt.Println("SUITE HAS", chambers.One(nil)) }
