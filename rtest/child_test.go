@@ -57,7 +57,11 @@ func binary(t *testing.T, pkg string) string {
 	return file
 }
 
+// wantedKills is RTEST_KILLS: how many processes to kill at random.
+var wantedKills string
+
 func TestMain(m *testing.M) {
+	wantedKills = os.Getenv("RTEST_KILLS")
 	// Whoever runs these tests may have settings of his own.
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "RTEST_") {
