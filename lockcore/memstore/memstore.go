@@ -28,8 +28,9 @@ type Options struct {
 
 // A Store is a [lockcore.Store] in memory. Make one with [New].
 type Store struct {
-	name  string
-	start time.Time // the clock is this and the monotonic time since: it never jumps
+	name   string
+	policy lockcore.Policy
+	start  time.Time // the clock is this and the monotonic time since: it never jumps
 
 	mu    sync.Mutex
 	state sched.State
@@ -50,6 +51,7 @@ var _ lockcore.Store = (*Store)(nil)
 func New(opts *Options) *Store {
 	s := &Store{name: "mem:", start: time.Now(), wakes: make(map[string]waker)}
 	if opts != nil {
+		s.policy = opts.Policy
 		s.state.LockDelay, s.state.Policy = opts.LockDelay, opts.Policy
 	}
 	return s
@@ -76,6 +78,10 @@ func Shared(name string, opts *Options) *Store {
 	}
 	return s
 }
+
+// Policy is the one that the store was made with. Clients that share it by name
+// check that it is theirs.
+func (s *Store) Policy() lockcore.Policy { return s.policy }
 
 // String implements [lockcore.Store].
 func (s *Store) String() string { return s.name }

@@ -280,7 +280,11 @@ func openMem(_ context.Context, a *address) (lockcore.Store, error) {
 	if strings.Trim(strings.TrimPrefix(a.base, "mem:"), "/") != "" {
 		return nil, errors.New("storeurl: mem: takes no name; use ?namespace=NAME to keep pools apart")
 	}
-	return memstore.Shared(a.namespace, &opts), nil
+	s := memstore.Shared(a.namespace, &opts)
+	if s.Policy() != opts.Policy {
+		return nil, fmt.Errorf("storeurl: %s: this process uses it under policy=%s already, not policy=%s: use the same in all its URLs", s, s.Policy(), opts.Policy)
+	}
+	return s, nil
 }
 
 func openFile(ctx context.Context, a *address) (lockcore.Store, error) {

@@ -141,6 +141,13 @@ func TestPolicy(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Open(t.Context(), raw+"backfill")
 	assert.ErrorContains(t, err, "it is in use under policy=fifo, this client was opened for policy=backfill")
+
+	_, err = Open(t.Context(), "mem:?policy=fifo&namespace=TestPolicy")
+	require.NoError(t, err)
+	_, err = Open(t.Context(), "mem:?policy=fifo&namespace=TestPolicy")
+	require.NoError(t, err)
+	_, err = Open(t.Context(), "mem:?namespace=TestPolicy")
+	assert.ErrorContains(t, err, "uses it under policy=fifo already, not policy=backfill")
 }
 
 // FuzzOpen looks for URLs that crash the parser or that give a password away.

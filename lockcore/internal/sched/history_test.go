@@ -86,6 +86,11 @@ func TestUsages(t *testing.T) {
 	if got := s.Usages(at, nil); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
+	for test, want := range map[string]time.Duration{"TestOld": 0, "TestZ": time.Second, "TestA/sub": 3 * time.Second} {
+		if got := s.recall(lockcore.Owner{Package: "p", Test: test}, reqs); got != want {
+			t.Errorf("%s is expected to take %s, want %s", test, got, want)
+		}
+	}
 }
 
 func TestDamagedHistoryIsRefused(t *testing.T) {
