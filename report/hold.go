@@ -200,15 +200,25 @@ func (f *fold) overtake(r *request) {
 					if !w.before(r) {
 						break
 					}
-					if w.stamp != f.stamp && w.start+clearly <= r.start {
-						w.stamp = f.stamp
-						w.OvertakenBy++
-						if r.Backfilled {
-							w.PassedBy++
-						}
-					}
+					f.overtaken(w, r)
 				}
 			}
+		}
+	}
+}
+
+// overtaken counts one overtaking, once for each grant.
+func (f *fold) overtaken(w, r *request) {
+	switch {
+	case w.start+clearly > r.start:
+		if !r.Backfilled && w.start-w.rank == r.start-r.rank && r.Asked.After(w.reached) {
+			w.reached = r.Asked
+		}
+	case w.stamp != f.stamp:
+		w.stamp = f.stamp
+		w.OvertakenBy++
+		if r.Backfilled {
+			w.PassedBy++
 		}
 	}
 }

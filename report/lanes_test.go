@@ -218,3 +218,25 @@ func randomSuite(seed uint64, tests int) string {
 	}
 	return b.String()
 }
+
+// TestLanesKnowWhoStoodInLineFirst has B ask a moment before C, and C reach the
+// store first: with B before C, D would come 20 s later.
+func TestLanesKnowWhoStoodInLineFirst(t *testing.T) {
+	e := estimate(t, `
+0s     A@a asks b1 pool=boards
+0s     A@a gets b1
+1s     B@b asks b1 pool=boards
+1.004s C@c asks b1 pool=boards
+10s    A@a releases
+10s    C@c gets b1
+12s    C@c releases
+12s    B@b gets b1
+32s    B@b releases
+33s    D@c asks b1 pool=boards
+33s    D@c gets b1
+40s    D@c releases
+`, WhatIf{})
+	assert.Equal(t, 40*time.Second, e.Replayed.Makespan.Median)
+	assert.Equal(t, e.Recorded.Waited.Median, 9*time.Second+8996*time.Millisecond+2*time.Second)
+	assert.InDelta(t, e.Recorded.Waited.Median, e.Replayed.Waited.Median, float64(10*time.Millisecond))
+}

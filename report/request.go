@@ -36,6 +36,10 @@ type Request struct {
 	Backfilled  bool    // it was served before somebody who came earlier, out of what was reserved for them
 	PassedBy    int     // those of OvertakenBy that were backfilled
 	Polls       int
+
+	// reached is when it reached its store at the earliest, if that was after one
+	// that was asked for later: what that got tells.
+	reached time.Time
 }
 
 // BlockedBy is whom most of the wait was spent on, and how much; the zero
