@@ -111,6 +111,28 @@ func TestReadmeTable(t *testing.T) {
 	assert.Contains(t, string(out), block[2])
 }
 
+// TestReadmeReport runs the commands in the sample of the report, and wants what
+// stands below them. An estimate is that of the present scheduler: it may come to
+// other figures than the one that the sample is of.
+func TestReadmeReport(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	samples := regexp.MustCompile(`(?m)^    \$ (.*)\n((?:    [^$].*\n)+)`).FindAllStringSubmatch(string(readme), -1)
+	require.Len(t, samples, 2)
+	for _, s := range samples {
+		cmd := exec.Command("sh", "-c", s[1])
+		cmd.Dir = ".."
+		cmd.Env = append(os.Environ(), "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		want, got := regexp.MustCompile(`(?m)^    `).ReplaceAllString(s[2], ""), string(out)
+		if figures := regexp.MustCompile(`[-+]?[0-9.]+m?s?`); strings.Contains(want, "(estimate)") {
+			want, got = figures.ReplaceAllString(want, "N"), figures.ReplaceAllString(got, "N")
+		}
+		assert.Equal(t, want, got, s[1])
+	}
+}
+
 func goEnv(t *testing.T, name string) string {
 	out, err := exec.Command("go", "env", name).Output()
 	require.NoError(t, err)
