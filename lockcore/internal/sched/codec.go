@@ -11,7 +11,8 @@ import (
 )
 
 // Version is the version of the encoding. A state of another version is refused
-// rather than guessed at.
+// rather than guessed at. It rises with every change, released or not: whoever
+// builds from source has states on disk, too.
 const Version = 2
 
 // ErrVersion tells that a state was written by another version of this package.
@@ -84,6 +85,17 @@ func (c *codec) fail(err error) {
 		c.err = err
 	}
 	c.in = ""
+}
+
+// version comes first in every encoding. It reports whether what follows can be
+// read.
+func (c *codec) version() bool {
+	version := Version
+	num(c, &version)
+	if version != Version {
+		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+	}
+	return version == Version
 }
 
 func (c *codec) str(p *string) {
@@ -214,10 +226,7 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 // code walks the whole state. Maps go out as sorted lists, so that equal states
 // have equal encodings.
 func (s *State) code(c *codec) {
-	version := Version
-	num(c, &version)
-	if version != Version {
-		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+	if !c.version() {
 		return
 	}
 	num(c, &s.now)

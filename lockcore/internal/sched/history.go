@@ -165,10 +165,7 @@ func DecodeHistory(data []byte) (*History, error) {
 }
 
 func (h *History) code(c *codec) {
-	version := Version
-	num(c, &version)
-	if version != Version {
-		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+	if !c.version() {
 		return
 	}
 	codeMap(c, h.tests, func(p **holds) {
