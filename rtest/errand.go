@@ -83,6 +83,9 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 		return nil, err
 	}
 	e.awaitProbe()
+	for _, w := range c.doubts() {
+		e.tell(notice{doubt: w})
+	}
 	return newLease(c, inner), nil
 }
 

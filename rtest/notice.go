@@ -16,12 +16,17 @@ import (
 // notice is what became known about a wait.
 type notice struct {
 	busy  *lockcore.BusyError
-	early bool // for events and attributes only: no line for the user yet
+	early bool   // for events and attributes only: no line for the user yet
+	doubt string // what the store warns of, instead of all that
 }
 
 // notice reports on a wait that goes on.
 func (c *call) notice(n notice) {
 	c.t.Helper()
+	if n.doubt != "" {
+		c.say("warning: " + n.doubt)
+		return
+	}
 	c.last = n.busy
 	c.helper.do(func() { c.log.queue(n.busy) })
 	if n.early {
@@ -40,7 +45,12 @@ func (c *call) notice(n notice) {
 	if left < 50*time.Millisecond {
 		return // the end of the wait has the same to say
 	}
-	line := fmt.Sprintf("waiting %s for %s%s%s; gives up in %s", short(n.busy.Waited), wanted(c.reqs), n.busy.Standing(), words, short(left))
+	c.say(fmt.Sprintf("waiting %s for %s%s%s; gives up in %s", short(n.busy.Waited), wanted(c.reqs), n.busy.Standing(), words, short(left)))
+}
+
+// say shows the user a line while the test goes on.
+func (c *call) say(line string) {
+	c.t.Helper()
 	// Without -v, go test keeps a test's log until it has failed; with -v, the
 	// line on standard error would only be a second one.
 	if verbose() || !driven(c.t) {
@@ -77,7 +87,7 @@ func (e *errand) probe(ctx context.Context) {
 		if w := &s.Waiters[i]; w.ID == c.id {
 			b := &lockcore.BusyError{Requirements: c.reqs, Waited: time.Since(c.start), Time: s.Time}
 			b.Position, b.Blockers = s.Blockers(w)
-			e.tell(notice{b, true})
+			e.tell(notice{busy: b, early: true})
 			return
 		}
 	}

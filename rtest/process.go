@@ -19,7 +19,8 @@ type storeID struct{ url, namespace string }
 // keep nothing in the store.
 var lockers struct {
 	sync.Mutex
-	open map[storeID]*lockcore.Locker
+	open   map[storeID]*lockcore.Locker
+	checks map[storeID]checker // of those that can look at their server
 }
 
 // openTimeout bounds the opening of a store. Those that a server keeps bound
@@ -43,6 +44,10 @@ func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
 	l := lockcore.New(&watchedStore{store}, &lockcore.Options{Alive: parentAlive})
 	if lockers.open == nil {
 		lockers.open = make(map[storeID]*lockcore.Locker)
+		lockers.checks = make(map[storeID]checker)
+	}
+	if c, ok := store.(checker); ok {
+		lockers.checks[id] = c
 	}
 	lockers.open[id] = l
 	return l, nil

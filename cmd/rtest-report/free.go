@@ -32,7 +32,7 @@ test fails. Without --force it only says who holds the resource, and exits with 
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.with(cmd.Context(), func(ctx context.Context, store lockcore.Store) error {
+			return s.with(cmd.Context(), cmd.ErrOrStderr(), func(ctx context.Context, store lockcore.Store) error {
 				if !force {
 					return refuse(ctx, store, args[0])
 				}

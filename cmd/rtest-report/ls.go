@@ -34,7 +34,7 @@ those that have subtests.`,
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; known are text and json", format)
 			}
-			return s.with(cmd.Context(), func(ctx context.Context, store lockcore.Store) error {
+			return s.with(cmd.Context(), cmd.ErrOrStderr(), func(ctx context.Context, store lockcore.Store) error {
 				if history {
 					return lsHistory(ctx, cmd.OutOrStdout(), store, keys, format)
 				}

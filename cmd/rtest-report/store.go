@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"strings"
@@ -27,8 +29,9 @@ func (s *storeFlags) bind(cmd *cobra.Command) {
 	f.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long to wait for the store")
 }
 
-// with opens the store for f.
-func (s *storeFlags) with(ctx context.Context, f func(context.Context, lockcore.Store) error) error {
+// with opens the store for f. What the store has to say about the settings of its
+// server goes to stderr, after everything else.
+func (s *storeFlags) with(ctx context.Context, stderr io.Writer, f func(context.Context, lockcore.Store) error) error {
 	address := s.url
 	if address == "" {
 		address = os.Getenv("RTEST_URL")
@@ -53,6 +56,14 @@ func (s *storeFlags) with(ctx context.Context, f func(context.Context, lockcore.
 		return err
 	}
 	err = f(ctx, store)
+	if c, ok := store.(interface {
+		Check(context.Context) ([]string, error)
+	}); ok && err == nil {
+		warnings, _ := c.Check(ctx) // a server may hide its settings
+		for _, w := range warnings {
+			fmt.Fprintln(stderr, "rtest-report: warning:", w)
+		}
+	}
 	if e := store.Close(); err == nil {
 		err = e
 	}
