@@ -218,16 +218,36 @@ func (s *Server) Try(args ...any) (any, error) {
 	return v, err
 }
 
-// Info is one field of INFO, or empty.
+// Info is one field of INFO, or empty. A connection that is cut is no failure: a
+// sentinel does that to the server that it promotes.
 func (s *Server) Info(section, field string) string {
 	s.t.Helper()
-	text, _ := s.Do("INFO", section).(string)
+	text, _ := s.insist("INFO", section).(string)
 	for line := range strings.Lines(text) {
 		if v, ok := strings.CutPrefix(line, field+":"); ok {
 			return strings.TrimSpace(v)
 		}
 	}
 	return ""
+}
+
+// insist is Do for what may be said again, as long as the process runs.
+func (s *Server) insist(args ...any) any {
+	s.t.Helper()
+	for deadline := time.Now().Add(readyLimit); ; {
+		v, err := s.Try(args...)
+		if err == nil {
+			return v
+		}
+		if isReply(err) || time.Now().After(deadline) {
+			s.t.Fatalf("redistest: %s: %v: %v", s.Addr, args, err)
+		}
+		select {
+		case <-s.done:
+			s.t.Fatalf("redistest: %s: %v: %v\n%s", s.Addr, args, err, s.logs.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // Kill ends the process as kill -9 does: what is not on disk is gone. It
@@ -239,7 +259,8 @@ func (s *Server) Kill() {
 }
 
 // Restart starts the server again on the same port, in the same directory and
-// with the same arguments, after killing it if it still runs.
+// with the same arguments, after killing it if it still runs. It returns when
+// the server answers, which it does before it has loaded its data.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
@@ -252,6 +273,16 @@ func (s *Server) Restart() {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// Loaded waits until a server that was started again has read its data. Before
+// that it answers, but little more.
+func (s *Server) Loaded() {
+	s.t.Helper()
+	await(s.t, s.Addr+" has loaded its data", func() bool {
+		s.t.Helper()
+		return s.Info("persistence", "loading") == "0"
+	})
 }
 
 // Stop freezes the process, as SIGSTOP does; Cont thaws it.

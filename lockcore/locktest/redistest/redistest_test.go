@@ -15,6 +15,7 @@ func TestServerSurvivesRestartWithItsFile(t *testing.T) {
 	s.Do("SET", "k", "v")
 	pid := s.PID()
 	s.Restart()
+	s.Loaded()
 	if got := s.Do("GET", "k"); got != "v" || s.PID() == pid {
 		t.Fatalf("GET k = %v, pid %d after %d", got, s.PID(), pid)
 	}
@@ -36,6 +37,16 @@ func TestStopFreezesAndContThaws(t *testing.T) {
 	s.Cont()
 	if got := s.Do("PING"); got != "PONG" {
 		t.Fatal(got)
+	}
+}
+
+func TestInfoOutlivesItsConnection(t *testing.T) {
+	s := Start(t)
+	s.Do("PING") // connected
+	// Without SKIPME the one that asks is ended too, as a promotion does.
+	_, _ = s.Try("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
+	if role := s.Info("replication", "role"); role != "master" {
+		t.Fatal(role)
 	}
 }
 
