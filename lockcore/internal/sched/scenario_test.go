@@ -75,16 +75,7 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	case "show": // show: holders, then waiters in line with what is reserved for them
 		s.show(&out)
 	case "why": // why NAME: the standing of a waiter, as its error words it
-		snap := s.state.Snapshot(s.at(), s.rnd.IntN)
-		e := &lockcore.BusyError{}
-		e.Position, e.Blockers = snap.Blockers(&lockcore.Waiter{ID: name, Requirements: s.tickets[name].Requirements})
-		fmt.Fprintf(&out, "place %d\n", e.Position)
-		for _, b := range e.Blockers {
-			fmt.Fprintf(&out, "%s: %s %s\n", b.Key, b.State, b.ID)
-		}
-		if err := snap.Deadlock(name); err != nil {
-			fmt.Fprintln(&out, err)
-		}
+		s.why(name, &out)
 	default:
 		t.Fatalf("unknown directive %q", d.Cmd)
 	}
@@ -97,6 +88,19 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		return "ok\n"
 	}
 	return out.String()
+}
+
+func (s *story) why(name string, out *strings.Builder) {
+	snap := s.state.Snapshot(s.at(), s.rnd.IntN)
+	e := &lockcore.BusyError{}
+	e.Position, e.Blockers = snap.Blockers(&lockcore.Waiter{ID: name, Requirements: s.tickets[name].Requirements})
+	fmt.Fprintf(out, "place %d\n", e.Position)
+	for _, b := range e.Blockers {
+		fmt.Fprintf(out, "%s: %s %s\n", b.Key, b.State, b.ID)
+	}
+	if err := snap.Deadlock(name); err != nil {
+		fmt.Fprintln(out, err)
+	}
 }
 
 // recode puts the state through its encoding after every directive, so that
