@@ -9,11 +9,14 @@ import (
 
 func TestStore(t *testing.T) {
 	dir := t.TempDir()
-	locktest.TestStore(t, locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
-		s, err := Open(t.Context(), dir, &Options{Namespace: namespace})
-		if err != nil {
-			t.Fatal(err)
+	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+		return func(t testing.TB, namespace string) lockcore.Store {
+			s, err := Open(t.Context(), dir, &Options{Namespace: namespace, Policy: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
 		}
-		return s
-	}})
+	}
+	locktest.TestStore(t, locktest.Harness{Open: under(lockcore.Backfill), OpenFIFO: under(lockcore.FIFO)})
 }

@@ -27,6 +27,10 @@ type Harness struct {
 	// t.Cleanup.
 	Open func(t testing.TB, namespace string) lockcore.Store
 
+	// OpenFIFO is Open for [lockcore.FIFO]; nil if the store knows no policies. It is
+	// used under a namespace of its own.
+	OpenFIFO func(t testing.TB, namespace string) lockcore.Store
+
 	// Unordered says that the store does not promise to serve waiters in order,
 	// nor to tell them of each other.
 	Unordered bool
@@ -60,6 +64,12 @@ func TestStore(t *testing.T, h Harness) {
 		{"a big request is not starved", "order", bigRequest},
 		{"readers do not starve a writer", "order", writerNotStarved},
 		{"what a waiter does not need flows on", "order", surplusFlows},
+		{"a learned short request is let past a reservation", "order", learnedPass},
+		{"what a request says overrules what was learned", "order", expectOverrules},
+		{"a holder that overruns is waited for longer", "order", overrun},
+		{"who comes first needs no leave to pass", "order", priorityAndBackfill},
+		{"nobody is let past an unknown holder", "order", unknownHolder},
+		{"nobody is let past under fifo", "order", fifoDoesNotBackfill},
 		{"a nested request is not blocked by a reservation", "order", nestedReservation},
 		{"a circle is named", "order", circle},
 		{"what is wanted may change while waiting", "order", revision},

@@ -10,6 +10,9 @@ import (
 
 var harness = locktest.Harness{
 	Open: func(t testing.TB, namespace string) lockcore.Store { return memstore.Shared(namespace, nil) },
+	OpenFIFO: func(t testing.TB, namespace string) lockcore.Store {
+		return memstore.Shared(namespace, &memstore.Options{Policy: lockcore.FIFO})
+	},
 }
 
 func TestConformance(t *testing.T) { locktest.TestStore(t, harness) }

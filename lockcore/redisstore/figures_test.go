@@ -36,6 +36,7 @@ func TestFigures(t *testing.T) {
 	t.Run("makespan", figureMakespan)
 	t.Run("five-of-five", figureFiveOfFive)
 	t.Run("release", figureRelease)
+	t.Run("backfill", figureBackfill)
 	t.Run("kill", figureKill)
 }
 
@@ -354,6 +355,91 @@ func figureRelease(t *testing.T) {
 	ten := quantile(times[0], 0.5)
 	t.Logf("a release that hands over, with 10 waiters: %s; with 1,000 on one pool %.2f, on 100 pools %.2f of that", ten,
 		ratio(quantile(times[1], 0.5), ten), ratio(quantile(times[2], 0.5), ten))
+}
+
+// figureBackfill has the server say how long the script of a release takes with
+// 1,000 waiters for ten boards, under fifo and under backfill: where all want one
+// board; and where the first wants all ten, behind whom nobody is short enough to
+// be let past, or somebody is. All are of known length.
+func figureBackfill(t *testing.T) {
+	const boards, waiters, n = 10, 1000, 150
+	s := redistest.Start(t)
+	keys := numbered(boards)
+	scene := func(namespace string, policy lockcore.Policy, first int, length time.Duration) func() time.Duration {
+		st := open(t, s.Addr, redisstore.Options{Namespace: namespace, Policy: policy})
+		var held []*lockcore.Grant
+		made := 0
+		next := func(need, priority int, expect time.Duration) *lockcore.Ticket {
+			made++
+			tk := ticket(fmt.Sprint("t", made), time.Hour, of(need, keys...))
+			tk.Expect, tk.Priority = expect, priority
+			return tk
+		}
+		line := make(map[string]*lockcore.Ticket)
+		wait := func(tk *lockcore.Ticket) {
+			ask(t, st, tk)
+			line[tk.ID] = tk
+		}
+		for range boards {
+			held = append(held, ask(t, st, next(1, 0, time.Hour)).Grant)
+		}
+		wait(next(first, 0, time.Hour))
+		for range waiters - 1 {
+			wait(next(1, 0, length))
+		}
+		return func() time.Duration {
+			before := scriptTime(t, s)
+			if err := st.Release(t.Context(), held[0], 0); err != nil {
+				t.Fatal(err)
+			}
+			took := scriptTime(t, s) - before
+			held = held[1:]
+			// The scene as it was: a board for whoever was served, and somebody new in line;
+			// or for one who comes before all.
+			snap, err := st.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range snap.Holders {
+				if tk := line[h.ID]; tk != nil {
+					held = append(held, ask(t, st, tk).Grant)
+					delete(line, h.ID)
+					wait(next(1, 0, length))
+					return took
+				}
+			}
+			held = append(held, ask(t, st, next(1, 1000, time.Hour)).Grant)
+			return took
+		}
+	}
+	type figure struct {
+		name   string
+		first  int
+		length time.Duration
+	}
+	for _, f := range []figure{{"all want one", 1, time.Minute}, {"the first wants all, nobody is short enough", boards, 2 * time.Hour}, {"the first wants all, all others are short enough", boards, time.Minute}} {
+		fifo, backfill := scene(f.name+" fifo", lockcore.FIFO, f.first, f.length), scene(f.name, lockcore.Backfill, f.first, f.length)
+		var times [2][]time.Duration
+		for range n {
+			times[0], times[1] = append(times[0], fifo()), append(times[1], backfill())
+		}
+		a, b := quantile(times[0], 0.5), quantile(times[1], 0.5)
+		t.Logf("%s: a release takes %s under fifo, %s under backfill: ratio %.2f", f.name, a, b, ratio(b, a))
+	}
+}
+
+// scriptTime is how long scripts have taken so far, by the server's own account.
+func scriptTime(t *testing.T, s *redistest.Server) time.Duration {
+	for field := range strings.SplitSeq(s.Info("commandstats", "cmdstat_evalsha"), ",") {
+		if v, ok := strings.CutPrefix(field, "usec="); ok {
+			d, err := time.ParseDuration(v + "us")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+	}
+	return 0
 }
 
 // figureKill measures how long after its expiry the key of a killed holder goes

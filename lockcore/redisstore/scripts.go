@@ -152,7 +152,7 @@ func (s *Store) explain(err error) error {
 		if redis.HasErrorPrefix(err, h.prefix) || strings.HasPrefix(err.Error(), "ERR Error running script") && strings.Contains(err.Error(), h.prefix+" ") {
 			hint := h.hint
 			if h.prefix == "NOPERM" {
-				hint = fmt.Sprintf("%s: it needs ~%s* &%s* +@all -@dangerous, or at least the commands of the scripts", hint, s.base, s.base)
+				hint = fmt.Sprintf("%s: it needs ~%s* &%s* +@all -@dangerous, or at least the commands of the scripts", hint, s.base, escape(s.base))
 			}
 			return fmt.Errorf("%s: %s (%w)", s, hint, err)
 		}

@@ -93,7 +93,7 @@ func newStore(client redis.UniversalClient, opts *Options, where string) (*Store
 	if s.opts.Interop != "" {
 		s.scripts = withInterop
 	}
-	s.hub = newHub(client, s.base+"c:"+rand.Text())
+	s.hub = newHub(client, escape(s.base)+"c:"+rand.Text()) // a word of a record
 	return s, nil
 }
 

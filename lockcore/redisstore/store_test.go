@@ -16,17 +16,20 @@ import (
 // The promises of every store, on every kind of server and in every mode.
 
 func harness(url string, opts redisstore.Options) locktest.Harness {
-	return locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
-		own := opts // subtests run side by side
-		own.Namespace = namespace
-		// A machine that is busy, and an interpreter under the race detector, take
-		// their time.
-		s, err := redisstore.Open(t.Context(), url+"?read_timeout=60s", &own)
-		if err != nil {
-			t.Fatal(err)
+	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+		return func(t testing.TB, namespace string) lockcore.Store {
+			own := opts // subtests run side by side
+			own.Namespace = namespace
+			// A machine that is busy, and an interpreter under the race detector, take
+			// their time.
+			s, err := redisstore.Open(t.Context(), url+"?read_timeout=60s&policy="+p.String(), &own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
 		}
-		return s
-	}}
+	}
+	return locktest.Harness{Open: under(lockcore.Backfill), OpenFIFO: under(lockcore.FIFO)}
 }
 
 func TestConformanceOnMiniredis(t *testing.T) {
@@ -55,16 +58,19 @@ func TestConformanceWithInterop(t *testing.T) {
 	s := redistest.Start(t, "--databases", "200")
 	var mu sync.Mutex
 	dbs := make(map[string]int)
-	locktest.TestStore(t, locktest.Harness{Open: func(t testing.TB, namespace string) lockcore.Store {
-		// The names of its locks are the same for every namespace, so each gets a
-		// database.
-		mu.Lock()
-		defer mu.Unlock()
-		if dbs[namespace] == 0 {
-			dbs[namespace] = len(dbs) + 1
+	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+		return func(t testing.TB, namespace string) lockcore.Store {
+			// The names of its locks are the same for every namespace, so each gets a
+			// database.
+			mu.Lock()
+			defer mu.Unlock()
+			if dbs[namespace] == 0 {
+				dbs[namespace] = len(dbs) + 1
+			}
+			return openURL(t, fmt.Sprintf("redis://%s/%d?read_timeout=60s", s.Addr, dbs[namespace]), redisstore.Options{Namespace: namespace, Interop: "python", Policy: p})
 		}
-		return openURL(t, fmt.Sprintf("redis://%s/%d?read_timeout=60s", s.Addr, dbs[namespace]), redisstore.Options{Namespace: namespace, Interop: "python"})
-	}})
+	}
+	locktest.TestStore(t, locktest.Harness{Open: under(lockcore.Backfill), OpenFIFO: under(lockcore.FIFO)})
 }
 
 func BenchmarkRedis(b *testing.B) {

@@ -44,7 +44,7 @@ end
 -- whenever a walk comes to it: so at the very step that gives back the last of
 -- what it had to wait for anyway.
 function M.note_delay(line)
-  if line.newcomer or not M.guarded() then return end
+  if line.newcomer or not M.guarded() or M.too_many(line.reqs) then return end
   local w = M.get(line.id)
   if w.delayed > 0 then return end
   local lists, caps, rest, any = {}, {}, {}, false

@@ -19,7 +19,7 @@ function M.await(w, member)
 end
 
 -- Tells those who wait how long their test will take, after it has taught
--- something.
+-- something. They may be let past others for that.
 function M.tell(test)
   local length, entries = M.int(M.median_of(M.recall(test))), {}
   for _, m in ipairs(call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11')) do
@@ -28,7 +28,10 @@ function M.tell(test)
     table.insert(entries[c], length)
     table.insert(entries[c], member)
   end
-  for c, list in pairs(entries) do M.write('ZADD', BASE .. 'e:' .. c, list) end
+  for c, list in pairs(entries) do
+    M.write('ZADD', BASE .. 'e:' .. c, list)
+    M.free_pools(c)
+  end
 end
 
 function M.stand(id, w, reqs)

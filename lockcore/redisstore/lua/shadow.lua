@@ -4,7 +4,7 @@
 --
 -- T.ends: id -> expected end of the lease, as of this walk.
 
-local TAKEN_IN = 1000 -- candidates; whoever has more waits by reservation alone
+local TAKEN_IN = 1000 -- candidates; nobody is let past who has more
 
 local NOBODY = { x = 0, s = 0, n = 0, m = 0 }
 
@@ -18,6 +18,12 @@ function M.candidates(req)
     T.candidates[req.pool] = keys
   end
   return keys
+end
+
+function M.too_many(reqs)
+  local n = 0
+  for _, req in ipairs(reqs) do n = n + (req.keys and #req.keys or M.pool(req.pool).size) end
+  return n > TAKEN_IN
 end
 
 -- A holder that has overrun is expected to take half as long again as it has taken:
@@ -47,7 +53,6 @@ function M.takers(who)
       if not out[k] then
         out[k] = {}
         keys[#keys + 1] = k
-        if #keys > TAKEN_IN then return end
       end
     end
   end
@@ -97,9 +102,8 @@ end
 function M.shadow(who)
   if who.shadow then return who.shadow end
   who.shadow = math.huge
-  local takers = M.takers(who)
-  if not takers then return who.shadow end
-  local opens, all = {}, {}
+  if M.too_many(who.reqs) then return who.shadow end
+  local takers, opens, all = M.takers(who), {}, {}
   for r, req in ipairs(who.reqs) do
     opens[r] = {}
     for _, k in ipairs(M.candidates(req)) do
