@@ -23,6 +23,7 @@ import (
 // TestMain lets the test binary be its own child: a process that can be killed
 // or stopped while it holds or waits.
 func TestMain(m *testing.M) {
+	logging.Disable() // connections are broken here by the hundred
 	if role := os.Getenv("REDISSTORE_CHILD"); role != "" {
 		if err := roles[role](); err != nil {
 			fmt.Println("failed", err)
@@ -30,7 +31,6 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	logging.Disable() // connections are broken here by the hundred
 	os.Exit(m.Run())
 }
 
@@ -152,6 +152,7 @@ type child struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	lines chan string
+	log   string // where it writes, if it does
 }
 
 // job is what a child is told.
@@ -162,7 +163,8 @@ type job struct {
 	Need int
 	TTL  time.Duration
 	Seed uint64
-	N    int
+	N    int    // number of the process
+	Log  string // a file
 }
 
 // spawn starts a child, which dies with its stdin.
@@ -176,7 +178,7 @@ func spawn(t testing.TB, role string, j job) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, cmd: exec.Command(exe), lines: make(chan string, 1000)}
+	c := &child{t: t, cmd: exec.Command(exe), lines: make(chan string, 1000), log: j.Log}
 	c.cmd.Env = append(os.Environ(), "REDISSTORE_CHILD="+role, "REDISSTORE_JOB="+string(data))
 	c.cmd.Stderr = os.Stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -222,7 +224,7 @@ func (c *child) tell(word string) {
 
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
-	_, _ = c.cmd.Process.Wait()
+	_ = c.cmd.Wait() // and let go of its pipes
 }
 
 func theJob() (j job, l *lockcore.Locker, err error) {
