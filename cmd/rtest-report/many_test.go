@@ -9,36 +9,51 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// BenchmarkSummary measures the program itself over logs of a busy lab: 40
-// lanes of tests on 5 pools of 6 boards each. It reports seconds and the peak of
-// its memory; both should grow no faster than the number of events.
-func BenchmarkSummary(b *testing.B) {
-	for _, n := range []int{100_000, 1_000_000} {
-		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
-			dir := b.TempDir()
-			written := writeLab(b, dir, n)
-			exe := filepath.Join(b.TempDir(), "rtest-report")
-			if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-				b.Fatalf("%v\n%s", err, out)
-			}
-			var peak float64
-			for b.Loop() {
-				c := exec.Command(exe, "summary", "--events", dir)
-				if out, err := c.CombinedOutput(); err != nil {
-					b.Fatalf("%v\n%s", err, out)
-				}
-				peak = max(peak, peakMemory(c.ProcessState))
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(written), "ns/event")
-			b.ReportMetric(peak/1e6, "MB-peak")
-		})
+// TestSummaryOfManyEvents measures the program itself over logs of a busy lab: 40
+// lanes of tests on 5 pools of 6 boards each. It tells the time, which nobody
+// should hold a test to, and the peak of its memory, which must not grow with the
+// number of events. For a million of them, and a quarter of a million beside it:
+//
+//	RTEST_SUMMARY_EVENTS=1000000 go test ./cmd/rtest-report -run TestSummaryOfManyEvents -v
+func TestSummaryOfManyEvents(t *testing.T) {
+	n := 40_000
+	if s := os.Getenv("RTEST_SUMMARY_EVENTS"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil || n < 4 {
+			t.Fatalf("RTEST_SUMMARY_EVENTS=%s: want a number of events, such as 1000000", s)
+		}
 	}
+	exe := filepath.Join(t.TempDir(), "rtest-report")
+	if out, err := exec.Command("go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var cpu [2]time.Duration
+	for i, n := range []int{n / 4, n} {
+		dir := t.TempDir()
+		written := writeLab(t, dir, n)
+		c := exec.Command(exe, "summary", "--events", dir)
+		begin := time.Now()
+		out, err := c.CombinedOutput()
+		took := time.Since(begin)
+		if err != nil || !strings.Contains(string(out), "pool-4: 6 resources") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		cpu[i] = c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+		peak := peakMemory(c.ProcessState) / 1e6
+		t.Logf("%d events: %.2f s, of which CPU %.2f s, peak memory %.0f MB", written, took.Seconds(), cpu[i].Seconds(), peak)
+		if peak > 500 {
+			t.Errorf("summary of %d events took %.0f MB, more than 500", written, peak)
+		}
+	}
+	t.Logf("four times the events took %.2f times the CPU time", cpu[1].Seconds()/cpu[0].Seconds())
 }
 
 // A turn is when something happens in a lane of the lab.
@@ -75,7 +90,7 @@ const labPools, labBoards, labLanes = 5, 6, 40
 
 // lab is a simulation of first come, first served.
 type lab struct {
-	b     *testing.B
+	t     testing.TB
 	rnd   *rand.Rand
 	lanes [labLanes]lane
 	free  [labPools][]string
@@ -86,13 +101,13 @@ type lab struct {
 }
 
 // writeLab writes about n events into dir, a file a lane, and returns how many.
-func writeLab(b *testing.B, dir string, n int) int {
-	b.Helper()
-	l := &lab{b: b, rnd: rand.New(rand.NewPCG(1, 2))}
+func writeLab(t testing.TB, dir string, n int) int {
+	t.Helper()
+	l := &lab{t: t, rnd: rand.New(rand.NewPCG(1, 2))}
 	for i := range l.lanes {
 		f, err := os.Create(filepath.Join(dir, fmt.Sprintf("lane-%02d.jsonl", i)))
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
 		defer f.Close()
 		l.lanes[i].w = bufio.NewWriter(f)
@@ -130,7 +145,7 @@ func (l *lab) write(at time.Duration, i int, e eventlog.Event) {
 	e.Req = fmt.Sprintf("%08x-%d-%d", 0xabcdef, i, a.n)
 	line, err := json.Marshal(e)
 	if err != nil {
-		l.b.Fatal(err)
+		l.t.Fatal(err)
 	}
 	a.w.Write(append(line, '\n'))
 }
