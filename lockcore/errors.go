@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // The errors that callers tell apart, with errors.Is.
@@ -100,6 +101,23 @@ func (k Blocker) describe(now time.Time) string {
 	}
 	if k.Reason != "" {
 		fmt.Fprintf(&b, ", reason: %s", k.Reason)
+	}
+	return oneLine(b.String())
+}
+
+// oneLine writes out what would break the line or colour the terminal: reasons
+// and the names of tests are other people's text.
+func oneLine(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsControl(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
 	}
 	return b.String()
 }

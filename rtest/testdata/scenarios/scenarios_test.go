@@ -221,3 +221,17 @@ func BenchmarkWait(b *testing.B) {
 }
 
 var locker = lockcore.New(memstore.New(nil), nil)
+
+var awkward = []string{"with space", `with "quotes" and 'more'`, "with/slash", "../../up", "ünïcödé 板", "new\nline", "tab\t", "a,b;c", "%s%d%!", "\x1b[31mred", "-flag", "a*2:shared"}
+
+func TestAwkward(t *testing.T) {
+	for _, name := range awkward {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool := rtest.R(name).Named(name)
+			if got := pool.One(rtest.Acquire(t, pool, rtest.Reason(name))); got != name {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}
