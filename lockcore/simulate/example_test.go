@@ -50,6 +50,7 @@ func ExampleTable() {
 	// [tests 5 0.9 backfill,]
 	// [tests 5 0.9 backfill,]
 	// [tests 5 0.9 backfill,]
+	// [tests 5 0.9 shortest]
 }
 
 func ExampleScheduling_Simulate() {
