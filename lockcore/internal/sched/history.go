@@ -29,7 +29,10 @@ type holds struct {
 }
 
 const (
-	holdsKept   = 20   // durations per test
+	// holdsKept is how many durations of a test count: enough that hangs and early
+	// failures, unless they are every other run, do not move the median, and few
+	// enough that a test that has become slower is known to be within a day.
+	holdsKept   = 20
 	historyKept = 1000 // tests
 	// historyAge is how long a test is remembered that does not run any more.
 	historyAge = 90 * 24 * time.Hour
@@ -37,6 +40,10 @@ const (
 
 // learn remembers how long the test held what it asked for, and tells those of
 // the same test that wait.
+//
+// Only what is given back teaches. A lease that expired or was taken away shows
+// how long somebody was patient with it, not how long the test takes; and requests
+// without the name of a test have nothing in common by which to expect the next.
 func (s *State) learn(l *lease) {
 	if l.owner.Test == "" {
 		return
