@@ -62,7 +62,10 @@ func (c *call) say(line string) {
 }
 
 // probeAfter is how long a request waits before somebody looks at who is in the
-// way. A request that is served at once costs no look.
+// way. A request that is served at once costs no look, and nor does one that is
+// handed on within this time, as most are in a busy pool of short tests: a look
+// costs the store as much as the request itself, and would explain milliseconds.
+// A report calls the cause of such waits unknown.
 const probeAfter = 5 * time.Millisecond
 
 // probe looks at the line early: most waits of a test suite are over before the
