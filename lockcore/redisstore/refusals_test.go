@@ -155,6 +155,42 @@ func TestKeysOfTheWrongType(t *testing.T) {
 	}
 }
 
+// The same with the keys that only waiters need, but for those with numbers in
+// their names, which nobody takes by accident: whoever holds something is not
+// concerned, and once the key is free again, so is everything else as it was.
+func TestWaitersKeysOfTheWrongType(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, name := range []string{"reg", "list", "nest", "wait", "used"} {
+		st := open(t, s.Addr, redisstore.Options{Namespace: name})
+		req := of(1, "k")
+		req.Choice = lockcore.LeastRecentlyUsed
+		held := ask(t, st, ticket("held", time.Minute, of(1, "k"))).Grant
+		key := "{rtest:" + name + "}:" + name
+		s.Do("LPUSH", key, "x")
+		tk := ticket("waiter", time.Minute, req)
+		tk.Parents = []string{"somebody"}
+		_, err := st.Ask(t.Context(), tk, nil)
+		if err != nil {
+			wantHint(t, name, err, "choose another namespace, or delete the key")
+		} else if err := st.Withdraw(t.Context(), tk.ID); err != nil {
+			wantHint(t, name, err, "choose another namespace, or delete the key")
+		}
+		s.Do("DEL", key)
+		if snap, err := st.Snapshot(t.Context()); err != nil || len(snap.Holders) != 1 || len(snap.Waiters) != 0 {
+			t.Errorf("%s: half-taken: %+v, %v", name, snap, err)
+		}
+		next := ticket("next", time.Minute, req)
+		ask(t, st, next)
+		if err := st.Release(t.Context(), held, 0); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if ask(t, st, next).Grant == nil {
+			t.Errorf("%s: k was not handed over", name)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
