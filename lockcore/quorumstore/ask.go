@@ -61,6 +61,7 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k.asking = false
+	defer func() { k.again = false }()
 	s.view.claims.drop(k.id)
 	switch {
 	case err != nil:
@@ -72,6 +73,9 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	case a.t.Wait:
 		s.enline(k, wake)
 		ans.Poll = jitter(sched.Poll(a.t.TTL))
+		if k.again {
+			ans.Poll = jitter(collide)
+		}
 		if k.after.After(now) {
 			ans.Poll = min(ans.Poll, k.after.Sub(now))
 		}

@@ -67,8 +67,8 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 		return b.fail(fmt.Errorf("redlock: most servers granted it, but after %s, too late for a TTL of %s: raise the TTL: %w",
 			time.Since(a.start).Round(time.Millisecond), a.t.TTL, lockcore.ErrNoQuorum))
 	}
-	if obtained := b.adopt(); obtained != nil {
-		return obtained, nil, nil
+	if b.adopt() {
+		return b.adopted(ctx)
 	}
 	if !b.ballot.quorate() {
 		return b.fail(a.s.noQuorum(b.errs))
@@ -180,19 +180,30 @@ func (b *bid) learn(i int, ans answer) error {
 	return nil
 }
 
-// adopt returns what the ticket turns out to hold on a majority already.
-func (b *bid) adopt() [][]string {
+// adopt makes this process the keeper of what the ticket turns out to hold on a
+// majority already.
+func (b *bid) adopt() bool {
 	for _, o := range b.have {
 		if o.servers < majority(len(b.s.nodes)) {
 			continue
 		}
 		b.s.mu.Lock()
-		b.k.attempt = o.attempt
+		b.k.attempt, b.k.obtained, b.k.valid = o.attempt, byRequirement(o.units, o.counts), time.Time{}
 		b.s.mu.Unlock()
 		close(b.settled)
-		return byRequirement(o.units, o.counts)
+		return true
 	}
-	return nil
+	return false
+}
+
+// adopted renews what was adopted: it was granted to an earlier ask and is about
+// to end, and the caller counts its time from this one.
+func (b *bid) adopted(ctx context.Context) ([][]string, chooser, error) {
+	g, err := b.s.confirm(ctx, b.k)
+	if g == nil {
+		return nil, nil, err
+	}
+	return g.Obtained, nil, nil
 }
 
 // refused undoes a lost bid and says how to go on.

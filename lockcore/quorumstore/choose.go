@@ -69,12 +69,19 @@ func (a *asking) byGate() ([][]string, bool) {
 }
 
 // bySurvey chooses by what a majority says, and asks first the first server that
-// can say yes.
+// can say yes. A server that is well, and was only too slow for the survey, counts
+// with what it said before: else a holder that one of the others alone knows of, a
+// ghost, could stand for a majority for as long as it lasts.
 func (a *asking) bySurvey() ([][]string, bool) {
 	s, now := a.s, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	free := s.view.freeByMajority(a.heard, now)
+	counts := make([]bool, len(s.nodes))
+	for i, n := range s.nodes {
+		cold, _ := n.health()
+		counts[i] = !cold || a.heard == nil || a.heard[i]
+	}
+	free := s.view.freeByMajority(counts, now)
 	picks, ok := a.match(s.view.beside(a.t.Requirements, free, now))
 	if !ok && !a.t.Wait {
 		// A single attempt does not leave anything to a rival that may yet fail.

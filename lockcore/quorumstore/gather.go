@@ -65,7 +65,7 @@ const (
 )
 
 // moment is how long the last answers are waited for at least, once there are
-// enough: with them a lease is on all servers and not just on a majority, and
+// enough, beyond what they are expected to take: with them a lease is on all servers and not just on a majority, and
 // nothing is left to clean up. It is short, as the servers may be down.
 const moment = 2 * time.Millisecond
 
@@ -235,8 +235,20 @@ func (g *gathering[T]) note(i int, answer T, err error) {
 		g.finish()
 	case p == nearly && !g.hurried:
 		g.hurried = true
-		g.after(2*time.Since(g.started)+moment, g.finish)
+		g.after(2*max(time.Since(g.started), g.usual())+moment, g.finish)
 	}
+}
+
+// usual is how long the slowest of those that have not answered took last time:
+// servers need not be at the same distance. The mutex is held.
+func (g *gathering[T]) usual() (d time.Duration) {
+	for i, w := range g.waiting {
+		if w != nil {
+			_, took := g.store.nodes[i].health()
+			d = max(d, took)
+		}
+	}
+	return d
 }
 
 // wait returns when there is enough, or with the error of the context; from then

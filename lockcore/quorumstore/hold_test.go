@@ -2,6 +2,7 @@ package quorumstore
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -22,6 +23,13 @@ type holdup struct {
 	free  chan struct{} // closed when it may go on
 	done  chan struct{} // closed when the server has dealt with it
 	lift  func()
+	lost  error // what the caller gets instead of the answer
+}
+
+// lose lets the call go on, but what the server says does not arrive.
+func (h *holdup) lose() {
+	h.lost = errors.New("connection reset by a test")
+	h.lift()
 }
 
 // holdQuestion holds up the next call of a script to a server before it is sent.
@@ -76,6 +84,9 @@ func (h *holdup) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if h.answer {
 			close(h.stuck)
 			<-h.free
+			if h.lost != nil {
+				return h.lost
+			}
 		}
 		return err
 	}

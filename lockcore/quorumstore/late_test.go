@@ -18,12 +18,18 @@ import (
 // wants it to succeed.
 func hasty(t *testing.T, servers []*redistest.Server) *Store {
 	s := openStore(t, urlOf(servers)+"?node_timeout=200ms")
-	// The first answer of a server is waited for longer.
+	warm(t, s)
+	return s
+}
+
+// warm waits until all servers have answered once: their first answers are waited
+// for longer.
+func warm(t *testing.T, s *Store) {
+	t.Helper()
 	until(t, "all servers have answered once", func() bool {
 		_, _ = s.Snapshot(watched(t))
 		return !slices.ContainsFunc(s.nodes, func(n *node) bool { cold, _ := n.health(); return cold })
 	})
-	return s
 }
 
 // teach has all servers learn the scripts, so that a call which is held up is one
@@ -31,7 +37,7 @@ func hasty(t *testing.T, servers []*redistest.Server) *Store {
 func teach(t *testing.T, s *Store) {
 	t.Helper()
 	for _, n := range s.nodes {
-		for _, script := range []*redis.Script{takeScript, renewScript, releaseScript} {
+		for _, script := range []*redis.Script{takeScript, lookScript, renewScript, releaseScript} {
 			if err := script.Load(watched(t), n.client).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +62,7 @@ func paid(t *testing.T, n *node) {
 }
 
 // TestLateYes: what servers give after the asker has gone is taken back when
-// they say so.
+// they say so, or when it turns out that one cannot be understood.
 func TestLateYes(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
@@ -78,7 +84,7 @@ func TestLateYes(t *testing.T) {
 		t.Fatal("the servers whose answers are held up do not have the lease")
 	}
 	one.lift()
-	two.lift()
+	two.lose()
 	spread(t, servers, "late")
 }
 

@@ -61,9 +61,14 @@ func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
 	for _, k := range s.line {
 		switch {
 		case k.asking:
+			// What it is about to hear may be older than this. What the gate tells is kept
+			// in the view, and looked at when the ask is over; the rest is not.
+			k.again = k.again || h == byOther
 		case k.stale(now):
 			stale = append(stale, k)
-		case k.hint != none && now.Sub(k.hinted) < slow, now.Before(k.after):
+		case k.hint != none && now.Sub(k.hinted) < slow:
+			k.hint = max(k.hint, h)
+		case now.Before(k.after):
 		default:
 			reqs := k.t.Requirements
 			s.view.claims.drop(k.id)

@@ -121,14 +121,26 @@ func TestSweep(t *testing.T) {
 func TestOtherProcess(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	one, two := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
-	ticket := ticketFor("moving", time.Minute, "a", "b", "c")
+	ticket := ticketFor("moving", time.Hour, "a", "b", "c")
 	ticket.Requirements[0].Need = 2
 	ticket.Requirements = append(ticket.Requirements, lockcore.Requirement{Seats: 3, Need: 2, Candidates: []lockcore.Candidate{{Key: "lic"}}})
 	g := take(t, one, ticket)
 	spread(t, servers, "moving", 0, 1, 2)
+	for _, server := range servers {
+		age(server, "moving", -time.Minute)
+	}
 	again := take(t, two, ticket)
 	if again == nil || !slices.EqualFunc(again.Obtained, g.Obtained, slices.Equal) {
 		t.Fatalf("the same ticket got %v here and %v there", g.Obtained, again)
+	}
+	full := 0
+	for _, server := range servers {
+		if ends(server, "moving").After(time.Now().Add(30 * time.Minute)) {
+			full++
+		}
+	}
+	if full < 2 {
+		t.Errorf("the ticket has its whole TTL before it, and the lease was about to end: %d of 3 servers know that", full)
 	}
 	if err := renewOne(t, two, g); err != nil {
 		t.Errorf("Renew: %v", err)

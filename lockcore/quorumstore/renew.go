@@ -97,6 +97,9 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	err := r.wait(ctx)
 	defer close(r.settled)
 	if err != nil {
+		for _, l := range r.leases {
+			r.mark(l)
+		}
 		return nil, err
 	}
 	errs := make([]error, len(r.leases))
@@ -124,11 +127,15 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 func (r *renewal) add(g *lockcore.Grant) {
 	s := r.s
 	l := &renewed{grant: g, ballot: newBallot(len(s.nodes), 0)}
-	join := 0
+	join, doubt := 0, 0
 	s.mu.Lock()
 	l.ticket = s.tickets[g.Ticket.ID]
 	if k := l.ticket; k != nil {
 		l.attempt = k.attempt
+		if k.doubt {
+			doubt = 1
+		}
+		k.doubt = true // until this one succeeds
 		if r.sent.Before(k.valid) && !k.leaving {
 			// Only while the lease stands can nobody else have a majority, and so
 			// nothing have been granted that a server forgot.
@@ -138,7 +145,7 @@ func (r *renewal) add(g *lockcore.Grant) {
 	s.mu.Unlock()
 	r.leases = append(r.leases, l)
 	r.args = append(r.args, g.Ticket.ID, l.attempt, (g.Ticket.TTL + grace).Microseconds(),
-		encode(unitsOf(g.Ticket.Requirements, g.Obtained)), infoOf(g.Ticket, g.Obtained), join)
+		encode(unitsOf(g.Ticket.Requirements, g.Obtained)), infoOf(g.Ticket, g.Obtained), join, doubt)
 }
 
 // take notes what a server said about all the leases.
@@ -234,7 +241,7 @@ func (r *renewal) extended(l *renewed) {
 	if k == nil || s.tickets[t.ID] != k {
 		return
 	}
-	k.valid = r.sent.Add(validity(t.TTL, 0))
+	k.valid, k.doubt = r.sent.Add(validity(t.TTL, 0)), false
 	for i := range s.view.servers {
 		if h := s.view.servers[i].leases[t.ID]; h != nil {
 			h.until = r.sent.Add(t.TTL)

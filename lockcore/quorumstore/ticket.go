@@ -19,6 +19,7 @@ type ticket struct {
 	attempt  int64      // the number of the last attempt; those before were given up
 	obtained [][]string // once granted
 	valid    time.Time  // until when the grant can be counted on
+	doubt    bool       // the last renewal did not succeed, or has not yet
 	stones   []bool     // servers that are to refuse what comes after the release
 	given    []bool     // servers that confirmed its release
 	leaving  bool       // it is being released
@@ -32,9 +33,11 @@ type ticket struct {
 	misses  int       // collisions in a row
 	hint    hint
 	hinted  time.Time
+	again   bool // something came free elsewhere while it was being asked about
 }
 
-// A hint is why a waiter was woken, and so where it looks first.
+// A hint is why a waiter was woken, and so where it looks first. A later one looks
+// further.
 type hint uint8
 
 const (

@@ -157,9 +157,9 @@ func (v *view) freeAt(i int, now time.Time) freeFunc {
 }
 
 // freeByMajority is what a majority would give: of the free units on each
-// server, the number that a majority has or exceeds. Servers for which heard is
-// false give nothing; a nil heard stands for all.
-func (v *view) freeByMajority(heard []bool, now time.Time) freeFunc {
+// server, the number that a majority has or exceeds. Servers that are not to count
+// give nothing; nil stands for all.
+func (v *view) freeByMajority(counted []bool, now time.Time) freeFunc {
 	counts := make([]int, len(v.servers))
 	if len(counts) == 0 {
 		return func(*lockcore.Requirement, string) int { return 0 }
@@ -167,7 +167,7 @@ func (v *view) freeByMajority(heard []bool, now time.Time) freeFunc {
 	return func(r *lockcore.Requirement, key string) int {
 		for i := range counts {
 			counts[i] = 0
-			if heard == nil || heard[i] {
+			if counted == nil || counted[i] {
 				u := v.servers[i].units(key, now)
 				counts[i] = u.Free(r)
 			}

@@ -36,15 +36,17 @@ local function each(list)
   end
 end
 
--- A record is attempt, kept (0 or 1), ends, since, ttl, #takes|takes info.
+-- A record is attempt, state, ends, since, ttl, #takes|takes info. The state is 1
+-- if it is kept for a time that somebody chose, 2 if this server took it in with a
+-- renewal of which it is not known yet that it succeeded (a guest), and else 0.
 local function record(l)
-  return digits(l.attempt) .. (l.kept and '1' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
+  return digits(l.attempt) .. (l.kept and '1' or l.guest and '2' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
 end
 
 local function parse(rec)
   local _, bar, n = string.find(rec, '^(%d+)|', 66)
   return {
-    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1',
+    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1', guest = string.sub(rec, 17, 17) == '2',
     ends = tonumber(string.sub(rec, 18, 33)), since = tonumber(string.sub(rec, 34, 49)), ttl = tonumber(string.sub(rec, 50, 65)),
     takes = string.sub(rec, bar + 1, bar + n), info = string.sub(rec, bar + n + 1),
   }
@@ -63,7 +65,7 @@ end
 -- expired, and was not kept for a time that somebody chose, stay aside for delay.
 local function remains(rec, delay)
   local over = tonumber(string.sub(rec, 18, 33))
-  if string.sub(rec, 17, 17) == '0' then over = over + delay end
+  if string.sub(rec, 17, 17) ~= '1' then over = over + delay end
   if over > now then return over - now end
 end
 
