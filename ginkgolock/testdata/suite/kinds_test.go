@@ -49,34 +49,43 @@ func init() {
 // kinds is one of each.
 func kinds() {
 	It("outside", ginkgolock.Needs(boards), func(ctx SpecContext) { hold(ctx) })
+	Describe("plain", plain)
+	sum()
+	table()
+	Describe("attempts", attempts)
+	Describe("around", func() { Describe("ordered", Ordered, Label("lock:k64f"), ordered) })
+}
 
-	Describe("plain", func() {
-		var inBefore *rtest.Lease
-		BeforeEach(func(ctx SpecContext) {
-			inBefore = ginkgolock.Lease(ctx)
-			DeferCleanup(func(ctx SpecContext) {
-				Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(inBefore))
-				Expect(inBefore.Context().Err()).NotTo(HaveOccurred(), "it is held in cleanup functions")
-			})
-		})
-		AfterEach(func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(inBefore)) })
-		It("decorator", ginkgolock.Needs(boards.Need(2)), func(ctx SpecContext) {
+// plain specs have the lease in all their nodes.
+func plain() {
+	var inBefore *rtest.Lease
+	BeforeEach(func(ctx SpecContext) {
+		inBefore = ginkgolock.Lease(ctx)
+		DeferCleanup(func(ctx SpecContext) {
 			Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(inBefore))
-			Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(2))
-			hold(ctx)
+			Expect(inBefore.Context().Err()).NotTo(HaveOccurred(), "it is held in cleanup functions")
 		})
-		It("label", Label("lock:k64f*2"), func(ctx context.Context) {
-			Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(2))
-		})
-		It("name", ginkgolock.Lock("k64f*3", "staging:shared"), func(ctx SpecContext) {
-			Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(3))
-			Expect(staging.One(ginkgolock.Lease(ctx))).To(Equal("staging-1"))
-			hold(ctx)
-		})
-		It("serial", Serial, Label("lock:k64f*3"), func(ctx SpecContext) { hold(ctx) })
-		PIt("pending", Label("lock:k64f"), func(ctx SpecContext) { hold(ctx) })
 	})
+	AfterEach(func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(inBefore)) })
+	It("decorator", ginkgolock.Needs(boards.Need(2)), func(ctx SpecContext) {
+		Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(inBefore))
+		Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(2))
+		hold(ctx)
+	})
+	It("label", Label("lock:k64f*2"), func(ctx context.Context) {
+		Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(2))
+	})
+	It("name", ginkgolock.Lock("k64f*3", "staging:shared"), func(ctx SpecContext) {
+		Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(3))
+		Expect(staging.One(ginkgolock.Lease(ctx))).To(Equal("staging-1"))
+		hold(ctx)
+	})
+	It("serial", Serial, Label("lock:k64f*3"), func(ctx SpecContext) { hold(ctx) })
+	PIt("pending", Label("lock:k64f"), func(ctx SpecContext) { hold(ctx) })
+}
 
+// sum is of what containers and a spec need.
+func sum() {
 	Describe("sum", Label("lock:k64f"), ginkgolock.Needs(chamber), func() {
 		Context("of containers", Label("lock:k64f", "lock:staging:shared"), func() {
 			It("and spec", Label("lock:k64f*2"), func(ctx SpecContext) {
@@ -89,7 +98,9 @@ func kinds() {
 			})
 		})
 	})
+}
 
+func table() {
 	DescribeTable("table", ginkgolock.Needs(boards), func(ctx SpecContext, n int) {
 		Expect(boards.From(ginkgolock.Lease(ctx))).To(HaveLen(n))
 		hold(ctx)
@@ -98,54 +109,54 @@ func kinds() {
 		Entry("two", ginkgolock.Needs(boards), 2),
 		Entry("three", Label("lock:k64f*2"), 3),
 	)
+}
 
-	Describe("attempts", func() {
-		var first *rtest.Lease
-		attempts := 0
-		It("flake", FlakeAttempts(3), Label("lock:k64f"), func(ctx SpecContext) {
-			attempts++
-			if first == nil {
-				first = ginkgolock.Lease(ctx)
-			}
-			Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(first), "retries keep the lease")
-			Expect(attempts).To(Equal(3))
-			say("ran flake")
-		})
-		var repeated *rtest.Lease
-		It("repeat", MustPassRepeatedly(3), Label("lock:k64f"), func(ctx SpecContext) {
-			if repeated == nil {
-				repeated = ginkgolock.Lease(ctx)
-			}
-			Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(repeated))
-			say("ran repeat")
+// attempts keep the lease.
+func attempts() {
+	var first *rtest.Lease
+	attempts := 0
+	It("flake", FlakeAttempts(3), Label("lock:k64f"), func(ctx SpecContext) {
+		attempts++
+		if first == nil {
+			first = ginkgolock.Lease(ctx)
+		}
+		Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(first), "retries keep the lease")
+		Expect(attempts).To(Equal(3))
+		say("ran flake")
+	})
+	var repeated *rtest.Lease
+	It("repeat", MustPassRepeatedly(3), Label("lock:k64f"), func(ctx SpecContext) {
+		if repeated == nil {
+			repeated = ginkgolock.Lease(ctx)
+		}
+		Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(repeated))
+		say("ran repeat")
+	})
+}
+
+// ordered specs share the lease of their container.
+func ordered() {
+	var l *rtest.Lease
+	var done func()
+	BeforeAll(func(ctx SpecContext) {
+		l = ginkgolock.Lease(ctx)
+		Expect(boards.From(l)).To(HaveLen(2), "what one of the specs needs at most")
+		done = use(l.Keys())
+		DeferCleanup(func(ctx SpecContext) {
+			Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l))
+			Expect(l.Context().Err()).NotTo(HaveOccurred(), "it is held when BeforeAll is cleaned up")
+			done()
 		})
 	})
-
-	Describe("around", func() {
-		Describe("ordered", Ordered, Label("lock:k64f"), func() {
-			var l *rtest.Lease
-			var done func()
-			BeforeAll(func(ctx SpecContext) {
-				l = ginkgolock.Lease(ctx)
-				Expect(boards.From(l)).To(HaveLen(2), "what one of the specs needs at most")
-				done = use(l.Keys())
-				DeferCleanup(func(ctx SpecContext) {
-					Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l))
-					Expect(l.Context().Err()).NotTo(HaveOccurred(), "it is held when BeforeAll is cleaned up")
-					done()
-				})
-			})
-			BeforeEach(OncePerOrdered, func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l)) })
-			It("o1", func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l)) })
-			Context("nested", func() {
-				It("o2", Label("lock:k64f*1"), func(ctx SpecContext) {
-					Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l))
-				})
-			})
-			It("o3", func(ctx SpecContext) { say("ran ordered") })
-			PIt("o4", Label("lock:k64f*2"), func() {})
+	BeforeEach(OncePerOrdered, func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l)) })
+	It("o1", func(ctx SpecContext) { Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l)) })
+	Context("nested", func() {
+		It("o2", Label("lock:k64f*1"), func(ctx SpecContext) {
+			Expect(ginkgolock.Lease(ctx)).To(BeIdenticalTo(l))
 		})
 	})
+	It("o3", func(ctx SpecContext) { say("ran ordered") })
+	PIt("o4", Label("lock:k64f*2"), func() {})
 }
 
 func hold2(l *rtest.Lease, keys ...string) {

@@ -52,7 +52,9 @@ func init() {
 			}
 		})
 	}
+}
 
+func init() {
 	scenarios["lost"] = func() {
 		Describe("lost", func() {
 			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) {
@@ -86,7 +88,9 @@ func init() {
 			It("passes", func() { say("ran bystander") })
 		})
 	}
+}
 
+func init() {
 	scenarios["busy"] = func() {
 		BeforeEach(func() { say("before %s", CurrentSpecReport().LeafNodeText) })
 		AfterEach(func(ctx SpecContext) { ginkgolock.Lease(ctx) })
@@ -118,7 +122,9 @@ func init() {
 			It("passes too", func() {})
 		})
 	}
+}
 
+func init() {
 	// A container that ends early must give back in time: the next spec of this
 	// process needs the same.
 	scenarios["endings"] = func() {
@@ -144,7 +150,9 @@ func init() {
 			It("plain", ginkgolock.Needs(chamber), func(ctx SpecContext) { hold(ctx) })
 		})
 	}
+}
 
+func init() {
 	// A spec outlives its time and its grace.
 	scenarios["leaked"] = func() {
 		Describe("leaked", func() {
@@ -178,7 +186,9 @@ func init() {
 			})
 		})
 	}
+}
 
+func init() {
 	scenarios["tb"] = func() {
 		Describe("tb", func() {
 			It("works", func(ctx SpecContext) {
