@@ -107,11 +107,15 @@ func (p *replay) testOf(r *Request) testRun {
 }
 
 // scope is where a request takes its turn.
-func (t *threading) scope(r *Request) *scope {
+func (t *threading) scope(i int) *scope {
+	r := &t.requests[i]
 	k := fmt.Sprint("process ", procKey{r.Host, r.Run.ID, r.PID})
 	parent := 0
 	if r.Parent != "" {
 		parent = t.index[r.Parent] // 0 if it is one of those left out
+	}
+	if parent > i { // nonsense
+		parent = 0
 	}
 	if parent > 0 {
 		k = "lease " + r.Parent
@@ -128,7 +132,7 @@ func (t *threading) scope(r *Request) *scope {
 // place finds out what the i-th job comes after.
 func (t *threading) place(i int) error {
 	r, j := &t.requests[i], &t.jobs[i]
-	s := t.scope(r)
+	s := t.scope(i)
 	test := t.testOf(r)
 	ph, l, err := t.find(s, r, test)
 	if err != nil {

@@ -130,10 +130,10 @@ func (p *replay) note(e *eventlog.Event) {
 		s.to = at
 	}
 	if e.Priority != 0 {
-		p.priorities[id(e)] = e.Priority
+		p.priorities[id(e)] = max(-priorityMost, min(e.Priority, priorityMost))
 	}
 	if e.ExpectMS != 0 {
-		p.expects[id(e)] = e.ExpectMS.Duration()
+		p.expects[id(e)] = toMicros(e.ExpectMS.Duration()).ms().Duration()
 	}
 	p.early = p.early || e.Backfilled
 	for i := range e.Reqs {
@@ -192,6 +192,13 @@ func (p *replay) choose() error {
 	return nil
 }
 
+// What no lab has, but a broken line may say, and a simulation would work on for
+// years.
+const (
+	seatsMost    = 10_000
+	priorityMost = 1_000_000
+)
+
 // require says what a job asks for, and learns names from it.
 func (p *replay) require(j *simulate.Job, r *Request) error {
 	var uses []int
@@ -206,7 +213,9 @@ func (p *replay) require(j *simulate.Job, r *Request) error {
 		}
 		s := p.set(keys)
 		uses = append(uses, s)
-		j.Requirements = append(j.Requirements, lockcore.Requirement{Name: q.Name, Candidates: p.sets[s].candidates, Need: q.Need, Shared: q.Shared, Seats: q.Seats})
+		seats := max(0, min(q.Seats, seatsMost))
+		need := max(0, min(q.Need, len(keys)*max(1, seats)+1)) // one too many is as bad as a million
+		j.Requirements = append(j.Requirements, lockcore.Requirement{Name: q.Name, Candidates: p.sets[s].candidates, Need: need, Shared: q.Shared, Seats: seats})
 		for _, k := range keys {
 			learn(p.pools, q.Name, k)
 			for name, value := range q.Tags {

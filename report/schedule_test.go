@@ -61,46 +61,7 @@ func TestSchedules(t *testing.T) {
 func tell(t *testing.T, events []eventlog.Event) string {
 	t.Helper()
 	var b strings.Builder
-	opts := Options{OnRequest: func(r *Request) {
-		fmt.Fprintf(&b, "%s: ", r.Test.Name)
-		if r.Outcome == "" {
-			b.WriteString("never served, ")
-		} else if r.Outcome != eventlog.Acquired {
-			fmt.Fprintf(&b, "%s, ", r.Outcome)
-		}
-		fmt.Fprintf(&b, "waited %v", r.Waited)
-		sum := time.Duration(0)
-		for i, s := range r.Blame {
-			sum += s.Time.Duration()
-			sep := ", "
-			if i == 0 {
-				sep = " ("
-			}
-			fmt.Fprintf(&b, "%s%v %s", sep, s.Time.Duration(), s.Cause)
-			if s.Holder != (Holder{}) {
-				fmt.Fprintf(&b, " %s", s.Holder)
-			}
-			if s.Pool != "" && len(r.Reqs) > 1 {
-				fmt.Fprintf(&b, " in %s", s.Pool)
-			}
-		}
-		if len(r.Blame) > 0 {
-			b.WriteString(")")
-		}
-		if sum != r.Waited {
-			t.Errorf("%s waited %v, blame sums to %v", r.Test.Name, r.Waited, sum)
-		}
-		if r.Held > 0 {
-			fmt.Fprintf(&b, ", held %v", r.Held)
-		}
-		if r.End != "" && r.End != eventlog.Release {
-			fmt.Fprintf(&b, " until %s", r.End)
-		}
-		if r.OvertakenBy > 0 {
-			fmt.Fprintf(&b, ", overtaken %d times", r.OvertakenBy)
-		}
-		b.WriteString("\n")
-	}}
+	opts := Options{OnRequest: func(r *Request) { tellRequest(t, &b, r) }}
 	rep, err := Fold(sequence(events), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +82,49 @@ func tell(t *testing.T, events []eventlog.Event) string {
 		t.Errorf("all waited %v, blame sums to %v", rep.Total.Wait.Total.Duration(), blame.Duration())
 	}
 	return b.String()
+}
+
+// tellRequest words what became of one request.
+func tellRequest(t *testing.T, b *strings.Builder, r *Request) {
+	t.Helper()
+	fmt.Fprintf(b, "%s: ", r.Test.Name)
+	if r.Outcome == "" {
+		b.WriteString("never served, ")
+	} else if r.Outcome != eventlog.Acquired {
+		fmt.Fprintf(b, "%s, ", r.Outcome)
+	}
+	fmt.Fprintf(b, "waited %v", r.Waited)
+	sum := time.Duration(0)
+	for i, s := range r.Blame {
+		sum += s.Time.Duration()
+		sep := ", "
+		if i == 0 {
+			sep = " ("
+		}
+		fmt.Fprintf(b, "%s%v %s", sep, s.Time.Duration(), s.Cause)
+		if s.Holder != (Holder{}) {
+			fmt.Fprintf(b, " %s", s.Holder)
+		}
+		if s.Pool != "" && len(r.Reqs) > 1 {
+			fmt.Fprintf(b, " in %s", s.Pool)
+		}
+	}
+	if len(r.Blame) > 0 {
+		b.WriteString(")")
+	}
+	if sum != r.Waited {
+		t.Errorf("%s waited %v, blame sums to %v", r.Test.Name, r.Waited, sum)
+	}
+	if r.Held > 0 {
+		fmt.Fprintf(b, ", held %v", r.Held)
+	}
+	if r.End != "" && r.End != eventlog.Release {
+		fmt.Fprintf(b, " until %s", r.End)
+	}
+	if r.OvertakenBy > 0 {
+		fmt.Fprintf(b, ", overtaken %d times", r.OvertakenBy)
+	}
+	b.WriteString("\n")
 }
 
 func sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
@@ -146,10 +150,7 @@ func parseSchedule(t testing.TB, text string) []eventlog.Event {
 		if len(w) < 3 {
 			t.Fatalf("%q has too few words", l)
 		}
-		at, err := time.ParseDuration(w[0])
-		if err != nil {
-			t.Fatal(err)
-		}
+		at := parseLength(t, w[0])
 		who, proc, ok := strings.Cut(w[1], "@")
 		if !ok {
 			proc = who
@@ -167,70 +168,13 @@ func parseSchedule(t testing.TB, text string) []eventlog.Event {
 
 func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 	t.Helper()
-	duration := func(s string) time.Duration {
-		d, err := time.ParseDuration(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
 	switch verb {
 	case "asks":
 		e.Ev = eventlog.Request
-		e.Reqs = []eventlog.Requirement{{}}
-		for i, a := range args {
-			r := &e.Reqs[len(e.Reqs)-1]
-			name, value, opt := strings.Cut(a, "=")
-			number, err := strconv.Atoi(a)
-			switch {
-			case a == "and":
-				e.Reqs = append(e.Reqs, eventlog.Requirement{})
-			case a == "shared":
-				r.Shared = true
-			case a == "of":
-			case err == nil && i+1 < len(args) && args[i+1] == "of":
-				r.Need = number
-			case opt && name == "seats":
-				r.Seats, _ = strconv.Atoi(value)
-			case opt && name == "pool":
-				r.Name = value
-			case opt && name == "count":
-				r.Count, _ = strconv.Atoi(value)
-			case opt && name == "hash":
-				r.Hash = value
-			case opt && name == "lease":
-				e.LeaseMS = eventlog.MS(duration(value))
-			case opt && name == "store":
-				e.Store = value
-			case opt && name == "in":
-				e.Parent = value + "1"
-			case opt && name == "prio":
-				e.Priority, _ = strconv.Atoi(value)
-			default:
-				r.Candidates = append(r.Candidates, a)
-			}
-		}
+		parseAsks(t, e, args)
 	case "sees":
 		e.Ev = eventlog.Queue
-		for _, a := range args {
-			f := append(strings.Split(a, ":"), "", "", "")
-			b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
-			if name, ok := strings.CutSuffix(f[1], "!"); ok {
-				b.Test, b.Run = name, "elsewhere"
-			} else {
-				name, n, ok := strings.Cut(f[1], "/")
-				if !ok {
-					n = "1"
-				}
-				b.Test, b.Req = name, name+n
-			}
-			if d, ok := strings.CutPrefix(f[3], "since="); ok {
-				b.Since = t0.Add(duration(d))
-			} else if f[3] != "" {
-				b.Expires = t0.Add(duration(f[3]))
-			}
-			e.Blockers = append(e.Blockers, b)
-		}
+		parseSees(t, e, args)
 	case "errs":
 		e.Ev, e.Error = eventlog.Queue, "connection refused"
 	case "gets":
@@ -259,7 +203,7 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 			if n, ok := strings.CutPrefix(a, "nth="); ok {
 				e.Req = e.Test.Name + n
 			} else {
-				e.KeptMS = eventlog.MS(duration(strings.TrimPrefix(a, "kept=")))
+				e.KeptMS = eventlog.MS(parseLength(t, strings.TrimPrefix(a, "kept=")))
 			}
 		}
 	case "loses":
@@ -268,5 +212,74 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 		e.Ev = eventlog.Expired
 	default:
 		t.Fatalf("unknown verb %q; known: %q", verb, slices.Sorted(slices.Values([]string{"asks", "sees", "errs", "gets", "quits", "releases", "loses", "expires"})))
+	}
+}
+
+func parseLength(t testing.TB, s string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
+	t.Helper()
+	e.Reqs = []eventlog.Requirement{{}}
+	for i, a := range args {
+		r := &e.Reqs[len(e.Reqs)-1]
+		name, value, opt := strings.Cut(a, "=")
+		number, err := strconv.Atoi(a)
+		switch {
+		case a == "and":
+			e.Reqs = append(e.Reqs, eventlog.Requirement{})
+		case a == "shared":
+			r.Shared = true
+		case a == "of":
+		case err == nil && i+1 < len(args) && args[i+1] == "of":
+			r.Need = number
+		case opt && name == "seats":
+			r.Seats, _ = strconv.Atoi(value)
+		case opt && name == "pool":
+			r.Name = value
+		case opt && name == "count":
+			r.Count, _ = strconv.Atoi(value)
+		case opt && name == "hash":
+			r.Hash = value
+		case opt && name == "lease":
+			e.LeaseMS = eventlog.MS(parseLength(t, value))
+		case opt && name == "store":
+			e.Store = value
+		case opt && name == "in":
+			e.Parent = value + "1"
+		case opt && name == "prio":
+			e.Priority, _ = strconv.Atoi(value)
+		default:
+			r.Candidates = append(r.Candidates, a)
+		}
+	}
+}
+
+func parseSees(t testing.TB, e *eventlog.Event, args []string) {
+	t.Helper()
+	for _, a := range args {
+		f := append(strings.Split(a, ":"), "", "", "")
+		b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
+		if name, ok := strings.CutSuffix(f[1], "!"); ok {
+			b.Test, b.Run = name, "elsewhere"
+		} else {
+			name, n, ok := strings.Cut(f[1], "/")
+			if !ok {
+				n = "1"
+			}
+			b.Test, b.Req = name, name+n
+		}
+		if d, ok := strings.CutPrefix(f[3], "since="); ok {
+			b.Since = t0.Add(parseLength(t, d))
+		} else if f[3] != "" {
+			b.Expires = t0.Add(parseLength(t, f[3]))
+		}
+		e.Blockers = append(e.Blockers, b)
 	}
 }

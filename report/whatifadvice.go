@@ -13,17 +13,10 @@ const adviceMost = 64
 // worst of the tie-breaks, is as wished. It tries one after the other: more
 // resources do not always mean shorter waits, so halving could miss the smallest.
 func (p *replay) advise(w WhatIf, changes []change, as mode, seeds int) (*Advice, error) {
-	name := ""
+	name := p.reason()
 	if len(w.Add) > 0 {
 		name = changes[0].name
 		changes = changes[1:]
-	} else {
-		for pool, waited := range p.poolWait {
-			known := len(p.members(pool)) > 0
-			if known && (name == "" || waited > p.poolWait[name] || waited == p.poolWait[name] && pool < name) {
-				name = pool
-			}
-		}
 	}
 	members := slices.DeleteFunc(p.members(name), func(k string) bool {
 		return slices.ContainsFunc(changes, func(c change) bool { return slices.Contains(c.remove, k) })
@@ -75,4 +68,15 @@ func (p *replay) advise(w WhatIf, changes []change, as mode, seeds int) (*Advice
 		a.Needed, a.P95 = a.Now+by, s.P95
 	}
 	return a, nil
+}
+
+// reason is the pool that was waited for most.
+func (p *replay) reason() (name string) {
+	for pool, waited := range p.poolWait {
+		known := len(p.members(pool)) > 0
+		if known && (name == "" || waited > p.poolWait[name] || waited == p.poolWait[name] && pool < name) {
+			name = pool
+		}
+	}
+	return name
 }
