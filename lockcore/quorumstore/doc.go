@@ -6,22 +6,32 @@
 //
 // A lease is held once a majority of the servers, N/2+1 of N, took all of its
 // keys, each server all or none, and the time that this took leaves enough of
-// the TTL. No two leases have the same exclusive key, as long as a server that
-// lost its data stays away for at least one TTL (the longest in use) before it
-// answers again: configure the restart delay of its supervisor so, or
-// appendfsync always. A minority that is down, cut off or stopped changes
-// nothing; a server that comes back is taken into the leases again by their next
-// renewal, where nobody else holds the keys. Without a majority, requests end
-// with [lockcore.ErrNoQuorum] within a bounded time, naming the servers and what
-// is wrong with each, and leases are lost before anybody else can win them.
+// the TTL. No two leases have the same exclusive key, under two conditions:
+//
+//   - A server that lost its data, because it was killed without appendfsync
+//     always, stays away for at least one TTL (the longest in use, 30 s by
+//     default) before it answers again. Configure the restart delay of its
+//     supervisor so (RestartSec= of systemd, say). Without it, a server that
+//     forgot a lease can vote for somebody else at once.
+//   - The clocks of servers and clients run at the same speed to a hundredth, and
+//     those of the servers are not set forward: slew them instead.
+//
+// A minority that is down, cut off or stopped changes nothing, and costs at most
+// one time limit ([Config.NodeTimeout]) when it goes; a server that comes back is
+// taken into the leases again by their next renewal, where nobody else holds the
+// keys. Without a majority, requests end with [lockcore.ErrNoQuorum] when that time
+// limit is over, naming the servers and what is wrong with each, and a lease is
+// lost, with its context cancelled, before anybody else can win its keys.
 //
 // # What is not
 //
 // There is no order among waiters, and so no bound on how long a big request
 // waits beside many small ones: N servers without a common line cannot give one.
-// There is no fencing token; [lockcore.Lease.Token] is 0. Snapshots show the
-// waiters of the own process only. If these matter, use one server with
-// replicas: package redisstore.
+// There is no fencing token; [lockcore.Lease.Token] is 0, so a resource cannot
+// tell a holder that was stopped beyond its TTL from the one after it. Circles of
+// nested requests are recognised within a process only, as snapshots show the
+// waiters of the own process only. If these matter, use one server with replicas:
+// package redisstore.
 //
 // # How
 //
@@ -31,5 +41,5 @@
 // servers that answer late, and tried again after a short random pause, or when
 // any server publishes that something came free. Each server is given a time
 // limit far below the TTL, so that those that are down do not slow down the
-// rest. Clocks are assumed to drift apart by less than a hundredth.
+// rest; those that are merely far away are waited for as long as they usually take.
 package quorumstore

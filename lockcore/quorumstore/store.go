@@ -213,7 +213,9 @@ type quorumError struct {
 }
 
 func (e *quorumError) Error() string {
-	return fmt.Sprintf("redlock: %d of %d servers answered, it takes %d (%s): %v", e.answered, e.servers, majority(e.servers), strings.Join(e.causes, "; "), lockcore.ErrNoQuorum)
+	need := majority(e.servers)
+	return fmt.Sprintf("redlock: %d of %d servers answered and it takes %d: mend %d of these: %s: %v",
+		e.answered, e.servers, need, max(1, need-e.answered), strings.Join(e.causes, "; "), lockcore.ErrNoQuorum)
 }
 
 func (e *quorumError) Unwrap() error { return lockcore.ErrNoQuorum }

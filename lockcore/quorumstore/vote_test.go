@@ -1,12 +1,17 @@
 package quorumstore
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
 var replyNames = map[string]reply{"yes": yes, "no": no, "down": down}
@@ -152,6 +157,47 @@ func TestValidity(t *testing.T) {
 		}
 		if left := validity(ttl, ttl/3); left != client-ttl/3 {
 			t.Errorf("TTL %s: after a third of it, %s are left", ttl, left)
+		}
+	}
+}
+
+// TestNoQuorumWords: the error says how many servers there are, how many more it
+// takes, and what is wrong with each.
+func TestNoQuorumWords(t *testing.T) {
+	s := Config{}.build([]string{"a:1", "b:2", "c:3", "d:4", "e:5"}, make([]redis.UniversalClient, 5))
+	err := s.noQuorum([]error{nil, errors.New("connection refused"), unanswered{2 * time.Second}, errors.New("WRONGPASS"), errors.New("i/o timeout")})
+	const want = "redlock: 1 of 5 servers answered and it takes 3: mend 2 of these: b:2: connection refused; c:3: no answer within 2s; d:4: WRONGPASS; e:5: i/o timeout: too few of the lock servers can be reached"
+	if err.Error() != want || !errors.Is(err, lockcore.ErrNoQuorum) {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestJitter: rivals that failed together draw different pauses, none of them
+// shorter than half of what was meant.
+func TestJitter(t *testing.T) {
+	const d = 8 * time.Millisecond
+	drawn := make(map[time.Duration]bool)
+	for range 100 {
+		p := jitter(d)
+		if p < d/2 || p > d {
+			t.Fatalf("a pause of %s drawn for %s", p, d)
+		}
+		drawn[p] = true
+	}
+	if len(drawn) < 50 {
+		t.Errorf("a hundred rivals draw %d different pauses", len(drawn))
+	}
+}
+
+// TestCollided: every collision keeps a ticket away for longer, up to a bound.
+func TestCollided(t *testing.T) {
+	s := Config{}.build(make([]string, 3), make([]redis.UniversalClient, 3))
+	a := newAsking(s, &ticket{id: "one", t: ticketFor("one", time.Minute, "k")})
+	for i, top := range []time.Duration{collide, 2 * collide, 4 * collide, 8 * collide, 8 * collide, 8 * collide} {
+		before := time.Now()
+		d := a.collided()
+		if d < top/2 || d > top || a.k.after.Before(before.Add(d)) {
+			t.Errorf("collision %d: away for %s, until %s from now; want between %s and %s", i+1, d, a.k.after.Sub(before), top/2, top)
 		}
 	}
 }
