@@ -105,6 +105,9 @@ const (
 	// campaignGrants is how many grants the history has at least: by default few, so
 	// that it takes seconds.
 	campaignGrants = "QUORUMSTORE_GRANTS"
+	// campaignLimit is when it ends for want of grants: a failure, but one that says
+	// how far it came.
+	campaignLimit = "QUORUMSTORE_LIMIT"
 	// campaignSeed is where all random choices come from. What they meet with in
 	// several processes differs from run to run all the same.
 	campaignSeed = "QUORUMSTORE_SEED"
@@ -211,6 +214,7 @@ type campaign struct {
 	url    string
 	seed   uint64
 	delay  time.Duration // of the restart of a server
+	limit  time.Duration
 	want   int           // grants
 	enough chan struct{} // closed when they are there
 
@@ -224,10 +228,11 @@ type campaign struct {
 // whether anybody ever had what somebody else had. A server that was killed comes
 // back after the TTL, as the algorithm demands.
 func TestHistory(t *testing.T) {
-	c := &campaign{t: t, want: 500, delay: campaignTTL + campaignTTL/10, seed: rand.Uint64(), enough: make(chan struct{})}
+	c := &campaign{t: t, want: 300, delay: campaignTTL + campaignTTL/10, limit: watchdog, seed: rand.Uint64(), enough: make(chan struct{})}
 	setting(t, campaignGrants, func(v string) (err error) { c.want, err = strconv.Atoi(v); return err })
 	setting(t, campaignSeed, func(v string) (err error) { c.seed, err = strconv.ParseUint(v, 10, 64); return err })
 	setting(t, campaignDelay, func(v string) (err error) { c.delay, err = time.ParseDuration(v); return err })
+	setting(t, campaignLimit, func(v string) (err error) { c.limit, err = time.ParseDuration(v); return err })
 	servers := redistest.StartN(t, 5)
 	c.url = urlOf(servers)
 	start := time.Now()
@@ -269,6 +274,7 @@ func setting(t *testing.T, name string, set func(string) error) {
 // are enough grants. It counts servers that it killed and stopped.
 func (c *campaign) hurt(servers []*redistest.Server) (kills, stops int) {
 	rnd := rand.New(rand.NewPCG(c.seed, 1000))
+	limit := time.After(c.limit)
 	for round := 1; ; round++ {
 		down := rnd.Perm(len(servers))[:1+rnd.IntN(2)]
 		kill := rnd.IntN(2) == 0
@@ -298,6 +304,9 @@ func (c *campaign) hurt(servers []*redistest.Server) (kills, stops int) {
 			if round >= 4 {
 				return kills, stops
 			}
+		case <-limit:
+			c.t.Errorf("%d grants were not reached within %s", c.want, c.limit)
+			return kills, stops
 		case <-time.After(below(rnd, campaignTTL/4)):
 		}
 	}

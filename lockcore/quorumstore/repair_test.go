@@ -111,6 +111,31 @@ func TestRenewalTakesBackIn(t *testing.T) {
 	renewUntil(t, s, g, servers, 0, 1, 2, 3)
 }
 
+// TestGraceOnServers: servers keep a lease for the TTL and the grace, whether a bid
+// or a renewal brought it there.
+func TestGraceOnServers(t *testing.T) {
+	servers := redistest.StartN(t, 3)
+	s := openStore(t, urlOf(servers))
+	g := take(t, s, ticketFor("lease", time.Hour, "k"))
+	spread(t, servers, "lease", 0, 1, 2)
+	check := func(by string) {
+		for i, server := range servers {
+			value, _ := server.Do("HGET", heldHash, "llease").(string)
+			if us, _ := strconv.ParseInt(value[49:65], 10, 64); time.Duration(us)*time.Microsecond != time.Hour+grace {
+				t.Errorf("server %d has the lease by a %s, for %d us", i, by, us)
+			}
+		}
+	}
+	check("bid")
+	for _, server := range servers[:2] {
+		server.Do("DEL", heldHash) // one after the other: it takes a witness
+		renewUntil(t, s, g, servers, 0, 1, 2)
+	}
+	servers[2].Do("DEL", heldHash)
+	renewUntil(t, s, g, servers, 0, 1, 2)
+	check("renewal")
+}
+
 // TestLostMemory: when no server knows the lease any more, it is lost, though
 // its time is not over: somebody may have had the key in between.
 func TestLostMemory(t *testing.T) {
