@@ -28,15 +28,15 @@
 //	20    1.2    8.8  0.66    6.9  0.35   13.9  1.10   19.9  1.33
 //
 // So a mean of an eighth is what to hope for, and cannot be had everywhere: five
-// boards that are asked for a fifth more than they have are made so much
-// better by nobody, not even who knows the future and need not be fair. Seed by seed, learned
-// expectations reach the eighth in 17 of the 30, exact ones in 17, shortest first in
-// 23; the longest wait is no longer than fifo's in 26 with either. The work is done
-// as soon as with greedy, within 2 %, in 24 of the 30, and in 28 with exact
-// expectations; the worst is 37 % later, on 20 overloaded boards. That is the price
-// of letting large requests through in their turn, with only a guess when the boards
-// for them will be free. The guard against liars is not what it is: without it the
-// same seed is 34 % later.
+// boards that are asked for a fifth more than they have are made so much better by
+// nobody, not even by who knows the future and need not be fair. Seed by seed,
+// learned expectations reach the eighth in 17 of the 30, exact ones in 17, shortest
+// first in 23; the longest wait is no longer than fifo's in 26 with either kind of
+// expectation. The work is done as soon as with greedy, within 2 %, in 24 of the 30,
+// and in 28 with exact expectations; at worst 37 % later, on 20 overloaded boards.
+// That is the price of letting large requests through in their turn with only a
+// guess at when the boards for them will be free. It is not the guard against liars
+// that does it: without it the same seed is 34 % later.
 //
 // Of requests that have nothing in common there is nothing to learn, and they wait
 // as under fifo. If they say how long they take, that is worth 3.1, 8.6 and 2.0 times
