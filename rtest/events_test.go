@@ -72,7 +72,9 @@ var taggedBoards = rtest.R(board{"b1", 1}, board{"b2", 2}).Key(func(b board) str
 		return map[string]string{"kind": "board", "port": fmt.Sprint(b.Port)}
 	})
 
-func TestEventsTellTheStory(t *testing.T) {
+// tellStory has one test hold what another gives up at once and a third one waits
+// for, and returns what is on record then.
+func tellStory(t *testing.T) []eventlog.Event {
 	dir := filepath.Join(t.TempDir(), "events")
 	t.Setenv("RTEST_EVENTS", dir)
 	use := rtest.Using(newLocker(t))
@@ -97,7 +99,25 @@ func TestEventsTellTheStory(t *testing.T) {
 		lease.Release()
 		<-done
 	})
-	events := readEvents(t, dir)
+	return readEvents(t, dir)
+}
+
+// nth is the n-th event of a kind that tells of a test.
+func nth(t *testing.T, events []eventlog.Event, test string, ev eventlog.Kind, n int) eventlog.Event {
+	t.Helper()
+	for _, e := range events {
+		if e.Test.Name == test && e.Ev == ev {
+			if n--; n == 0 {
+				return e
+			}
+		}
+	}
+	t.Fatalf("no %s of %s", ev, test)
+	return eventlog.Event{}
+}
+
+func TestEventsTellTheStory(t *testing.T) {
+	events := tellStory(t)
 	for test, want := range map[string]string{
 		"StoryHolder": "test.start, request, grant acquired, release, test.end",
 		"StoryHasty":  "test.start, request, withdraw skipped, test.end",
@@ -109,15 +129,8 @@ func TestEventsTellTheStory(t *testing.T) {
 	}
 
 	find := func(test string, ev eventlog.Kind, n int) eventlog.Event {
-		for _, e := range events {
-			if e.Test.Name == test && e.Ev == ev {
-				if n--; n == 0 {
-					return e
-				}
-			}
-		}
-		t.Fatalf("no %s of %s", ev, test)
-		return eventlog.Event{}
+		t.Helper()
+		return nth(t, events, test, ev, n)
 	}
 	asked := find("StoryHolder", eventlog.Request, 1)
 	if r := asked.Reqs[0]; r.Name != "boards" || r.Need != 2 || strings.Join(r.Candidates, " ") != "b1 b2" || !maps.Equal(r.Tags, map[string]string{"kind": "board"}) {
