@@ -27,6 +27,8 @@ func injection(p *plan) func(context.Context, func(context.Context)) {
 		if h == nil && p.holds() {
 			ginkgo.Fail("ginkgolock: the spec needs resources, but nobody took them: the ReportBeforeEach node of package ginkgolock did not run. PreviewSpecs, called before RunSpecs, removes nodes outside of containers")
 		}
+		// The suite's comes first, so that a context ends with either of them; who
+		// asks for the lease gets the spec's own.
 		for _, h := range []*holding{s, h} {
 			if h == nil {
 				continue
@@ -81,6 +83,9 @@ var nodeContext atomic.Pointer[context.Context]
 
 // contextOf implements [bridge.ContextOf].
 func contextOf(tb any) context.Context {
+	// The type is internal to Ginkgo, so only the package that it is of can be
+	// asked for. *testing.T and whatever else a user passes have contexts of their
+	// own, which are right for them.
 	typ := reflect.TypeOf(tb)
 	for typ != nil && typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()

@@ -29,6 +29,17 @@
 // When it is in vain, the spec fails or is skipped, as rtest.OnBusy and
 // rtest.OnError say.
 //
+// A mistake ends the construction of the suite, with the line that it stands in:
+// a pool that nobody registered, a count that is none, more than the pool has. A
+// lock label given to RunSpecs ends the suite before its first spec, because
+// nothing can hold what it says.
+//
+// On an interrupt, specs end in order and give back. A second interrupt skips
+// cleanup functions, but not that; a third one does, and so does kill -9. Then a
+// lease ends with its process where the store is on this machine, and elsewhere
+// when it runs out (RTEST_TTL, 30 s). When the ginkgo command is killed, the
+// processes that it leaves behind end their specs, give back and stop.
+//
 // If a lease is lost meanwhile, the contexts of the spec's nodes are cancelled,
 // with a cause that wraps lockcore.ErrLost, and the spec fails.
 //

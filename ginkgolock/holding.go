@@ -40,6 +40,7 @@ func obtain(ctx ginkgo.SpecContext, t *specTB, args []any) (h *holding) {
 	h = &holding{tb: t, at: t.at, cancels: make(map[*context.CancelCauseFunc]struct{})}
 	t.holding, t.report = h, ctx.SpecReport
 	defer ctx.AttachProgressReporter(t.progress)()
+	// Ginkgo ends ctx for a timeout or an interrupt, but not for other processes.
 	base, stop := heedAbort(ctx)
 	defer stop()
 	t.ctx = base
@@ -193,7 +194,7 @@ func (p *plan) begin(ctx ginkgo.SpecContext, r ginkgo.SpecReport) *holding {
 	case g == nil:
 		return obtain(ctx, &specTB{name: r.FullText(), at: p.at}, p.args)
 	case len(g.args) == 0:
-		return nil
+		return nil // all that needs something is pending
 	case g.holding == nil:
 		g.holding = obtain(ctx, &specTB{name: g.name, at: g.at}, g.args)
 	default:

@@ -71,6 +71,8 @@ func (n *node) suite() error {
 // takeForSuite acquires, or joins the lease of process 1.
 func takeForSuite(ctx ginkgo.SpecContext, at types.CodeLocation, args []any, grant *lockcore.Grant) *holding {
 	h := obtain(ctx, &specTB{name: "suite", at: at, whole: true, grant: grant}, args)
+	// In any case, also when nothing was obtained: the wait is on record, and that
+	// record ends with the test.
 	ginkgo.DeferCleanup(func() {
 		now.suite.Store(nil)
 		h.release(true)
@@ -85,7 +87,9 @@ func takeForSuite(ctx ginkgo.SpecContext, at types.CodeLocation, args []any, gra
 	return h
 }
 
-// call runs one of the kinds of functions that Ginkgo takes.
+// call runs one of the kinds of functions that Ginkgo takes: with a context or
+// without, of two types, and with bytes. Ours has them all, as it cannot have the
+// type of whatever it stands for.
 func call(f any, ctx ginkgo.SpecContext, data []byte) []byte {
 	v := reflect.ValueOf(f)
 	var in []reflect.Value
@@ -103,7 +107,8 @@ func call(f any, ctx ginkgo.SpecContext, data []byte) []byte {
 	return nil
 }
 
-// frame puts the grant before the user's data.
+// frame puts the grant before the user's data, with its length: what the user
+// sends may look like anything.
 func frame(grant *lockcore.Grant, data []byte) []byte {
 	g, err := json.Marshal(grant)
 	if err != nil {

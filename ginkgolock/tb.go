@@ -105,6 +105,9 @@ func (t *specTB) Logf(format string, args ...any) {
 // Errorf says that the lease is lost.
 func (t *specTB) Errorf(format string, args ...any) { t.holding.lose(fmt.Sprintf(format, args...)) }
 
+// Fatalf panics, for GinkgoT's would fail the spec from inside of Acquire, with
+// a line of this package; what failed, and where it was needed, is told by who
+// called.
 func (t *specTB) Fatalf(format string, args ...any) {
 	panic(&ended{fmt.Sprintf(format, args...), false})
 }

@@ -163,6 +163,7 @@ func (n *node) container() error {
 		if leads {
 			s.group = &group{name: s.path(), at: s.at}
 		}
+		// By defer, since a body may panic, and Ginkgo goes on to report it.
 		build.at = s
 		defer func() { build.at = parent }()
 		for _, d := range n.decl {
@@ -228,6 +229,8 @@ func (n *node) spec() error {
 		s.outermost().busy = true
 	}
 	if p.group != nil {
+		// Those that will not run count, as they are reported too; what they need does
+		// not, where that is known now already.
 		p.group.built++
 		if !s.pending && !n.pending {
 			p.group.args = bridge.InTurn(p.group.args, p.args)
