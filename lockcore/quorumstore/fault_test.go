@@ -207,3 +207,38 @@ func succeed(ctx context.Context, l *lockcore.Locker, req lockcore.Request, befo
 func acquire(ctx context.Context, l *lockcore.Locker, req lockcore.Request) (*lockcore.Lease, error) {
 	return retry(ctx, func() (*lockcore.Lease, error) { return l.Acquire(ctx, req) })
 }
+
+// TestRestartTooSoon shows why the package asks for a restart delay: a server that
+// comes back empty within the TTL makes a majority for somebody else, with servers
+// that were down when the lease was granted. The first holder learns of it at its
+// next renewal; after the delay, its lease would have been over.
+func TestRestartTooSoon(t *testing.T) {
+	servers := redistest.StartN(t, 5)
+	first, second := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
+	servers[3].Kill()
+	servers[4].Kill()
+	g, err := retry(watched(t), func() (*lockcore.Grant, error) {
+		ans, err := first.Ask(watched(t), ticketFor("first", time.Hour, "k"), nil)
+		return ans.Grant, err
+	})
+	if err != nil || g == nil {
+		t.Fatalf("two of five servers are down: %v, %v", g, err)
+	}
+	for _, i := range []int{3, 4} {
+		n := first.nodes[i]
+		until(t, n.name+" was asked in vain", func() bool { return n.avoid(time.Time{}) != nil }) // and no bid is on its way
+		servers[i].Restart()                                                                      // rightly: they had nothing of the lease
+	}
+	if take(t, second, ticketFor("patient", time.Hour, "k")) != nil {
+		t.Error("three servers have the lease, and its key was given out")
+	}
+	servers[2].Restart() // too soon
+	next, err := await(watched(t), second, waiting(ticketFor("second", time.Hour, "k")))
+	if err != nil {
+		t.Fatalf("three of five servers know of no holder: %v", err)
+	}
+	renewUntil(t, second, next, servers, 2, 3, 4)
+	if err := renew(watched(t), first, g); !errors.Is(err, lockcore.ErrLost) || !strings.Contains(err.Error(), "second") {
+		t.Errorf("want ErrLost that names the second holder, got %v", err)
+	}
+}
