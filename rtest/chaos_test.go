@@ -17,81 +17,92 @@ import (
 
 // Two "shells" run the tests of examples/boards, both packages at once and
 // several times, while somebody kills test binaries with -9. The examples
-// themselves look for two holders of one board.
+// themselves look for two holders of one board. RTEST_KILLS=500 makes it a
+// campaign.
 func TestKillingTestBinariesAtRandom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs test binaries for some seconds; run without -short")
 	}
+	c := &chaos{t: t, lab: newLab(t), kills: 10}
+	if n, err := strconv.Atoi(wantedKills); err == nil {
+		c.kills = n
+	}
 	dir := t.TempDir()
-	var bins []string
 	for _, pkg := range []string{"pairing", "firmware"} {
 		bin := filepath.Join(dir, pkg+".test")
 		if out, err := exec.Command("go", "test", "-c", "-o", bin, "../examples/boards/"+pkg).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		bins = append(bins, bin)
-	}
-	l := newLab(t)
-	var running killable
-	kills := 10 // RTEST_KILLS=500 makes it a campaign
-	if n, err := strconv.Atoi(wantedKills); err == nil {
-		kills = n
-	}
-	var killed, survived int
-	var mu sync.Mutex
-	enough := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return killed >= kills || t.Failed()
-	}
-	round := func(mercy bool) {
-		var both sync.WaitGroup
-		for _, bin := range bins {
-			c := l.launch(t, exec.Command(bin, "-test.count=5", "-test.timeout=2m"))
-			if !mercy {
-				running.add(c)
-			}
-			both.Go(func() {
-				code, out := c.end()
-				running.remove(c)
-				mu.Lock()
-				defer mu.Unlock()
-				switch {
-				case strings.Contains(out, "OVERLAP"):
-					t.Errorf("two holders:\n%s", out)
-				case code == -1 && !mercy:
-					killed++
-				case code != 0:
-					t.Errorf("exit code %d:\n%s", code, out)
-				default:
-					survived++
-				}
-			})
-		}
-		both.Wait()
+		c.bins = append(c.bins, bin)
 	}
 	stop := make(chan struct{})
 	killer := sync.WaitGroup{}
-	killer.Go(func() { running.killSome(stop) })
+	killer.Go(func() { c.running.killSome(stop) })
 	var shells sync.WaitGroup
 	for range 2 {
 		shells.Go(func() {
-			for !enough() {
-				round(false)
+			for !c.enough() {
+				c.round(false)
 			}
 		})
 	}
 	shells.Wait()
 	close(stop)
 	killer.Wait()
-	round(true) // whoever comes after the last of the dead gets everything
-	t.Logf("%d test binaries killed, %d came to their end", killed, survived)
-	if got := l.left(t); got != "" {
+	c.round(true) // whoever comes after the last of the dead gets everything
+	t.Logf("%d test binaries killed, %d came to their end", c.killed, c.survived)
+	if got := c.lab.left(t); got != "" {
 		t.Errorf("left behind: %s", got)
 	}
-	if both := doubleGrants(l.recorded(t)); both != "" {
+	if both := doubleGrants(c.lab.recorded(t)); both != "" {
 		t.Error(both)
 	}
+}
+
+// chaos is a lab in which test binaries are killed.
+type chaos struct {
+	t       *testing.T
+	lab     *lab
+	bins    []string
+	running killable
+	kills   int // how many are enough
+
+	mu               sync.Mutex
+	killed, survived int
+}
+
+func (c *chaos) enough() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.killed >= c.kills || c.t.Failed()
+}
+
+// round runs all binaries once; mercy saves them from the killer.
+func (c *chaos) round(mercy bool) {
+	var all sync.WaitGroup
+	for _, bin := range c.bins {
+		child := c.lab.launch(c.t, exec.Command(bin, "-test.count=5", "-test.timeout=2m"))
+		if !mercy {
+			c.running.add(child)
+		}
+		all.Go(func() {
+			code, out := child.end()
+			c.running.remove(child)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			switch {
+			case strings.Contains(out, "OVERLAP"):
+				c.t.Errorf("two holders:\n%s", out)
+			case code == -1 && !mercy:
+				c.killed++
+			case code != 0:
+				c.t.Errorf("exit code %d:\n%s", code, out)
+			default:
+				c.survived++
+			}
+		})
+	}
+	all.Wait()
 }
 
 // killable are processes that may be killed.
