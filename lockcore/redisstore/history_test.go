@@ -87,8 +87,9 @@ func TestHistory(t *testing.T) {
 		c.pace = 3 * time.Second // else most of the time nothing works
 	}
 	t.Logf("REDISSTORE_SEED=%d", c.seed)
-	// The system keeps what a killed process has written, so it need not be synced.
-	c.server = redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no")
+	// The system keeps what a killed process has written, so it need not be synced;
+	// and a file that is written anew now and then is read soon.
+	c.server = redistest.Start(t, "--appendonly", "yes", "--appendfsync", "no", "--auto-aof-rewrite-min-size", "4mb")
 	c.proxy = redistest.StartProxy(t, c.server.Addr)
 	c.workers = make([]*child, campaignWorkers)
 	for i := range c.workers {

@@ -94,17 +94,24 @@ func judge(history []use) (bad []string) {
 func judgeKey(key string, spans []span) (bad []string) {
 	slices.SortFunc(spans, func(a, b span) int { return int(a.From - b.From) })
 	var open []span
-	var exclusive, any uint64 // highest tokens so far
+	exclusive, any := new(use), new(use) // those with the highest tokens so far
 	for _, s := range spans {
 		open = slices.DeleteFunc(open, func(o span) bool { return o.To < s.From })
 		if open = append(open, s); !compatible(open) {
 			bad = append(bad, fmt.Sprintf("%s: %+v as %s beside %+v as %s", key, *s.use, s.mode, *open[0].use, open[0].mode))
 		}
-		if s.Token <= exclusive || s.mode == "x" && s.Token <= any {
-			bad = append(bad, fmt.Sprintf("%s: token %d after %d", key, s.Token, any))
+		highest := exclusive
+		if s.mode == "x" {
+			highest = any
 		}
-		if any = max(any, s.Token); s.mode == "x" {
-			exclusive = max(exclusive, s.Token)
+		if s.Token <= highest.Token {
+			bad = append(bad, fmt.Sprintf("%s: %+v as %s came after %+v, and has no higher token", key, *s.use, s.mode, *highest))
+		}
+		if s.Token > any.Token {
+			any = s.use
+		}
+		if s.mode == "x" && s.Token > exclusive.Token {
+			exclusive = s.use
 		}
 	}
 	return bad

@@ -16,10 +16,10 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	if len(grants) == 0 {
 		return nil, nil
 	}
-	args := make([]any, 0, 2*len(grants))
+	args := make([]any, 0, 3*len(grants))
 	for _, g := range grants {
 		s.hub.remove(encodeID(g.Ticket.ID))
-		args = append(args, encodeID(g.Ticket.ID), micros(g.Ticket.TTL))
+		args = append(args, encodeID(g.Ticket.ID), micros(g.Ticket.TTL), g.Token)
 	}
 	replies, err := s.confirmed(ctx, s.scripts.renew, args, len(grants))
 	if err != nil {

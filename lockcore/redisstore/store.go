@@ -258,6 +258,8 @@ func ended(why string) string {
 		return "the grant was not taken up in time"
 	case why == "S":
 		return "a later grant of its keys has come to light after a fail-over"
+	case why == "L":
+		return "it expired, and the same request has a later grant"
 	case why == "O":
 		return "another program has locked one of its keys"
 	}

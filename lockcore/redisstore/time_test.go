@@ -315,6 +315,33 @@ func TestDataLoss(t *testing.T) {
 	})
 }
 
+// A holder sleeps until its lease is over and somebody else has the key. An Ask of
+// its own that was long on the way then gets it another key: no renewal may take
+// that for the first.
+func TestRenewalOfAnEarlierGrant(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		tk := ticket("sleeper", 2*time.Second, of(1, "a", "b"))
+		first := ask(b, s, tk).Grant
+		time.Sleep(3 * time.Second)
+		rival := ask(b, s, ticket("rival", time.Minute, of(1, first.Obtained[0]...))).Grant
+		if rival == nil {
+			b.Fatal("the lease is over, and its key not free")
+		}
+		second := ask(b, s, tk).Grant
+		if second == nil || second.Token <= first.Token {
+			b.Fatalf("want a second grant, got %+v", second)
+		}
+		wantLost(b, b.renew(s, first), "later grant")
+		if ask(b, s, ticket("next", time.Minute, of(1, second.Obtained[0]...))).Grant == nil {
+			b.Error("the grant that nobody knows of was kept")
+		}
+		if err := b.renew(s, rival); err != nil {
+			b.Errorf("the rival: %v", err)
+		}
+	})
+}
+
 // Who asks again after the server has lost everything stands where they stood.
 func TestLineOutlivesTheLossOfAllData(t *testing.T) {
 	inBubble(t, func(b bubble) {

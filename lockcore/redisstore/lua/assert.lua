@@ -64,7 +64,7 @@ for i, id in ipairs(ids) do
   local e, token = T.entity[id], tonumber(ARGV[a])
   local why = T.buried[id]
   if e and (e.state == 'h' or e.state == 'g') then
-    out[i] = ''
+    out[i] = e.token == token and '' or 'T L'
   elseif e or why then
     out[i] = 'T ' .. (why or 'R')
   else

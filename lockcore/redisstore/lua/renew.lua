@@ -1,16 +1,24 @@
--- Renew: extends and confirms leases. ARGV: id and ttl of each.
+-- Renew: extends and confirms leases. ARGV: id, ttl and token of each.
 -- Reply, of each: empty, or T why, or M when there is no such lease: then its
 -- holder may state its case (assert.lua).
+--
+-- The token tells apart two grants to one request: a holder that slept may have
+-- lost its lease, and an Ask of its own that was long on the way have got it
+-- another one, of other resources, which it knows nothing of.
 
 local ids, out = {}, {}
-for i = 1, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+for i = 1, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
 M.open(ids)
 M.reap()
 for i, id in ipairs(ids) do
-  local e, ttl = T.entity[id], tonumber(ARGV[2 * i])
+  local e, ttl, token = T.entity[id], tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   out[i] = ''
   if e and (e.state == 'h' or e.state == 'g') then
-    if not M.extend_outside(id, e, ttl) then
+    if e.token ~= token then
+      M.drop(id, e)
+      M.bury(id, 'D', 60000000)
+      out[i] = 'T L'
+    elseif not M.extend_outside(id, e, ttl) then
       M.drop(id, e)
       M.bury(id, 'O', 3600000000)
       out[i] = 'T O'
