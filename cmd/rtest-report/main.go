@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Exit codes. A child of run passes its own code through.
@@ -15,6 +17,14 @@ const (
 	exitBreach = 1 // a gate was breached, or a key not freed
 	exitUsage  = 2 // wrong usage or unreadable input
 )
+
+// quiet drops what the Redis client logs by itself: each attempt to connect, beside
+// the error that we print in our own words.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { redis.SetLogger(quiet{}) }
 
 func main() { os.Exit(run(context.Background(), os.Args[1:])) }
 

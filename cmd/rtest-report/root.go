@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
@@ -35,14 +38,30 @@ Try first:
 
 Exit codes: 0 ok, 1 a gate was breached, 2 wrong usage or unreadable input;
 run passes the code of its child through.`,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		SilenceErrors: true, // main prints them, once
 		SilenceUsage:  true, // a wall of flags hides the one line that helps
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help tells the flags", err, cmd.CommandPath())
+	})
 	cobra.EnableCommandSorting = false
 	for _, c := range subcommands {
 		root.AddCommand(c())
 	}
 	return root
+}
+
+// noSuchCommand is the error of a word that is no subcommand.
+func noSuchCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	mend := root.Name() + " --help lists them"
+	root.SuggestionsMinimumDistance = 2
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		mend = "did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q; %s", args[0], root.Name(), mend)
 }
