@@ -2,6 +2,7 @@ package ginkgolock
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,8 +15,11 @@ import (
 // A Ginkgo that copies the texts of specs would leave line and text to find a
 // plan by. Who guesses which of two it is would run a spec without what it needs.
 func TestPlansAreFoundInAReportWithCopiedTexts(t *testing.T) {
-	single := &plan{at: types.CodeLocation{FileName: "copied_test.go", LineNumber: 1}}
-	one, two := &plan{at: types.CodeLocation{FileName: "copied_test.go", LineNumber: 2}}, &plan{at: types.CodeLocation{FileName: "copied_test.go", LineNumber: 2}}
+	single, one, two := &plan{}, &plan{}, &plan{}
+	file := fmt.Sprintf("copied-%p_test.go", single) // with -count, those of the run before are still there
+	single.at = types.CodeLocation{FileName: file, LineNumber: 1}
+	one.at = types.CodeLocation{FileName: file, LineNumber: 2}
+	two.at = one.at
 	inside := &scope{parent: &scope{text: "outer"}, text: "inner"}
 	for _, p := range []*plan{single, one, two} {
 		text := p.register("spec", inside)
@@ -30,7 +34,7 @@ func TestPlansAreFoundInAReportWithCopiedTexts(t *testing.T) {
 	assert.Same(t, single, found)
 	report.LeafNodeLocation = one.at
 	_, err = planOf(report)
-	assert.ErrorContains(t, err, `2 specs at copied_test.go:2 are called "outer inner spec"`)
+	assert.ErrorContains(t, err, "2 specs at "+file+`:2 are called "outer inner spec"`)
 	report.LeafNodeText = "another"
 	found, err = planOf(report)
 	require.NoError(t, err)
