@@ -25,7 +25,7 @@ import (
 //
 //	REDISSTORE_TRACES=1000 REDISSTORE_SEED=7 go test -run TestBackfillTraces ./lockcore/redisstore
 func TestBackfillTraces(t *testing.T) {
-	n, first := envNumber(t, "REDISSTORE_TRACES", 4), envNumber(t, "REDISSTORE_SEED", rand.Uint64()>>1)
+	n, first := envNumber(t, "REDISSTORE_TRACES", 3), envNumber(t, "REDISSTORE_SEED", rand.Uint64()>>1)
 	passed := 0
 	for seed := first; seed < first+n && !t.Failed(); seed++ {
 		inBubble(t, func(b bubble) {
