@@ -86,7 +86,7 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 	n := len(s.nodes)
 	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*sighting)}
 	g := gather(s, hearing[fields]{
-		to: s.everyone(), limit: patience,
+		to: s.everyone(), limit: max(patience, s.config.NodeTimeout),
 		ask: func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
 		take: func(i int, f fields, err error) progress {
 			if c.note(i, f, err) == won {

@@ -84,7 +84,7 @@ func (l *renewed) verdict(now time.Time) verdict {
 
 func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	r := &renewal{s: s, sent: time.Now(), errs: make([]error, len(s.nodes)), settled: make(chan struct{}), args: []any{s.config.LockDelay.Microseconds()}}
-	limit := 2 * time.Second
+	limit := max(patience, s.config.NodeTimeout)
 	for _, g := range grants {
 		r.add(g)
 		limit = min(limit, s.limit(g.Ticket.TTL))

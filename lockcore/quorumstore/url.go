@@ -95,6 +95,12 @@ func parse(rawURL string) (*target, error) {
 		if err != nil {
 			return nil, err
 		}
+		// What go-redis allows a call is not to cut short what this package does.
+		for name, limit := range map[string]*time.Duration{"dial_timeout": &opt.DialTimeout, "read_timeout": &opt.ReadTimeout, "write_timeout": &opt.WriteTimeout} {
+			if !params.Has(name) && t.config.NodeTimeout > patience {
+				*limit = t.config.NodeTimeout
+			}
+		}
 		if user != nil {
 			opt.Username = user.Username()
 			opt.Password, _ = user.Password()

@@ -29,6 +29,10 @@ func TestParse(t *testing.T) {
 		{url: "redlock://a,b,c?node_timeout=700ms&lock_delay=5s&pool_size=3&db=4", db: 4, addrs: []string{"a:6379", "b:6379", "c:6379"}, check: func(g *target) bool {
 			return g.config.NodeTimeout == 700*time.Millisecond && g.config.LockDelay == 5*time.Second && g.servers[2].PoolSize == 3
 		}},
+		{url: "redlock://a,b,c?node_timeout=20s&write_timeout=4s", addrs: []string{"a:6379", "b:6379", "c:6379"}, check: func(g *target) bool {
+			o := g.servers[1]
+			return o.DialTimeout == 20*time.Second && o.ReadTimeout == 20*time.Second && o.WriteTimeout == 4*time.Second
+		}},
 	} {
 		g, err := parse(c.url)
 		if err != nil {
