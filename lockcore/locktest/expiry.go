@@ -45,15 +45,32 @@ func expiry(e *env) {
 	e.release(le)
 }
 
+// renewal is tried with longer leases when the machine stood still for too long to
+// renew the short one: that is no fault of the store, and a store that does not
+// renew loses the long ones too.
 func renewal(e *env) {
 	l := e.locker("l")
-	req := request(of(1, "k"))
-	req.TTL = renewTTL
-	le := e.acquire(l, req)
 	mute := lockcore.New(e.h.Open(e, e.ns), &lockcore.Options{Alive: func() bool { return false }})
 	defer mute.Close()
+	for ttl := renewTTL; ; ttl *= 3 {
+		err := outlives(e, l, mute, ttl)
+		if err == nil {
+			return
+		}
+		if ttl > 5*renewTTL {
+			e.Fatalf("the lease that is renewed is over: %v", err)
+		}
+	}
+}
+
+// outlives takes a lease that is renewed and one that is not, and returns how the
+// first ended if it did not live longer.
+func outlives(e *env, l, mute *lockcore.Locker, ttl time.Duration) error {
+	req := request(of(1, "k"))
+	req.TTL = ttl
+	le := e.acquire(l, req)
 	req = request(of(1, "m"))
-	req.TTL = renewTTL
+	req.TTL = ttl
 	lost := e.acquire(mute, req)
 	<-lost.Context().Done()
 	if err := context.Cause(lost.Context()); !errors.Is(err, lockcore.ErrLost) {
@@ -65,13 +82,18 @@ func renewal(e *env) {
 	e.until(l, "the time of the unrenewed lease is over", func(s lockcore.Snapshot) bool {
 		return !slices.ContainsFunc(s.Holders, func(h lockcore.Holder) bool { return h.ID == lost.ID() })
 	})
-	if err := context.Cause(le.Context()); err != nil {
-		e.Fatalf("the lease that is renewed is over: %v", err)
+	other := e.try(l, request(of(1, "k")))
+	err := context.Cause(le.Context())
+	if other != nil {
+		if err == nil {
+			e.Fatal("the key of a lease that is renewed went to somebody else")
+		}
+		e.release(other)
 	}
-	if e.try(l, request(of(1, "k"))) != nil {
-		e.Fatal("the key of a lease that is renewed went to somebody else")
+	if err == nil {
+		err = le.Release(e.ctx)
 	}
-	e.release(le)
+	return err
 }
 
 func revival(e *env) {
