@@ -16,6 +16,26 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
+// junitCase is a test case of a JUnit report.
+type junitCase struct {
+	Name       string  `xml:"name,attr"`
+	Status     string  `xml:"status,attr"`
+	Time       float64 `xml:"time,attr"`
+	Properties []struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	} `xml:"properties>property"`
+}
+
+func (j junitCase) property(name string) string {
+	for _, p := range j.Properties {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
 // exampleRun is a run of the example, with a report of Ginkgo's.
 type exampleRun struct {
 	cmd           *exec.Cmd

@@ -277,25 +277,6 @@ func (l *lab) shows(c *child, re string) {
 	l.until("output matches "+re, func() bool { return x.MatchString(c.out.String()) })
 }
 
-type junitCase struct {
-	Name       string  `xml:"name,attr"`
-	Status     string  `xml:"status,attr"`
-	Time       float64 `xml:"time,attr"`
-	Properties []struct {
-		Name  string `xml:"name,attr"`
-		Value string `xml:"value,attr"`
-	} `xml:"properties>property"`
-}
-
-func (j junitCase) property(name string) string {
-	for _, p := range j.Properties {
-		if p.Name == name {
-			return p.Value
-		}
-	}
-	return ""
-}
-
 // cases reads the JUnit report: test cases by name.
 func (l *lab) cases(c *child) map[string]junitCase {
 	b, err := os.ReadFile(l.path(c.junit))
