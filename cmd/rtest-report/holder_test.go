@@ -10,6 +10,10 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
+// holderTTL is long enough that a busy machine does not lose the lease, and short
+// enough that a holder learns within seconds that it was taken away.
+const holderTTL = 15 * time.Second
+
 // holder takes locks in the store of RTEST_URL as test os.Args[1] and keeps them
 // until it loses them, of which it tells, or its minute is over. It makes the
 // file os.Args[2] when it has them, or, if that begins with a +, when it waits.
@@ -27,7 +31,7 @@ func holder() {
 	locker := lockcore.New(store, nil)
 	file, waits := os.Args[2], os.Args[2][0] == '+'
 	tell := func() { fail(os.WriteFile(file, nil, 0o600)) }
-	req := lockcore.Request{Owner: lockcore.Owner{Test: os.Args[1], Package: "example.com/lab"}, TTL: 300 * time.Millisecond, Reason: "because"}
+	req := lockcore.Request{Owner: lockcore.Owner{Test: os.Args[1], Package: "example.com/lab"}, TTL: holderTTL, Reason: "because"}
 	if waits {
 		file = file[1:]
 		req.OnWait = func(*lockcore.BusyError) { tell() }
