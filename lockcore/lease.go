@@ -208,10 +208,11 @@ func (le *Lease) lose(reason error) {
 		le.lost = fmt.Errorf("lockcore: %s: %w: %w", le.describe(), ErrLost, reason)
 	}
 	le.expiry.Stop()
-	err := le.lost
+	// Before the lock is left: whoever finds the lease lost already does not look at
+	// the clock any more, and would find its context good until it is cancelled.
+	le.cancel(le.lost)
 	le.mu.Unlock()
 	le.locker.forget(le)
-	le.cancel(err)
 }
 
 func (le *Lease) describe() string {
