@@ -3,7 +3,6 @@ package locktest
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"time"
 
@@ -20,13 +19,8 @@ import (
 // powers of two, in hours, of which no two are the same at a time, so that nothing
 // that is expected differs from anything else by less than an hour; and one test
 // that is learned about and takes next to nothing, of which never two are about.
-//
-// The traces are the same ones every time, unless LOCKTEST_SEED says otherwise.
 func traces(e *env) {
-	rnd := rand.New(rand.NewPCG(1, 0))
-	if os.Getenv("LOCKTEST_SEED") != "" {
-		rnd = seed(e)
-	}
+	rnd := seed(e)
 	for i := range 5 {
 		other := *e
 		other.ns = fmt.Sprint(e.ns, "-", i)

@@ -21,15 +21,21 @@ import (
 // tests that are learned about, to the store and to the scheduler, on one clock,
 // and compares every answer and every reservation after every step. Candidates
 // are chosen in order, and whatever happens concerns everybody in line: so there
-// is one right answer. The traces are the same ones every time: of others, about
-// one in two hundred still differs, where requests by the seat, shared and
-// exclusive ones want the same keys (seeds 2105 and 3162 do). For others:
+// is one right answer. For more of them, or to see one again:
 //
 //	REDISSTORE_TRACES=1000 REDISSTORE_SEED=7 go test -run TestBackfillTraces ./lockcore/redisstore
 func TestBackfillTraces(t *testing.T) {
-	n, first := envNumber(t, "REDISSTORE_TRACES", 3), envNumber(t, "REDISSTORE_SEED", 2000)
+	n, first := envNumber(t, "REDISSTORE_TRACES", 3), envNumber(t, "REDISSTORE_SEED", rand.Uint64()>>1)
 	passed := 0
-	for seed := first; seed < first+n && !t.Failed(); seed++ {
+	// Two that once differed: requirements that take seats of one key together.
+	seeds := []uint64{2105, 3162}
+	for seed := first; seed < first+n; seed++ {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
+		if t.Failed() {
+			break
+		}
 		inBubble(t, func(b bubble) {
 			tr := &trace{bubble: b, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), store: b.open(redisstore.Options{}),
 				tickets: make(map[string]*lockcore.Ticket), held: make(map[string]*lockcore.Grant)}
@@ -47,7 +53,7 @@ func TestBackfillTraces(t *testing.T) {
 			t.Logf("seed %d: agreed, %d let past others so far", seed, passed)
 		}
 	}
-	t.Logf("%d traces from seed %d agree, with %d requests that were let past others", n, first, passed)
+	t.Logf("%d traces agree, the last %d from seed %d on, with %d requests that were let past others", len(seeds), n, first, passed)
 }
 
 func envNumber(t *testing.T, name string, def uint64) uint64 {

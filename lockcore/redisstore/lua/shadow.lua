@@ -74,7 +74,8 @@ function M.takers(who)
   return out
 end
 
--- The moments at which one unit more of a resource can be had, at most so many.
+-- The moments at which one unit more of a resource can be had, at most so many:
+-- as many as all requirements need, for they take from the same ones.
 function M.openings(req, k, takers, most)
   local out = {}
   if M.at(k).outside then return out end -- nobody knows until when
@@ -103,11 +104,12 @@ function M.shadow(who)
   if who.shadow then return who.shadow end
   who.shadow = math.huge
   if M.too_many(who.reqs) then return who.shadow end
-  local takers, opens, all = M.takers(who), {}, {}
+  local takers, opens, all, want = M.takers(who), {}, {}, 0
+  for _, req in ipairs(who.reqs) do want = want + req.need end
   for r, req in ipairs(who.reqs) do
     opens[r] = {}
     for _, k in ipairs(M.candidates(req)) do
-      opens[r][k] = M.openings(req, k, takers[k], req.need)
+      opens[r][k] = M.openings(req, k, takers[k], want)
       for _, at in ipairs(opens[r][k]) do all[#all + 1] = at end
     end
   end
