@@ -196,6 +196,7 @@ func (le *Lease) check() {
 
 // lose ends the lease as lost. The reason completes "lease on X lost: ".
 func (le *Lease) lose(reason error) {
+	le.locker.forget(le) // it ends now, if it has not ended
 	le.mu.Lock()
 	if le.state != live {
 		le.mu.Unlock()
@@ -212,7 +213,6 @@ func (le *Lease) lose(reason error) {
 	// the clock any more, and would find its context good until it is cancelled.
 	le.cancel(le.lost)
 	le.mu.Unlock()
-	le.locker.forget(le)
 }
 
 func (le *Lease) describe() string {

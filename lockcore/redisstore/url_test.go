@@ -85,7 +85,7 @@ func TestURLsThatAreRefused(t *testing.T) {
 func TestKnownParametersAreKnownToGoRedis(t *testing.T) {
 	values := map[string]string{
 		"namespace": "n", "interop": "", "lock_delay": "1s", "client_name": "x", "pool_fifo": "true", "skip_verify": "true",
-		"sentinel_username": "u", "sentinel_password": "p",
+		"sentinel_username": "u", "sentinel_password": "p", "policy": "fifo",
 	}
 	for _, base := range []string{"redis://h", "rediss://h", "rediss+sentinel://h/m", "unix:///s", "redis+sentinel://h/m", "redis+cluster://h"} {
 		_, err := redisstore.Open(t.Context(), base+"?x=1", nil)

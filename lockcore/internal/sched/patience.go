@@ -46,16 +46,19 @@ func (p *pass) noteDelay(w *waiter, has int) {
 	if w.delayed != 0 || p.s.backfilled == 0 || p.looking {
 		return
 	}
-	past := 0
+	reqs := w.class.reqs
+	past, seats := 0, 1 // keys taken past it, and what it can have of one
 	for _, l := range p.backfilled() {
 		if l.letPast(w) {
 			past += count(l.obtained)
 		}
 	}
-	if past == 0 || has+past < needed(w.class.reqs) {
+	for r := range reqs {
+		seats = max(seats, reqs[r].Seats)
+	}
+	if past == 0 || has+past*seats < needed(reqs) {
 		return
 	}
-	reqs := w.class.reqs
 	if _, ok := lockcore.Match(reqs, func(r int, key string) int {
 		u := p.s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
 		return u.free(&reqs[r])
