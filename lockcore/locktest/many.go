@@ -1,6 +1,7 @@
 package locktest
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -48,15 +49,16 @@ func oddKeys(e *env) {
 }
 
 func manyCandidates(e *env) {
-	keys := make([]string, 10_000)
+	n := cmp.Or(e.h.Many, 10_000)
+	keys := make([]string, n)
 	for i := range keys {
 		keys[i] = fmt.Sprint("board-", i)
 	}
 	l := e.locker("l")
-	most := e.acquire(l, request(of(9_998, keys...)))
+	most := e.acquire(l, request(of(n-2, keys...)))
 	pair := e.try(l, request(of(2, keys...)))
 	if pair == nil {
-		e.Fatal("two of 10,000 are free and were refused")
+		e.Fatal("two of all are free and were refused")
 	}
 	for _, k := range pair.Keys() {
 		if slices.Contains(most.Keys(), k) {
@@ -64,7 +66,7 @@ func manyCandidates(e *env) {
 		}
 	}
 	if e.try(l, request(of(1, keys...))) != nil {
-		e.Fatal("all 10,000 are held and one was given out")
+		e.Fatal("all are held and one was given out")
 	}
 	p := e.start(e.ctx, l, "waiter", request(of(3, keys...)))
 	e.release(pair)

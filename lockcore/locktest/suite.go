@@ -36,6 +36,11 @@ type Harness struct {
 	Unordered bool
 	// Unfenced says that the store gives no fencing tokens: they are all 0.
 	Unfenced bool
+
+	// Many is how many candidates a request has where it has many. 0 means 10,000;
+	// a stand-in for the real thing, which works off a tenth of that in the same
+	// time, may do with fewer.
+	Many int
 }
 
 // TestStore runs the conformance suite.
@@ -83,7 +88,7 @@ func TestStore(t *testing.T, h Harness) {
 		{"a kept lease stays without its holder", "", keptLease},
 		{"a freed key is lost to its holder", "", freedKey},
 		{"keys may be any text", "", oddKeys},
-		{"a request may have ten thousand candidates", "", manyCandidates},
+		{"a request may have thousands of candidates", "", manyCandidates},
 		{"namespaces are apart", "", namespaces},
 		{"many at once never overlap", "", manyAtOnce},
 		{"random traces agree with the scheduler", "order", traces},
