@@ -38,11 +38,14 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 		slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, "suite.test")}, buildFlags, []string{"./testdata/suite"}),
 		{"tool", "-n", "ginkgo"}, // builds it, and says where
 	} {
-		out, err := exec.Command("go", args...).CombinedOutput()
-		if err != nil {
-			return dir, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		// Apart from what it says on standard error, as of modules that it downloads.
+		var said, complaints strings.Builder
+		cmd := exec.Command("go", args...)
+		cmd.Stdout, cmd.Stderr = &said, &complaints
+		if err := cmd.Run(); err != nil {
+			return dir, fmt.Errorf("go %s: %w\n%s%s", strings.Join(args, " "), err, &said, &complaints)
 		}
-		ginkgoCommand = strings.TrimSpace(string(out))
+		ginkgoCommand = strings.TrimSpace(said.String())
 	}
 	return dir, nil
 })

@@ -123,8 +123,10 @@ func TestReadmeReport(t *testing.T) {
 		cmd := exec.Command("sh", "-c", s[1])
 		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), "GOFLAGS=")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
+		var stderr strings.Builder
+		cmd.Stderr = &stderr
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s%s", out, &stderr)
 		want, got := regexp.MustCompile(`(?m)^    `).ReplaceAllString(s[2], ""), string(out)
 		if figures := regexp.MustCompile(`[-+]?[0-9.]+m?s?`); strings.Contains(want, "(estimate)") {
 			want, got = figures.ReplaceAllString(want, "N"), figures.ReplaceAllString(got, "N")
