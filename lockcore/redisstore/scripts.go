@@ -116,8 +116,9 @@ func isRefusal(err error) bool {
 }
 
 // waitLimit is how long a server waits for its replicas. They answer within a
-// round trip, unless they are gone.
-const waitLimit = time.Second
+// round trip, unless they are gone or their machine is busy; it is less than the
+// 3 s for which go-redis waits for the server.
+const waitLimit = 2 * time.Second
 
 // node is the server that has the namespace, as far as is known.
 func (s *Store) node(ctx context.Context) (redis.Cmdable, error) {
