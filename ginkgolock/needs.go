@@ -19,7 +19,8 @@ import (
 // Needs decorates a spec, a table entry or a container with requirements, and
 // options of rtest. It adds up with what the containers around it need. On
 // SynchronizedBeforeSuite it means one lease for all parallel processes, on
-// BeforeSuite one for each. A mistake in args ends the construction of the suite
+// BeforeSuite one for each. Options without a requirement, on a container, are for
+// the requirements inside of it. A mistake in args ends the construction of the suite
 // with the line of this call.
 func Needs(args ...rtest.Arg) []any {
 	d := declaration{at: callerOf(1)}

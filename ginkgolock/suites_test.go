@@ -31,6 +31,11 @@ func TestMistakesEndTheConstruction(t *testing.T) {
 		"need zero":         `need is 0; it must be at least 1`,
 		"bad option":        `a wait cannot be negative`,
 		"nil":               `argument 1 is nil`,
+		"nothing":           `Needs or Lock was given no requirement, so there is nothing to hold: say what is needed, as in ginkgolock.Needs\(rtest.R\("board-1"\)\)`,
+		"no locks":          `Needs or Lock was given no requirement`,
+		"only options":      `Needs or Lock was given no requirement`,
+		"around nothing":    `Needs or Lock was given no requirement`,
+		"nothing outside":   `Needs or Lock was given no requirement`,
 		"container":         `no pool named "k65f"`,
 		"entry":             `no pool named "k65f"`,
 		"on a setup node":   `on BeforeEach they mean nothing`,
@@ -55,6 +60,25 @@ func TestMistakesEndTheConstruction(t *testing.T) {
 			assert.NotContains(t, out, "Ran ")
 		})
 	}
+}
+
+func TestOptionsOfAContainerAreForWhatIsInIt(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	l.run("options", 1).ok()
+	for line, want := range map[string]bool{"ran needs": false, "ran needs nothing": true, "ran o1": true, "ran o2": true} {
+		assert.Equal(t, want, l.says(line), line)
+	}
+	assert.Equal(t, 1, l.events("request"))
+	assert.Equal(t, 1, l.events("withdraw"))
+}
+
+func TestASuiteThatNeedsNothingFails(t *testing.T) {
+	l := newLab(t)
+	c := l.run("suite without", 1)
+	assert.NotZero(t, c.code)
+	assert.Empty(t, l.said(), "no spec runs")
+	assert.Contains(t, c.out.String(), "Acquire was given no requirement")
 }
 
 func TestPoolsMayBeRegisteredAfterTheirUse(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/resourcelocker/resourcelocker/rtest"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
@@ -211,6 +212,12 @@ func (n *node) spec() error {
 		if err := p.resolve(); err != nil {
 			return err
 		}
+		if !requires(p.args) {
+			if len(n.decl) > 0 {
+				return nothingNeeded(n.decl[0].at)
+			}
+			p.chain, p.args = nil, nil // the options of a container concern others
+		}
 	}
 	if len(p.chain) == 0 && p.group == nil {
 		n.around(nil)
@@ -279,15 +286,34 @@ func pushCheck(at types.CodeLocation) {
 	defer func() { build.own = false }()
 	ginkgo.Describe("", func() {
 		for _, p := range build.outside {
-			if err := p.resolve(); err != nil {
+			err := p.resolve()
+			if err == nil && !requires(p.args) {
+				err = nothingNeeded(p.chain[0].at)
+			}
+			if err != nil {
 				report(err)
 			}
 		}
 	}, at)
 }
 
+// requires reports whether there is a requirement among the arguments. Options
+// alone mean something on a container, for the requirements inside of it.
+func requires(args []any) bool {
+	return slices.ContainsFunc(args, func(a any) bool { _, option := a.(rtest.Option); return !option })
+}
+
+// nothingNeeded is for a list that came out empty: specs would run without what
+// they were meant to have.
+func nothingNeeded(at types.CodeLocation) error {
+	return mistake(at, "Needs or Lock was given no requirement, so there is nothing to hold: say what is needed, as in ginkgolock.Needs(rtest.R(\"board-1\")), or leave it out")
+}
+
 // check resolves the declaration, and words what is wrong with it.
 func (d declaration) check() ([]any, error) {
+	if len(d.args)+len(d.locks) == 0 {
+		return nil, nothingNeeded(d.at)
+	}
 	args, err := d.resolve()
 	if err == nil {
 		err = bridge.Check(args)

@@ -20,9 +20,9 @@ import (
 // [OnError] say, when the wait is over or the store cannot be reached, with
 // words that name who is in the way. It always fails, before anything is asked
 // of the store where that is possible, for what no waiting mends: a mistake in a
-// requirement, a bad environment variable, a circle of tests that wait for each
-// other, a resource that this test (or one that it is a subtest of, or [Main])
-// holds already.
+// requirement or no requirement at all, a bad environment variable, a circle of
+// tests that wait for each other, a resource that this test (or one that it is a
+// subtest of, or [Main]) holds already.
 //
 // Call t.Parallel before Acquire: a test that is parked there would hold its
 // resources until all serial tests are over, and fails therefore. A package that
@@ -114,12 +114,17 @@ func (c *call) prepare(args []Arg) error {
 		return err
 	}
 	for i, a := range args {
-		if a == nil {
-			return fmt.Errorf("argument %d of Acquire is nil", i+1)
+		if isNil(a) {
+			return fmt.Errorf("argument %d of %s is nil: give it a requirement or an option, or leave it out", i+1, c.function())
 		}
 		if err := a.join(c); err != nil {
 			return err
 		}
+	}
+	if len(c.wishes) == 0 {
+		// A list that came out empty, or a typing mistake: a test that passes without
+		// what it needs would tell nobody.
+		return fmt.Errorf("%s was given no requirement, so there is nothing to acquire: say what is needed, as in rtest.R(\"board-1\"), or leave out the call", c.function())
 	}
 	if c.cfg.locker != nil {
 		c.source = c.cfg.locker
@@ -150,6 +155,14 @@ func (c *call) prepare(args []Arg) error {
 		c.id = g.Ticket.ID
 	}
 	return nil
+}
+
+// function is what the user called.
+func (c *call) function() string {
+	if _, ok := c.t.(*suite); ok {
+		return "Main"
+	}
+	return "Acquire"
 }
 
 // discover asks every requirement for its candidates. A discovery has as long as

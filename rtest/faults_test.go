@@ -209,7 +209,9 @@ func TestMistakesInArguments(t *testing.T) {
 		arg  rtest.Arg
 		want string
 	}{
-		{nil, "argument 2 of Acquire is nil"},
+		{nil, "argument 2 of Acquire is nil: give it a requirement or an option"},
+		{(*rtest.Requirement[string])(nil), "argument 2 of Acquire is nil"},
+		{(*rtest.Option)(nil), "argument 2 of Acquire is nil"},
 		{rtest.Option{}, "an Option without content"},
 		{rtest.Wait(-time.Second), "Wait(-1s)"},
 		{rtest.TTL(0), "TTL(0s)"},
@@ -225,6 +227,29 @@ func TestMistakesInArguments(t *testing.T) {
 	f := fake("TestTwiceTheKey", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.R("a"), rtest.Using(locker)) })
 	mustContain(t, f.fatal, "cannot be had together")
 }
+
+// A test that asks for nothing, by a list that came out empty, must not pass
+// without what it needs; and no policy may make a skip of it.
+func TestNothingIsAskedFor(t *testing.T) {
+	t.Setenv("RTEST_URL", "redis://127.0.0.1:1") // where nobody is
+	t.Setenv("RTEST_ON_ERROR", "skip")
+	t.Setenv("RTEST_ON_BUSY", "skip")
+	var none []rtest.Arg
+	for name, args := range map[string][]rtest.Arg{
+		"no arguments":  nil,
+		"an empty list": none,
+		"only options":  {rtest.Wait(time.Minute), rtest.Reason("to see")},
+		"only a locker": {rtest.Using(lockcore.New(untouchable{}, nil))},
+	} {
+		f := fake("TestNothing", func(f *fakeTB) { rtest.Acquire(f, args...); t.Errorf("%s: the test went on", name) })
+		if want := `rtest: Acquire was given no requirement, so there is nothing to acquire: say what is needed, as in rtest.R("board-1"), or leave out the call`; f.fatal != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, f.fatal, want)
+		}
+	}
+}
+
+// untouchable is a store that panics when it is asked for anything.
+type untouchable struct{ lockcore.Store }
 
 func TestMistakesInTheEnvironment(t *testing.T) {
 	locker := newLocker(t)

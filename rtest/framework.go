@@ -177,7 +177,7 @@ func check(args []any) error {
 	c := &call{}
 	for i, a := range args {
 		arg, ok := a.(Arg)
-		if !ok {
+		if !ok || isNil(arg) {
 			return fmt.Errorf("argument %d is nil", i+1)
 		}
 		if err := arg.join(c); err != nil {

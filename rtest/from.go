@@ -70,9 +70,6 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	var names []string
 	exact := -1
 	for i, g := range l.got {
-		if g.id == nil {
-			continue
-		}
 		names = append(names, l.reqs[i].String())
 		if g.id == r.id {
 			if exact >= 0 {
@@ -96,7 +93,7 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	if r.name != "" {
 		what = fmt.Sprintf("requirement %q", r.name)
 	}
-	return nil, fmt.Errorf("%s is not part of the lease acquired at %s, which holds %s", what, l.at, orNothing(names))
+	return nil, fmt.Errorf("%s is not part of the lease acquired at %s, which holds %s", what, l.at, strings.Join(names, " and "))
 }
 
 // items gives the list its type back.
@@ -107,11 +104,4 @@ func items[T any](l *Lease, i int) ([]T, error) {
 		return nil, fmt.Errorf("the lease has %T for this requirement", l.got[i].items)
 	}
 	return got, nil
-}
-
-func orNothing(words []string) string {
-	if len(words) == 0 {
-		return "nothing"
-	}
-	return strings.Join(words, " and ")
 }

@@ -108,9 +108,6 @@ func (c *call) giveUp(err error) {
 
 // wanted words requirements as lockcore's errors do.
 func wanted(reqs []lockcore.Requirement) string {
-	if len(reqs) == 0 {
-		return "nothing"
-	}
 	words := make([]string, len(reqs))
 	for i, r := range reqs {
 		words[i] = r.String()

@@ -139,6 +139,23 @@ func TestMainHoldsForTheSuite(t *testing.T) {
 	}
 }
 
+// The mistakes that Acquire refuses, Main refuses too, and no test runs.
+func TestMainWithoutARequirement(t *testing.T) {
+	t.Parallel()
+	for mistake, words := range map[string]string{
+		"nothing": `TestMain: rtest: Main was given no requirement, so there is nothing to acquire: say what is needed, as in rtest.R("board-1")`,
+		"nil":     "TestMain: rtest: argument 1 of Main is nil",
+	} {
+		cmd := exec.Command(binary(t, "suite"), "-test.run=^TestUse$")
+		cmd.Env = []string{"SUITE=" + mistake, "RTEST_ON_ERROR=skip"}
+		code, out := newLab(t).launch(t, cmd).end()
+		if code != 1 || strings.Contains(out, "SUITE HAS") {
+			t.Errorf("%s: exit code %d:\n%s", mistake, code, out)
+		}
+		mustContain(t, out, words)
+	}
+}
+
 // A suite whose lease is lost must not pass, even if all its tests do.
 func TestMainLosesItsLease(t *testing.T) {
 	t.Parallel()

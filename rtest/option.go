@@ -3,6 +3,7 @@ package rtest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -11,6 +12,13 @@ import (
 // An Arg is what [Acquire] takes: a [Requirement] or an [Option].
 type Arg interface {
 	join(*call) error
+}
+
+// isNil is also true for a nil pointer to a Requirement or an Option: pointers
+// have the methods of what they point to, so the compiler takes them for an Arg.
+func isNil(a Arg) bool {
+	v := reflect.ValueOf(a)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // A Policy says what becomes of a test that cannot have its resources.

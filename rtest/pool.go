@@ -129,7 +129,9 @@ func (p *pool[T]) keyOf(item T) (string, error) {
 	} else {
 		key, ok = ownKey(item)
 	}
-	switch {
+	switch kind := reflect.TypeFor[T]().Kind(); {
+	case !ok && (kind == reflect.Slice || kind == reflect.Array):
+		return "", fmt.Errorf("a %s has no key; if its elements are meant to be the items, write R(list...)", reflect.TypeFor[T]())
 	case !ok:
 		return "", fmt.Errorf("a %[1]s has no key: give it a method ResourceKey() string, or use .Key(func(x %[1]s) string { ... })", reflect.TypeFor[T]())
 	case key == "":

@@ -176,8 +176,10 @@ func (r Requirement[T]) request(cands []lockcore.Candidate) (lockcore.Requiremen
 		return q, fmt.Errorf("%s: Shared and Seats exclude each other: choose one", r.label(len(cands)))
 	case len(cands) == 0 && r.pool != nil && len(r.pool.where) > 0:
 		return q, fmt.Errorf("%s: none is left: Where refuses every item, or there was none", r.label(0))
+	case len(cands) == 0 && r.pool != nil && r.pool.dynamic:
+		return q, fmt.Errorf("%s: it has no items: the function given to Discover found none", r.label(0))
 	case len(cands) == 0:
-		return q, fmt.Errorf("%s: it has no items", r.label(0))
+		return q, fmt.Errorf("%s: it has no items: R was given none, or an empty list", r.label(0))
 	case r.need > units && r.seated:
 		return q, fmt.Errorf("%s: need is %d, but there are only %d seats", q, r.need, units)
 	case r.need > units:

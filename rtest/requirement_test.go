@@ -60,11 +60,15 @@ func TestKeysOfItems(t *testing.T) {
 		{"need more than seats", rtest.R("a", "b").Seats(2).Need(5), "need is 5, but there are only 4 seats"},
 		{"no seats", rtest.R("a").Seats(0), "seats is 0"},
 		{"seats and shared", rtest.R("a").Seats(2).Shared(), "Shared and Seats exclude each other"},
-		{"no items", rtest.R[string]().Named("lab"), `requirement "lab": it has no items`},
+		{"no items", rtest.R[string]().Named("lab"), `requirement "lab": it has no items: R was given none, or an empty list`},
+		{"an empty list of items", rtest.R([]board{}...), "requirement of 0 items of type rtest_test.board: it has no items: R was given none, or an empty list"},
+		{"a list for an item", rtest.R([]string{"a", "b"}), "a []string has no key; if its elements are meant to be the items, write R(list...)"},
+		{"a nil item", rtest.R[any](nil), "item 1: a interface {} has no key"},
 		{"none left", rtest.R("a").Where(func(string) bool { return false }), "Where refuses every item"},
 		{"a requirement out of nothing", rtest.Requirement[string]{}, "need is 0"},
 		{"discovery fails", rtest.Discover(func(context.Context) ([]string, error) { return nil, errors.New("inventory is down") }), "its discovery failed: inventory is down"},
 		{"discovers too few", rtest.Discover(func(context.Context) ([]string, error) { return []string{"a"}, nil }).Need(2), "need is 2, but there are only 1 item"},
+		{"discovers nothing", rtest.Discover(func(context.Context) ([]string, error) { return nil, nil }), "it has no items: the function given to Discover found none"},
 		{"no discovery", rtest.Discover[string](nil), "Discover was given no function"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -135,7 +139,7 @@ func TestFrom(t *testing.T) {
 		{"the same value twice", func(f *fakeTB) { left.From(rtest.Acquire(f, left, left, use)) }, []string{"acquired twice in one Acquire"}},
 		{"not part of it", func(f *fakeTB) { rtest.R("x").Named("other").From(rtest.Acquire(f, chamber, use)) },
 			[]string{`requirement "other" is not part of the lease`, "which holds chamber"}},
-		{"of nothing", func(f *fakeTB) { chamber.From(rtest.Acquire(f, use)) }, []string{"which holds nothing"}},
+		{"of nothing", func(f *fakeTB) { rtest.Requirement[string]{}.From(rtest.Acquire(f, chamber, use)) }, []string{"the requirement is empty: make one with R"}},
 		{"one of several", func(f *fakeTB) { pair.One(rtest.Acquire(f, pair, use)) }, []string{"the lease holds 2 items", "use From"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

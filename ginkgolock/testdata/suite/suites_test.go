@@ -63,6 +63,23 @@ func init() {
 		}
 	}
 
+	// Only one of the specs needs something; it has the options of its container.
+	scenarios["options"] = func() {
+		Describe("options", ginkgolock.Needs(rtest.Wait(0), rtest.OnBusy(rtest.Skip)), func() {
+			It("needs", ginkgolock.Needs(chamber), func() { say("ran needs") })
+			It("needs nothing", func() { say("ran needs nothing") })
+		})
+		Describe("ordered", Ordered, ginkgolock.Needs(rtest.Wait(0)), func() {
+			It("o1", func() { say("ran o1") })
+			It("o2", func() { say("ran o2") })
+		})
+	}
+
+	scenarios["suite without"] = func() {
+		SynchronizedBeforeSuite(func() {}, func() { say("ran BeforeSuite") }, ginkgolock.Needs(rtest.Wait(0)))
+		It("spec", func() { say("ran spec") })
+	}
+
 	scenarios["suite skips"] = func() {
 		SynchronizedBeforeSuite(func() {}, func() { say("ran BeforeSuite") }, ginkgolock.Needs(chamber, rtest.Wait(0), rtest.OnBusy(rtest.Skip)))
 		It("spec", func() { say("ran spec") })
@@ -88,12 +105,17 @@ func mistakes() {
 		"container":         func() { Context("y", Label("lock:k65f"), func() { It("x", func() {}) }) },     // MARK container
 		"entry":             func() { DescribeTable("y", func(int) {}, Entry("x", Label("lock:k65f"), 1)) }, // MARK entry
 		"on a setup node":   func() { BeforeEach(ginkgolock.Needs(boards), func() {}) },                     // MARK on a setup node
+		"nothing":           func() { It("x", ginkgolock.Needs(), func() {}) },                              // MARK nothing
+		"no locks":          func() { It("x", ginkgolock.Lock([]string{}...), func() {}) },                  // MARK no locks
+		"only options":      func() { It("x", ginkgolock.Needs(rtest.Wait(1)), func() {}) },                 // MARK only options
+		"around nothing":    func() { Context("y", ginkgolock.Needs(), func() { It("x", func() {}) }) },     // MARK around nothing
 		"in an ordered one": func() { Context("y", Ordered, func() { odd() }) },                             // MARK in an ordered one
 	} {
 		scenarios["mistake "+name] = func() { Describe("mistakes", build) }
 	}
 	scenarios["mistake outermost"] = func() { Describe("z", Label("lock:k65f"), func() {}) }                   // MARK outermost
 	scenarios["mistake outside"] = func() { It("outside", Label("lock:k65f"), func() { say("ran outside") }) } // MARK outside
+	scenarios["mistake nothing outside"] = func() { It("nothing", ginkgolock.Needs(), func() {}) }             // MARK nothing outside
 }
 
 func tooMany() {

@@ -13,7 +13,14 @@ import (
 var chambers = rtest.R("chamber-1", "chamber-2").Named("chambers").InOrder()
 
 func TestMain(m *testing.M) {
-	os.Exit(rtest.Main(m, chambers, rtest.TTL(6*time.Second), rtest.HoldOnFail(time.Hour)))
+	args := []rtest.Arg{chambers, rtest.TTL(6 * time.Second), rtest.HoldOnFail(time.Hour)}
+	switch os.Getenv("SUITE") {
+	case "nothing":
+		args = nil
+	case "nil":
+		args[0] = nil
+	}
+	os.Exit(rtest.Main(m, args...))
 }
 
 func TestUse(t *testing.T) { fmt.Println("SUITE HAS", chambers.One(nil)) }
