@@ -188,6 +188,25 @@ func TestMistakesInTheStoreURL(t *testing.T) {
 	}
 }
 
+// The logger of go-redis is the program's, not ours: its lines come unless the
+// program silences it in the way that the package doc names. Should go-redis say
+// nothing any more by itself, that part of the doc can go.
+func TestTheLoggerOfTheRedisClientIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for quiet, want := range map[string]bool{"": true, "1": false} {
+		cmd := scenario(t, "TestPass")
+		cmd.Env = []string{"QUIET=" + quiet, "RTEST_URL=redis://127.0.0.1:1"}
+		code, out := newLab(t).launch(t, cmd).end()
+		if code != 1 {
+			t.Errorf("exit code %d:\n%s", code, out)
+		}
+		mustContain(t, out, "rtest: cannot ask redis://127.0.0.1:1", "connection refused")
+		if got := strings.Contains(out, "redis: connection pool: failed to dial"); got != want {
+			t.Errorf("QUIET=%q: lines of go-redis: %v, want %v:\n%s", quiet, got, want, out)
+		}
+	}
+}
+
 func TestNamespacesAreApart(t *testing.T) {
 	t.Setenv("RTEST_URL", "mem:")
 	t.Setenv("RTEST_NAMESPACE", "one")
