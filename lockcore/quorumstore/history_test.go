@@ -10,8 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,84 +19,9 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
-
-// A use is a time during which a process believed, with reason, that it had
-// keys: it looked at its lease at From and at To, and the lease was good.
-type use struct {
-	From, To time.Time
-	Mode     mode
-	Keys     []string
-}
-
-// overlaps returns the uses that contradict each other.
-func overlaps(history []use) (bad []string) {
-	type span struct {
-		use  *use
-		mode mode
-	}
-	byKey := make(map[string][]span)
-	for i := range history {
-		for _, k := range history[i].Keys {
-			byKey[k] = append(byKey[k], span{&history[i], history[i].Mode})
-		}
-	}
-	for key, spans := range byKey {
-		slices.SortFunc(spans, func(a, b span) int { return a.use.From.Compare(b.use.From) })
-		var open []span
-		for _, s := range spans {
-			open = slices.DeleteFunc(open, func(o span) bool { return o.use.To.Before(s.use.From) })
-			var g glimpse
-			g.put(&seen{id: "open", until: s.use.From.Add(time.Second)})
-			for _, o := range open {
-				g.keys[key] = append(g.keys[key], holding{g.leases["open"], o.mode})
-			}
-			if u := g.units(key, s.use.From); u.Free(s.mode.requirement()) == 0 {
-				bad = append(bad, fmt.Sprintf("%s: %+v beside %+v", key, *s.use, *open[0].use))
-			}
-			open = append(open, s)
-		}
-	}
-	return bad
-}
-
-func (m mode) requirement() *lockcore.Requirement {
-	switch m {
-	case "x":
-		return &lockcore.Requirement{}
-	case "s":
-		return &lockcore.Requirement{Shared: true}
-	}
-	n, _ := strconv.Atoi(string(m[1:]))
-	return &lockcore.Requirement{Seats: n}
-}
-
-// TestOverlaps: the judge of the history below knows right from wrong.
-func TestOverlaps(t *testing.T) {
-	at := func(from, to int, m mode, keys ...string) use {
-		return use{t0.Add(time.Duration(from) * time.Second), t0.Add(time.Duration(to) * time.Second), m, keys}
-	}
-	for _, c := range []struct {
-		what    string
-		history []use
-		bad     int
-	}{
-		{"one after the other", []use{at(0, 1, "x", "a"), at(2, 3, "x", "a")}, 0},
-		{"at the same time", []use{at(0, 2, "x", "a"), at(1, 3, "x", "a")}, 1},
-		{"different keys", []use{at(0, 2, "x", "a"), at(1, 3, "x", "b")}, 0},
-		{"within a longer one", []use{at(0, 9, "x", "a"), at(1, 2, "s", "b"), at(4, 5, "x", "a", "c")}, 1},
-		{"readers", []use{at(0, 2, "s", "a"), at(1, 3, "s", "a")}, 0},
-		{"a writer beside readers", []use{at(0, 2, "s", "a"), at(1, 3, "s", "a"), at(2, 4, "x", "a")}, 1},
-		{"a reader beside a writer", []use{at(0, 2, "x", "a"), at(1, 3, "s", "a")}, 1},
-		{"two of two seats", []use{at(0, 2, "n2", "a"), at(1, 3, "n2", "a")}, 0},
-		{"three of two seats", []use{at(0, 3, "n2", "a", "a"), at(1, 3, "n2", "a")}, 1},
-	} {
-		if bad := overlaps(c.history); len(bad) != c.bad {
-			t.Errorf("%s: found %q, want %d", c.what, bad, c.bad)
-		}
-	}
-}
 
 // The environment of a child process, and of the campaign.
 const (
@@ -130,7 +55,7 @@ func TestMain(m *testing.M) {
 const campaignTTL = time.Second
 
 // child takes random leases, and prints a line for each when it begins to use
-// it, and one when it ends. It ends with its parent, whose pipe it writes to.
+// it, and one when it ends, and one for every error that it does not expect. It ends with its parent, whose pipe it writes to.
 func child(url string) {
 	s, err := Open(context.Background(), url, "history")
 	if err != nil {
@@ -146,30 +71,34 @@ func child(url string) {
 	l := lockcore.New(s, nil)
 	out := json.NewEncoder(os.Stdout)
 	for {
-		req, m := randomRequest(rnd)
+		req := randomRequest(rnd)
 		ctx, cancel := context.WithTimeout(context.Background(), below(rnd, 2*time.Second))
 		lease, err := l.Acquire(ctx, req)
 		cancel()
 		if err != nil {
 			if !errors.Is(err, lockcore.ErrBusy) && !errors.Is(err, lockcore.ErrNoQuorum) {
-				fmt.Fprintln(os.Stderr, err)
+				_ = out.Encode(judge.Use{Odd: fmt.Sprintf("Acquire: %v", err)})
 			}
 			continue
 		}
-		u := use{From: time.Now(), Mode: m, Keys: lease.Keys()}
+		u := judge.Use{Who: strconv.Itoa(os.Getpid()), From: judge.Now()}
 		if lease.Context().Err() != nil {
 			continue
 		}
 		u.To = u.From
+		for i, keys := range lease.Obtained() {
+			u.Want = append(u.Want, req.Requirements[i].Need)
+			u.Got = append(u.Got, judge.Got{Mode: string(modeOf(&req.Requirements[i])), Keys: keys})
+		}
 		if out.Encode(u) != nil {
 			return
 		}
-		for end := time.Now().Add(holdFor(rnd)); ; {
-			now := time.Now()
+		for end := u.From + int64(holdFor(rnd)); ; {
+			now := judge.Now()
 			if lease.Context().Err() != nil {
 				break // it was good at u.To
 			}
-			if u.To = now; !now.Before(end) {
+			if u.To = now; now >= end {
 				break
 			}
 			<-time.After(500 * time.Microsecond)
@@ -177,7 +106,9 @@ func child(url string) {
 		if out.Encode(u) != nil {
 			return
 		}
-		_ = lease.Release(context.Background()) // or it was lost, or the servers are down
+		if err := lease.Release(context.Background()); err != nil && !errors.Is(err, lockcore.ErrLost) && !errors.Is(err, lockcore.ErrNoQuorum) {
+			_ = out.Encode(judge.Use{Odd: fmt.Sprintf("Release: %v", err)})
+		}
 	}
 }
 
@@ -192,20 +123,19 @@ func holdFor(rnd *rand.Rand) time.Duration {
 	return below(rnd, 3*time.Millisecond)
 }
 
-func randomRequest(rnd *rand.Rand) (lockcore.Request, mode) {
+func randomRequest(rnd *rand.Rand) lockcore.Request {
 	keys := []string{"a", "b", "c", "d", "e", "f"}
 	rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	n := 1 + rnd.IntN(4)
 	r := ticketFor("", 0, keys[:n]...).Requirements[0]
 	r.Need = 1 + rnd.IntN(n)
-	m := mode("x")
 	switch rnd.IntN(6) {
 	case 0:
-		r.Shared, m = true, "s"
+		r.Shared = true
 	case 1:
-		r.Seats, m = 2, "n2"
+		r.Seats = 2
 	}
-	return lockcore.Request{Requirements: []lockcore.Requirement{r}, TTL: campaignTTL}, m
+	return lockcore.Request{Requirements: []lockcore.Requirement{r}, TTL: campaignTTL}
 }
 
 // A campaign is eight processes on five servers, and somebody who kills.
@@ -219,7 +149,7 @@ type campaign struct {
 	enough chan struct{} // closed when they are there
 
 	mu      sync.Mutex
-	history []use
+	history []judge.Use
 	killed  int // processes
 }
 
@@ -246,13 +176,13 @@ func TestHistory(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	took := time.Since(start)
-	bad := overlaps(c.history)
+	bad := judge.Promises{Unfenced: true}.Contradictions(c.history)
 	for _, b := range bad[:min(len(bad), 10)] {
 		t.Error(b)
 	}
 	long := 0
 	for i := range c.history {
-		if c.history[i].To.Sub(c.history[i].From) > campaignTTL/3 {
+		if c.history[i].To-c.history[i].From > int64(campaignTTL/3) {
 			long++
 		}
 	}
@@ -352,10 +282,11 @@ func (c *campaign) client(rnd *rand.Rand, stop chan struct{}) {
 }
 
 // listen takes in what a process prints: a use twice, when it begins and when it
-// ends. Of one that did not live to see the end, the beginning counts.
+// ends, and what it finds odd. Of a use that did not live to see the end, the
+// beginning counts.
 func (c *campaign) listen(out io.Reader) {
-	var begun *use
-	keep := func(u use) {
+	var begun *judge.Use
+	keep := func(u judge.Use) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.history = append(c.history, u); len(c.history) == c.want {
@@ -363,11 +294,11 @@ func (c *campaign) listen(out io.Reader) {
 		}
 	}
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		var u use
+		var u judge.Use
 		if json.Unmarshal(lines.Bytes(), &u) != nil {
 			break // killed in the midst of a line
 		}
-		if begun != nil {
+		if begun != nil || u.Odd != "" {
 			keep(u)
 			begun = nil
 			continue
@@ -376,5 +307,30 @@ func (c *campaign) listen(out io.Reader) {
 	}
 	if begun != nil {
 		keep(*begun)
+	}
+}
+
+// TestListen forges what three processes print: what is heard of them contradicts
+// itself in the ways in which they do.
+func TestListen(t *testing.T) {
+	const a, b, c = `{"Want":[1],"Got":[{"Mode":"x","Keys":["k"]}],"From":`, `{"Want":[2],"Got":[{"Mode":"s","Keys":["other"]}],"From":`, `{"Want":[1],"Got":[{"Mode":"n2","Keys":["k"]}],"From":`
+	heard := &campaign{t: t, want: 6, enough: make(chan struct{})}
+	for _, said := range []string{
+		a + `10,"To":10}` + "\n" + a + `10,"To":20}` + "\n" + a + `40,"To":40}` + "\n",
+		`{"Odd":"Release: out of paper"}` + "\n" + c + `20,"To":20}` + "\n" + c + `20,"To":30}` + "\n" + c + `40,"T`,
+		b + `10,"To":10}` + "\n" + b + `10,"To":50}` + "\n" + c + `60,"To":60}` + "\n" + c + `60,"To":70}` + "\n",
+	} {
+		heard.listen(strings.NewReader(said))
+	}
+	select {
+	case <-heard.enough:
+	default:
+		t.Error("five uses and an oddity were printed, and are not enough")
+	}
+	bad := strings.Join(judge.Promises{Unfenced: true}.Contradictions(heard.history), "\n")
+	for _, want := range []string{"k: ", "not get what was wanted", "out of paper"} {
+		if strings.Count(bad, "\n") != 2 || !strings.Contains(bad, want) {
+			t.Errorf("want three contradictions, of which one says %q; of %+v is found\n%s", want, heard.history, bad)
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
@@ -276,7 +277,7 @@ func (c *campaign) look() func() int {
 }
 
 func (c *campaign) examine(snap lockcore.Snapshot) {
-	byKey := make(map[string][]span)
+	byKey := make(map[string][]judge.Taken)
 	for _, h := range snap.Holders {
 		if got := unitsOf(h); got != h.Reason {
 			c.Errorf("%s holds %q, asked for %s", h.ID, h.Obtained, h.Reason)
@@ -287,12 +288,12 @@ func (c *campaign) examine(snap lockcore.Snapshot) {
 				units[k]++
 			}
 			for k, n := range units {
-				byKey[k] = append(byKey[k], span{mode: modeOf(h.Requirements[i]), units: n})
+				byKey[k] = append(byKey[k], judge.Taken{Mode: modeOf(h.Requirements[i]), Units: n})
 			}
 		}
 	}
 	for k, held := range byKey {
-		if !compatible(held) {
+		if !judge.Compatible(held) {
 			c.Errorf("in a snapshot, %s is held by %+v: %+v", k, held, snap.Holders)
 		}
 	}
@@ -336,23 +337,23 @@ func (c *campaign) verdict(want int64, start time.Time, looks int) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	var history []use
+	var written []use
 	for _, path := range logs {
 		uses, err := readUses(path)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			c.Fatal(err)
 		}
-		history = append(history, uses...)
+		written = append(written, uses...)
 	}
-	if int64(len(history)) < want {
-		c.Errorf("%d grants were written down, want %d", len(history), want)
+	if int64(len(written)) < want {
+		c.Errorf("%d grants were written down, want %d", len(written), want)
 	}
-	bad := judge(history)
+	bad := contradictions(written)
 	if len(bad) > 0 {
 		c.Log("what was done:\n", strings.Join(c.diary, "\n"))
 	}
 	for _, b := range bad[:min(len(bad), 10)] {
 		c.Error(b)
 	}
-	c.Logf("%d grants to %d processes in %s, %d looks; %v; %d contradictions", len(history), c.started, time.Since(start).Round(time.Second), looks, c.done, len(bad))
+	c.Logf("%d grants to %d processes in %s, %d looks; %v; %d contradictions", len(written), c.started, time.Since(start).Round(time.Second), looks, c.done, len(bad))
 }

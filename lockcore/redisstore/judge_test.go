@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
-// A use is a time during which a process had keys: from when its Acquire had
-// returned to the last moment at which it knew its lease to be good. Times are
-// those of the machine's monotonic clock, in ns, which all processes share.
+// A use is a time during which a process had keys, as it writes it down: see
+// [judge.Use]. Times are those of the machine's monotonic clock, in ns, which
+// all processes share.
 type use struct {
 	Proc  string `json:"-"`
 	N     int    // number of the use in its process
@@ -58,148 +60,50 @@ func readUses(path string) (uses []use, err error) {
 	return uses, nil
 }
 
-// A span is what one use had of one key.
-type span struct {
-	*use
-	mode  string
-	units int
-}
-
-// judge returns what contradicts the promises in a history: who had a key beside
-// somebody else, and tokens that do not rise.
-func judge(history []use) (bad []string) {
-	byKey := make(map[string][]span)
-	for i := range history {
-		u := &history[i]
-		if u.Odd != "" {
-			bad = append(bad, u.Odd)
-		}
+// contradictions returns what contradicts the promises in what was written down. Whether
+// somebody got all that was asked for, each process has looked itself.
+func contradictions(written []use) (bad []string) {
+	uses := make([]judge.Use, len(written))
+	for i, u := range written {
+		uses[i] = judge.Use{Who: fmt.Sprintf("%s#%d", u.Proc, u.N), Asked: u.Asked, From: u.From, To: u.To, Token: u.Token, Odd: u.Odd}
 		for _, g := range u.Got {
-			units := make(map[string]int)
-			for _, k := range g.Keys {
-				units[k]++
-			}
-			for k, n := range units {
-				byKey[k] = append(byKey[k], span{u, g.Mode, n})
-			}
+			uses[i].Got = append(uses[i].Got, judge.Got(g))
 		}
 	}
-	for key, spans := range byKey {
-		bad = append(bad, judgeKey(key, spans)...)
-	}
-	return append(bad, judgeTokens(history)...)
+	return judge.Promises{}.Contradictions(uses)
 }
 
-// judgeKey walks along the uses of one key.
-func judgeKey(key string, spans []span) (bad []string) {
-	slices.SortFunc(spans, func(a, b span) int { return int(a.From - b.From) })
-	var open []span
-	exclusive, any := new(use), new(use) // those with the highest tokens so far
-	for _, s := range spans {
-		open = slices.DeleteFunc(open, func(o span) bool { return o.To < s.From })
-		if open = append(open, s); !compatible(open) {
-			bad = append(bad, fmt.Sprintf("%s: %+v as %s beside %+v as %s", key, *s.use, s.mode, *open[0].use, open[0].mode))
-		}
-		highest := exclusive
-		if s.mode == "x" {
-			highest = any
-		}
-		if s.Token <= highest.Token {
-			bad = append(bad, fmt.Sprintf("%s: %+v as %s came after %+v, and has no higher token", key, *s.use, s.mode, *highest))
-		}
-		if s.Token > any.Token {
-			any = s.use
-		}
-		if s.mode == "x" && s.Token > exclusive.Token {
-			exclusive = s.use
-		}
-	}
-	return bad
-}
-
-// compatible reports whether one key may be held by all of these at once.
-func compatible(held []span) bool {
-	taken, seats := 0, 0
-	for _, h := range held {
-		if h.mode == "x" && (len(held) > 1 || h.units > 1) || h.mode == "s" && h.units > 1 || (h.mode == "s") != (held[0].mode == "s") {
-			return false
-		}
-		var n int
-		if _, err := fmt.Sscanf(h.mode, "n%d", &n); err == nil {
-			taken += h.units
-			if seats == 0 || n < seats {
-				seats = n
-			}
-		}
-	}
-	return taken <= seats
-}
-
-// judgeTokens looks at all keys together: whoever was asked for after another
-// had been given has the higher token, and no two are alike.
-func judgeTokens(history []use) (bad []string) {
-	given := make([]*use, len(history))
-	for i := range history {
-		given[i] = &history[i]
-	}
-	asked := slices.Clone(given)
-	slices.SortFunc(given, func(a, b *use) int { return int(a.From - b.From) })
-	slices.SortFunc(asked, func(a, b *use) int { return int(a.Asked - b.Asked) })
-	i, highest := 0, new(use)
-	for _, u := range asked {
-		for ; i < len(given) && given[i].From < u.Asked; i++ {
-			if given[i].Token > highest.Token {
-				highest = given[i]
-			}
-		}
-		if u.Token <= highest.Token {
-			bad = append(bad, fmt.Sprintf("token %d was given to %+v, after %+v", u.Token, *u, *highest))
-		}
-	}
-	seen := make(map[uint64]bool)
-	for _, u := range given {
-		if seen[u.Token] {
-			bad = append(bad, fmt.Sprintf("token %d was given twice", u.Token))
-		}
-		seen[u.Token] = true
-	}
-	return bad
-}
-
-// The judge of the history knows right from wrong.
-func TestJudge(t *testing.T) {
-	token := uint64(0)
-	at := func(from, to int64, mode string, keys ...string) use {
-		token++
-		return use{Asked: from, From: from, To: to, Token: token, Got: []got{{mode, keys}}}
-	}
-	twice := at(3, 4, "x", "a")
-	odd := at(8, 9, "x", "z")
-	odd.Odd = "one key instead of two"
-	for _, c := range []struct {
-		what    string
-		history []use
-		bad     int
-	}{
-		{"one after the other", []use{at(0, 1, "x", "a"), at(2, 3, "x", "a")}, 0},
-		{"at the same time", []use{at(0, 2, "x", "a"), at(1, 3, "x", "a")}, 1},
-		{"different keys", []use{at(0, 2, "x", "a"), at(1, 3, "x", "b")}, 0},
-		{"within a longer one", []use{at(0, 9, "x", "a"), at(1, 2, "s", "b"), at(4, 5, "x", "a", "c")}, 1},
-		{"readers", []use{at(0, 2, "s", "a"), at(1, 3, "s", "a")}, 0},
-		{"a writer beside readers", []use{at(0, 2, "s", "a"), at(1, 3, "s", "a"), at(2, 4, "x", "a")}, 1},
-		{"a reader beside a writer", []use{at(0, 2, "x", "a"), at(1, 3, "s", "a")}, 1},
-		{"a seat beside a reader", []use{at(0, 2, "s", "a"), at(1, 3, "n2", "a")}, 1},
-		{"two of two seats", []use{at(0, 2, "n2", "a"), at(1, 3, "n2", "a")}, 0},
-		{"three of two seats", []use{at(0, 3, "n2", "a", "a"), at(1, 3, "n2", "a")}, 1},
-		{"three of two seats, who says three", []use{at(0, 3, "n3", "a", "a"), at(1, 3, "n2", "a")}, 1},
-		{"a key twice", []use{at(0, 3, "x", "a", "a")}, 1},
-		{"a token twice", []use{twice, {Asked: 2, From: 5, To: 6, Token: twice.Token, Got: []got{{"x", []string{"b"}}}}}, 1},
-		{"a token that falls", []use{at(5, 6, "x", "a"), at(1, 2, "x", "b")}, 1},
-		{"a token that falls on a key, asked for early", []use{{From: 5, To: 6, Token: 1, Got: []got{{"x", []string{"a"}}}}, {From: 1, To: 2, Token: 2, Got: []got{{"s", []string{"a"}}}}}, 1},
-		{"something odd", []use{odd}, 1},
+// TestContradictions forges what three processes wrote, the last of which was
+// killed in the midst of a line.
+func TestContradictions(t *testing.T) {
+	dir := t.TempDir()
+	var written []use
+	for name, lines := range map[string]string{
+		"one.log": `{"N":1,"Asked":1,"From":2,"To":3,"Token":5,"Got":[{"Mode":"x","Keys":["a"]}]}
+{"N":1,"To":9}
+{"N":2,"Asked":20,"From":21,"To":22,"Token":4,"Got":[{"Mode":"s","Keys":["b"]}]}
+`,
+		"two.log": `{"N":1,"Asked":5,"From":6,"To":6,"Token":6,"Got":[{"Mode":"s","Keys":["c"]},{"Mode":"x","Keys":["a"]}]}
+{"N":2,"Odd":"asked for 2, got [\"a\"]"}
+`,
+		"three.log": `{"N":1,"Asked":7,"From":8,"To":8,"Token":7,"Got":[{"Mode":"n2","Keys":["d","d"]}]}
+{"N":1,"T`,
 	} {
-		if bad := judge(c.history); len(bad) != c.bad {
-			t.Errorf("%s: found %q, want %d", c.what, bad, c.bad)
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		uses, err := readUses(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, uses...)
+	}
+	bad := contradictions(written)
+	said := strings.Join(bad, "\n")
+	for _, want := range []string{"two.log#1", "beside", "token 4 was given", "asked for 2"} {
+		if len(bad) != 3 || !strings.Contains(said, want) {
+			t.Errorf("want three contradictions, of which one says %q; found\n%s", want, said)
 		}
 	}
 }
