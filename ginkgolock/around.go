@@ -60,10 +60,7 @@ func (p *plan) holds() bool {
 // stops reports whether a node must not run, because its spec has nothing, or
 // nothing any more. What cleans up runs all the same.
 func (h *holding) stops() bool {
-	h.mu.Lock()
-	lost := h.lost != ""
-	h.mu.Unlock()
-	return (h.skip || lost) && !cleansUp()
+	return (h.skip || h.gone()) && !cleansUp()
 }
 
 // cleansUp reports whether the node that runs now is one of those that run after

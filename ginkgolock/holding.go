@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -126,8 +127,10 @@ func (h *holding) lose(words string) {
 	if len(h.cancels) == 0 {
 		return
 	}
-	h.told = true
-	failQuietly(words)
+	if !h.told {
+		h.told = true
+		failQuietly(words)
+	}
 	for cancel := range h.cancels {
 		(*cancel)(h.cause())
 	}
@@ -141,6 +144,19 @@ func (h *holding) cause() error {
 		}
 	}
 	return fmt.Errorf("%s: %w", h.lost, lockcore.ErrLost)
+}
+
+// gone reports whether the lease is lost. It asks the lease too: its context ends
+// a moment before whoever watches it calls lose, and a node may begin in between.
+func (h *holding) gone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost == "" && h.lease != nil {
+		if err := context.Cause(h.lease.Context()); errors.Is(err, lockcore.ErrLost) {
+			h.lost = fmt.Sprintf("rtest: lost %s: %v", strings.Join(h.lease.Keys(), ", "), err)
+		}
+	}
+	return h.lost != ""
 }
 
 // isLost returns the words for a lost lease, and notes that they were told.

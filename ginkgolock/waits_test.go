@@ -241,6 +241,24 @@ func TestSecondInterrupt(t *testing.T) {
 	l.empty()
 }
 
+// The third interrupt skips the nodes that report, and with them the one that
+// gives back: the lease ends with its process.
+func TestThirdInterrupt(t *testing.T) {
+	l := newLab(t)
+	c := l.start("stubborn to the last", 1)
+	for _, line := range []string{"spec", "cleanup", "report"} {
+		l.until(line, func() bool { return l.says(line) })
+		require.Len(t, l.snapshot().Holders, 1, "%s: it is still held", line)
+		require.NoError(t, syscall.Kill(-c.cmd.Process.Pid, syscall.SIGINT))
+	}
+	assert.NotZero(t, c.wait())
+	assert.Equal(t, "spec\ncleanup\nreport\n", l.said(), "nothing else runs")
+	assert.Equal(t, 1, l.events("grant"))
+	assert.Zero(t, l.events("release"), "%s", c.out)
+	require.NoError(t, l.take("chamber").Release(t.Context()))
+	l.empty()
+}
+
 func TestAcquireWithGinkgoTB(t *testing.T) {
 	l := newLab(t)
 	l.take("chamber")

@@ -54,19 +54,31 @@ func init() {
 	}
 }
 
+// endWithTheLease returns when the lease is lost and the node's context has ended
+// for it. The limit is for a context that never does.
+func endWithTheLease(ctx SpecContext) {
+	<-ginkgolock.Lease(ctx).Context().Done()
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Minute):
+		Fail("the lease is lost, but the context of the node goes on")
+	}
+}
+
 func init() {
 	scenarios["lost"] = func() {
 		Describe("lost", func() {
 			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) {
 				DeferCleanup(func() { say("cleaned up") })
 				say("holding")
-				<-ctx.Done()
+				endWithTheLease(ctx)
 				say("cause is ErrLost: %v", errors.Is(context.Cause(ctx), lockcore.ErrLost))
 				Expect(ctx.Err()).NotTo(HaveOccurred(), "the wrong words") // what a client would say
 			})
 			It("deaf", ginkgolock.Needs(boards.Need(3)), func(ctx SpecContext) {
 				say("deaf")
-				await(ctx, "never") // Fail, then
+				endWithTheLease(ctx)
+				Fail("the wrong words")
 			})
 		})
 		// It is lost between two specs: by the time that the second begins.
@@ -76,10 +88,11 @@ func init() {
 				if r.LeafNodeText != "first" {
 					return
 				}
-				say("between")
-				for ginkgoLease == nil || ginkgoLease.Context().Err() == nil {
-					time.Sleep(2 * time.Millisecond)
+				if ginkgoLease == nil {
+					Fail("BeforeEach had no lease")
 				}
+				say("between")
+				<-ginkgoLease.Context().Done()
 			})
 			BeforeEach(func(ctx SpecContext) { ginkgoLease = ginkgolock.Lease(ctx) })
 			It("second", func(ctx SpecContext) { say("ran second") })
@@ -184,6 +197,22 @@ func init() {
 				say("spec")
 				<-ctx.Done()
 			})
+		})
+	}
+}
+
+func init() {
+	// As above, and a report that ends when it is interrupted too.
+	scenarios["stubborn to the last"] = func() {
+		Describe("stubborn", func() {
+			ReportAfterEach(func(ctx SpecContext, _ SpecReport) { say("report"); <-ctx.Done() })
+			It("spec", ginkgolock.Needs(chamber), func(ctx SpecContext) {
+				DeferCleanup(func() { say("cleaned up") })
+				DeferCleanup(func(ctx SpecContext) { say("cleanup"); <-ctx.Done() })
+				say("spec")
+				<-ctx.Done()
+			})
+			It("next", ginkgolock.Needs(chamber), func(ctx SpecContext) { say("next") })
 		})
 	}
 }
