@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/resourcelocker/resourcelocker/rtest"
@@ -57,7 +58,7 @@ func TestTenThousandCandidates(t *testing.T) {
 		names = append(names, "board-"+strconv.Itoa(i))
 	}
 	boards, locker := rtest.R(names...).Named("boards"), newLocker(t)
-	fake("TestHolder", func(f *fakeTB) {
+	f := fake("TestHolder", func(f *fakeTB) {
 		l := rtest.Acquire(f, boards.Need(9_999), rtest.Using(locker))
 		if got := len(boards.From(l)); got != 9_999 {
 			t.Errorf("got %d", got)
@@ -72,12 +73,15 @@ func TestTenThousandCandidates(t *testing.T) {
 		}
 		h := fake("TestHolder", func(f *fakeTB) { rtest.Acquire(f, boards.Need(10_000), rtest.Using(locker)) })
 		mustContain(t, h.fatal, "this test already holds it")
-		for k, v := range f.attrs {
-			if len(v) > 4000 {
-				t.Errorf("%s has %d bytes", k, len(v))
-			}
-		}
 	})
+	for k, v := range f.attrs {
+		if len(v) > 4000 {
+			t.Errorf("%s has %d bytes", k, len(v))
+		}
+	}
+	if v := f.attrs["rtest.resources"]; !strings.HasSuffix(v, " more") {
+		t.Errorf("rtest.resources does not count what it leaves out: %q", v)
+	}
 	if left := holders(t, locker); len(left) > 0 {
 		t.Errorf("still held: %d", len(left))
 	}

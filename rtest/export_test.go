@@ -12,4 +12,5 @@ var (
 	AttrKey    = attrKey
 	AttrValue  = attrValue
 	ParallelOf = parallelOf
+	SuiteWait  = suiteWait
 )

@@ -7,6 +7,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
 func TestParallelOrder(t *testing.T) {
@@ -145,14 +149,53 @@ func TestMainWithoutARequirement(t *testing.T) {
 	for mistake, words := range map[string]string{
 		"nothing": `TestMain: rtest: Main was given no requirement, so there is nothing to acquire: say what is needed, as in rtest.R("board-1")`,
 		"nil":     "TestMain: rtest: argument 1 of Main is nil",
+		"panic":   "panic: on purpose",
 	} {
 		cmd := exec.Command(binary(t, "suite"), "-test.run=^TestUse$")
 		cmd.Env = []string{"SUITE=" + mistake, "RTEST_ON_ERROR=skip"}
 		code, out := newLab(t).launch(t, cmd).end()
-		if code != 1 || strings.Contains(out, "SUITE HAS") {
+		if code == 0 || code == 2 != (mistake == "panic") || strings.Contains(out, "SUITE HAS") {
 			t.Errorf("%s: exit code %d:\n%s", mistake, code, out)
 		}
 		mustContain(t, out, words)
+	}
+}
+
+// go test kills a binary a minute after -timeout, whose clock starts with the
+// process, and a test binary that still waits then says nothing.
+func TestMainWaitsForHalfOfTheTimeout(t *testing.T) {
+	for timeout, want := range map[string]time.Duration{"20s": 10 * time.Second, "10m0s": 5 * time.Minute, "1h0m0s": 5 * time.Minute, "0s": 5 * time.Minute, "": 5 * time.Minute} {
+		if got := rtest.SuiteWait(timeout); got != want {
+			t.Errorf("-timeout=%s: %s, want %s", timeout, got, want)
+		}
+	}
+	l := newLab(t)
+	for _, key := range []string{"chamber-1", "chamber-2"} {
+		if _, err := l.locker.Acquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: key}}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := l.launch(t, exec.Command(binary(t, "suite"), "-test.run=^TestUse$", "-test.timeout=2m"))
+	words := regexp.MustCompile(`gives up in (\S+)|gave up after (1m0s)`)
+	c.awaitMatch(words.String())
+	m := words.FindStringSubmatch(c.output())
+	if left, err := time.ParseDuration(m[1] + m[2]); err != nil || left > time.Minute {
+		t.Errorf("%q with -timeout=2m, want at most 1m (%v)", m[0], err)
+	}
+}
+
+// What a goroutine that outlived its test asks for, nobody can be told of, and
+// yet it must not bring down the whole binary with a panic.
+func TestAcquireAfterTheEndOfTheTest(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	_, out := l.scenario(t, "TestLateAsks|TestLateIsOver").end()
+	mustContain(t, out, "ENDED")
+	if strings.Contains(out, "panic:") {
+		t.Error(out)
+	}
+	if got := l.left(t); got != "" {
+		t.Errorf("left behind: %s", got)
 	}
 }
 
@@ -215,7 +258,7 @@ func TestFuzzWorkersShareWhatTheCoordinatorHolds(t *testing.T) {
 func TestBenchmarksDoNotTimeTheWait(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	code, out := l.scenario(t, "^$", "-test.bench=BenchmarkWait", "-test.benchtime=3x", "-test.timeout=1m").end()
+	code, out := l.scenario(t, "^$", "-test.bench=BenchmarkWait|BenchmarkStopped", "-test.benchtime=3x", "-test.timeout=2m").end()
 	if code != 0 || !strings.Contains(out, "ns/op") {
 		t.Errorf("exit code %d:\n%s", code, out)
 	}

@@ -37,7 +37,7 @@ func (c config) limit(t TB, now time.Time) limit {
 			l.d = 1<<63 - 1
 		}
 		if _, ok := t.(*suite); ok {
-			l.d = suiteWait()
+			l.d = suiteWait(flagValue("timeout"))
 		}
 	}
 	if deadline.IsZero() {
@@ -48,7 +48,6 @@ func (c config) limit(t TB, now time.Time) limit {
 	if left-margin < l.d {
 		l = limit{left - margin, waitOver("-timeout ends the test binary in " + short(margin))}
 	}
-	l.d = max(0, l.d)
 	return l
 }
 

@@ -121,8 +121,8 @@ func (s *suite) finish() int {
 
 // suiteWait bounds the default wait of Main. go test ends a test binary a minute
 // after -timeout, and counts from the start of the process.
-func suiteWait() time.Duration {
-	d, err := time.ParseDuration(flagValue("timeout"))
+func suiteWait(timeout string) time.Duration {
+	d, err := time.ParseDuration(timeout)
 	if err != nil || d <= 0 {
 		return defaultWait
 	}

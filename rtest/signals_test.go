@@ -72,6 +72,27 @@ func TestSignalsSwitchedOff(t *testing.T) {
 	}
 }
 
+// What other frameworks hold, they give back themselves, after what they have to
+// do at an interrupt.
+func TestSignalsLeaveOtherFrameworksAlone(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	c := l.scenario(t, "TestOtherFramework")
+	c.await("HOLDING [board-1]")
+	c.cmd.Process.Signal(syscall.SIGTERM)
+	_, out := c.end()
+	mustContain(t, out, "gave back board-1\n")
+	var released []string
+	for _, e := range l.recorded(t) {
+		if e.Ev == "release" {
+			released = append(released, e.Test.Runner)
+		}
+	}
+	if len(released) != 1 || released[0] != "" {
+		t.Errorf("released on record, by runner: %q, want only that of go test", released)
+	}
+}
+
 // nohup and its like mean the signal to be ignored.
 func TestIgnoredSignalStaysIgnored(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,9 @@ func reportSums(url string) *sums {
 		fmt.Fprintf(os.Stderr, "rtest: %s: nothing is counted: want an address such as redis://host:6379/1\n", envReport)
 	} else {
 		opts.MaxRetries = -1 // a retry could count twice
+		// Five attempts to connect, as is usual, take longer than a test binary has at
+		// its end: it would be over before anybody is told that the server is down.
+		opts.DialerRetries = 1
 		var told sync.Once
 		s = &sums{redisreport.New(redis.NewClient(opts), &redisreport.Options{OnError: func(err error) {
 			told.Do(func() { fmt.Fprintf(os.Stderr, "rtest: %s: %v\n", envReport, err) })

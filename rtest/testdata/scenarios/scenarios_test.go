@@ -3,6 +3,7 @@
 package scenarios
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -94,6 +95,15 @@ func TestHangTwice(t *testing.T) {
 	})
 }
 
+// other is a test of another framework, whose business signals are.
+type other struct{ *testing.T }
+
+func TestOtherFramework(t *testing.T) {
+	rtest.Acquire(other{t}, rtest.R("board-2"))
+	ready(rtest.Acquire(t, first))
+	select {}
+}
+
 // TestOwnSignals deals with TERM itself and goes on.
 func TestOwnSignals(t *testing.T) {
 	ch := make(chan os.Signal, 1)
@@ -105,6 +115,13 @@ func TestOwnSignals(t *testing.T) {
 	if err := l.Context().Err(); err != nil {
 		t.Error("the lease was given back:", err)
 	}
+}
+
+// TestTagged has something to count for RTEST_REPORT, and leaves it time.
+func TestTagged(t *testing.T) {
+	l := rtest.Acquire(t, first.Tags(func(string) map[string]string { return map[string]string{"kind": "board"} }))
+	l.Release()
+	io.Copy(io.Discard, os.Stdin)
 }
 
 func TestUntilEOF(t *testing.T) {
@@ -226,6 +243,42 @@ func BenchmarkWait(b *testing.B) {
 			b.Error("the clock was not started again")
 		}
 	}
+}
+
+// BenchmarkStopped has stopped its clock, which an Acquire that waits must not
+// start.
+func BenchmarkStopped(b *testing.B) {
+	b.StopTimer()
+	for range b.N {
+		le, err := locker.Acquire(b.Context(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: "board-2"}}}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		time.AfterFunc(50*time.Millisecond, func() { le.Release(context.Background()) })
+		before := b.Elapsed()
+		rtest.Acquire(b, rtest.R("board-2"), rtest.Using(locker)).Release()
+		if after := b.Elapsed(); after != before {
+			b.Errorf("the clock went on from %s to %s", before, after)
+		}
+	}
+}
+
+// A goroutine that outlives its test asks for something.
+
+var late, lateOver = make(chan struct{}), make(chan struct{})
+
+func TestLateAsks(t *testing.T) {
+	go func() {
+		defer close(lateOver)
+		<-late
+		rtest.Acquire(t, first)
+	}()
+}
+
+func TestLateIsOver(t *testing.T) {
+	close(late)
+	<-lateOver
+	fmt.Fprintln(os.Stderr, "ENDED")
 }
 
 var locker = lockcore.New(memstore.New(nil), nil)

@@ -17,6 +17,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("SUITE") {
 	case "nothing":
 		args = nil
+	case "panic":
+		args[0] = rtest.R(1).Key(func(int) string { panic("on purpose") })
 	case "nil":
 		args[0] = nil
 	}
