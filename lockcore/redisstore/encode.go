@@ -311,11 +311,13 @@ func number(s string) int64 {
 
 func moment(s string) time.Time { return time.UnixMicro(number(s)) }
 
-// cutGrant reads the message that tells of a grant: "id token got", with a star
-// behind the token if it was let past earlier waiters.
-func cutGrant(s string) (id string, token uint64, past bool, got string) {
+// cutGrant reads how the scripts tell of a grant, in an answer or a message: "id
+// token got", with a star behind the token if it was let past earlier waiters.
+func cutGrant(s string) (id string, g *lockcore.Grant) {
 	id, rest, _ := strings.Cut(s, " ")
-	n, got, _ := strings.Cut(rest, " ")
-	n, past = strings.CutSuffix(n, "*")
-	return id, uint64(number(n)), past, got
+	token, got, _ := strings.Cut(rest, " ")
+	token, past := strings.CutSuffix(token, "*")
+	g = &lockcore.Grant{Token: uint64(number(token)), Backfilled: past}
+	g.Obtained, _ = decodeGot(got)
+	return id, g
 }

@@ -173,15 +173,14 @@ func (h *hub) take(msg any) {
 		// go-redis has reconnected by itself; nobody knows what was missed.
 		h.wakeAll()
 	case *redis.Message:
-		id, token, past, got := cutGrant(m.Payload)
+		id, g := cutGrant(m.Payload)
 		h.mu.Lock()
 		w, ok := h.waiters[id]
 		h.mu.Unlock()
 		if !ok {
 			return
 		}
-		g := &lockcore.Grant{Ticket: w.ticket, Token: token, Backfilled: past}
-		g.Obtained, _ = decodeGot(got)
+		g.Ticket = w.ticket
 		w.wake(g)
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
@@ -54,13 +52,13 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 // confirmed runs a script that answers in n words, and sees to it that enough
 // replicas have what it wrote. A renewal that they do not have does not count:
 // the one among them that becomes master would give the keys away too early.
-func (s *Store) confirmed(ctx context.Context, script *redis.Script, args []any, n int) (replies []string, err error) {
+func (s *Store) confirmed(ctx context.Context, sc *script, args []any, n int) (replies []string, err error) {
 	var v any
 	acks := 0
 	if s.opts.MinReplicas > 0 {
-		v, acks, err = s.runAcknowledged(ctx, script, args...)
+		v, acks, err = s.runAcknowledged(ctx, sc, args...)
 	} else {
-		v, err = s.run(ctx, script, args...)
+		v, err = s.run(ctx, sc, args...)
 	}
 	if err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package redisstore
 
 import (
 	"context"
+	"crypto/sha1"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,16 +18,25 @@ var sources embed.FS
 
 // Lua has no modules in Redis, so a script is one file after the other: for some
 // operations first a short way that covers the usual case; those that every
-// operation needs; then, as a function that runs when one of theirs is first
-// called, those about waiters; and the operation.
+// operation needs; then, as functions that run when one of theirs is first called,
+// those about waiters, and those that are seldom needed; and the operation.
 var (
 	always = []string{"base", "lengths", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
-	rest   = []string{"registry", "pools", "queue", "claims", "pass", "shadow", "backfill", "patience", "nested", "serve"}
+	line   = []string{"registry", "pools", "queue", "claims", "pass", "serve"}
+	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "upkeep"}
 )
 
 // scripts are the operations, with or without interop.
 type scripts struct {
-	ask, renew, assert, release, withdraw, free, snapshot, list *redis.Script
+	ask, renew, assert, release, withdraw, free, snapshot, list *script
+}
+
+// A script is its text and its SHA-1, both as arguments of a command.
+type script struct{ text, digest any }
+
+func newScript(text string) *script {
+	sum := sha1.Sum([]byte(text))
+	return &script{text, hex.EncodeToString(sum[:])}
 }
 
 var plain, withInterop = assemble("solo"), assemble("interop")
@@ -46,9 +57,9 @@ func assemble(outside string) scripts {
 		}
 		return b.String()
 	}
-	common := add(always...) + "function M.rest()\n" + add(rest...) + "end\n"
-	script := func(before []string, op string) *redis.Script {
-		return redis.NewScript(add(before...) + common + add(op))
+	common := add(always...) + "function M.line()\n" + add(line...) + "end\nfunction M.rest()\n" + add(rest...) + "end\n"
+	script := func(before []string, op string) *script {
+		return newScript(add(before...) + common + add(op))
 	}
 	usual := []string{"names", "clock", "history"}
 	s := scripts{
@@ -65,32 +76,54 @@ func assemble(outside string) scripts {
 
 // run calls a script: by its digest, and with its text if the server does not
 // know it (any more).
-func (s *Store) run(ctx context.Context, script *redis.Script, args ...any) (any, error) {
-	v, err := script.Run(ctx, s.client, s.keys, args...).Result()
+//
+// The commands are made here, as go-redis' own Script would make them, because
+// every acquire and release is one: it spares ten of the allocations of a pair.
+func (s *Store) run(ctx context.Context, sc *script, args ...any) (any, error) {
+	call := func(how string, which any) *redis.Cmd {
+		cmd := redis.NewCmd(ctx, s.command(how, which, args)...)
+		cmd.SetFirstKeyPos(firstKey)
+		_ = s.client.Process(ctx, cmd) // the command has the error
+		return cmd
+	}
+	cmd := call("evalsha", sc.digest)
+	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
+		cmd = call("eval", sc.text)
+	}
+	v, err := cmd.Result()
 	if err != nil {
 		s.lookAgain(ctx, err)
 	}
 	return v, s.explain(err)
 }
 
+// firstKey is where the keys begin in what command returns; the client of a
+// Cluster finds the server by it.
+const firstKey = 3
+
+func (s *Store) command(how string, which any, args []any) []any {
+	out := make([]any, 0, firstKey+2+len(args))
+	return append(append(out, how, which, 2, &s.keys[0], &s.keys[1]), args...)
+}
+
 // runAcknowledged is run that also has the server say how many replicas have
 // what the script wrote. Both commands go in one write over one connection: the
 // server counts what that connection wrote, and everything before it.
-func (s *Store) runAcknowledged(ctx context.Context, script *redis.Script, args ...any) (v any, acks int, err error) {
+func (s *Store) runAcknowledged(ctx context.Context, sc *script, args ...any) (v any, acks int, err error) {
 	node, err := s.node(ctx)
 	if err != nil {
 		return nil, 0, s.explain(err)
 	}
-	try := func(call func(redis.Scripter) *redis.Cmd) (*redis.Cmd, *redis.Cmd) {
+	call := func(how string, which any) (cmd, wait *redis.Cmd) {
 		pipe := node.Pipeline()
-		cmd := call(pipe)
-		wait := pipe.Do(ctx, "WAIT", s.opts.MinReplicas, waitLimit.Milliseconds())
+		cmd = pipe.Do(ctx, s.command(how, which, args)...)
+		wait = pipe.Do(ctx, "WAIT", s.opts.MinReplicas, waitLimit.Milliseconds())
 		_, _ = pipe.Exec(ctx) // each command has its own error
 		return cmd, wait
 	}
-	cmd, wait := try(func(p redis.Scripter) *redis.Cmd { return script.EvalSha(ctx, p, s.keys, args...) })
+	cmd, wait := call("evalsha", sc.digest)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
-		cmd, wait = try(func(p redis.Scripter) *redis.Cmd { return script.Eval(ctx, p, s.keys, args...) })
+		cmd, wait = call("eval", sc.text)
 	}
 	if v, err = cmd.Result(); err != nil {
 		s.lookAgain(ctx, err)

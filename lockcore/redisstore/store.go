@@ -178,26 +178,30 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 	if err != nil {
 		return ans, false, err
 	}
-	switch kind := text(reply[0]); kind {
-	case "G":
+	if granted, ok := reply.(string); ok {
 		if s.opts.MinReplicas > acks {
 			return ans, true, s.giveBack(ctx, q.ticket.ID, acks)
 		}
-		g := &lockcore.Grant{Ticket: q.ticket, Token: uint64(number(text(reply[1])))}
-		g.Obtained, _ = decodeGot(text(reply[2]))
-		g.Backfilled = len(reply) > 3
-		return lockcore.Answer{Grant: g}, true, nil
+		_, ans.Grant = cutGrant(granted)
+		ans.Grant.Ticket = q.ticket
+		return ans, true, nil
+	}
+	parts := list(reply)
+	if len(parts) == 0 {
+		return ans, false, fmt.Errorf("%s: the script gave no answer", s)
+	}
+	switch kind := text(parts[0]); kind {
 	case "W":
-		ans.Poll = time.Duration(number(text(reply[1]))) * time.Microsecond
+		ans.Poll = time.Duration(number(text(parts[1]))) * time.Microsecond
 		if s.opts.MinReplicas == 0 {
 			ans.Window = min(provisional, q.ticket.TTL)
-			ans.Latest = uint64(number(text(reply[2])))
+			ans.Latest = uint64(number(text(parts[2])))
 		}
 		return ans, false, nil
 	case "B":
 		return ans, false, nil
 	case "T":
-		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(reply[1])), lockcore.ErrLost)
+		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(parts[1])), lockcore.ErrLost)
 	case "X":
 		other := lockcore.Backfill
 		if s.opts.Policy == other {
@@ -205,7 +209,7 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		}
 		return ans, true, fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s, other, s.opts.Policy)
 	case "P":
-		if err := s.register(ctx, q, reply[1:]); err != nil {
+		if err := s.register(ctx, q, parts[1:]); err != nil {
 			return ans, false, err
 		}
 		return s.ask(ctx, q, w, wait)
@@ -217,21 +221,13 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 // provisional is how long a grant stands unconfirmed, as the scripts have it.
 const provisional = 5 * time.Second
 
-func (s *Store) askScript(ctx context.Context, q *query, w *wants, wait bool) (reply []any, acks int, err error) {
+func (s *Store) askScript(ctx context.Context, q *query, w *wants, wait bool) (reply any, acks int, err error) {
 	args := q.args(w, wait)
-	var v any
 	if s.opts.MinReplicas > 0 {
-		v, acks, err = s.runAcknowledged(ctx, s.scripts.ask, args...)
-	} else {
-		v, err = s.run(ctx, s.scripts.ask, args...)
+		return s.runAcknowledged(ctx, s.scripts.ask, args...)
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	if reply = list(v); len(reply) == 0 {
-		return nil, 0, fmt.Errorf("%s: the script gave no answer", s)
-	}
-	return reply, acks, nil
+	reply, err = s.run(ctx, s.scripts.ask, args...)
+	return reply, 0, err
 }
 
 // giveBack undoes a grant that too few replicas have.
@@ -286,7 +282,11 @@ func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
 	if m := commonMode(g); keep > 0 || how != "-" || m != "x" {
 		plan = fmt.Sprintf("%d %s %s", micros(keep), how, m)
 	}
-	args = append(args, encodeID(g.Ticket.ID), plan, encodeGot(g))
+	var test []byte
+	if g.Ticket.Owner.Test != "" {
+		test = appendHistoryName(nil, g.Ticket)
+	}
+	args = append(args, encodeID(g.Ticket.ID), plan, encodeGot(g), test)
 	for _, keys := range g.Obtained {
 		for i := range keys {
 			args = append(args, keyArg(&keys[i]))

@@ -4,9 +4,9 @@
 -- random choice visits them from start by strides; "ttl delay" and, on a second
 -- line, parents; info; "how waited priority revision channel", where how is w to
 -- wait in line or t to try, and the policy, b or f; and then all candidates.
--- Reply: G token got, and 1 if it was let past others; W poll fence; B (would have
--- to wait); P name (of a pool that is not registered); T why (the ticket is over);
--- X (the namespace is in use under the other policy).
+-- Reply: what M.told says of the lease; or W poll fence; B (would have to wait); P
+-- name (of a pool that is not registered); T why (the ticket is over); X (the
+-- namespace is in use under the other policy).
 
 local id = ARGV[1]
 local how, policy, waited, priority, revision, channel = string.match(ARGV[5], '^(%a)(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
@@ -79,7 +79,8 @@ local function granted(e)
   T.published[id] = nil -- whoever asks is there to take it
   e.state = 'h'
   M.put(id, e, NOW + e.ttl)
-  return done('G', M.int(e.token), e.got, e.past and '1' or nil)
+  M.finish()
+  return M.told(id, e)
 end
 
 -- The first ones of a class are told the moment at which something expires: they
@@ -143,12 +144,11 @@ local function request()
     rank = since - priority * LEVEL, seq = math.huge, fence = M.counter('fence'), delayed = 0 }
   local classes, doms = rivals(reqs)
   if classes[1] then
-    if t.parents ~= '' or call('EXISTS', BASE .. 'nest') == 1 then return in_line(t, reqs) end
+    if t.parents ~= '' or M.nested() then return in_line(t, reqs) end
     M.pass(classes, t)
     if t.lease or not wait then M.look_again(doms) end
     if t.lease then return granted(t.lease) end
   else
-    if T.moves then M.flush_moves() end
     T.reserved, T.source = {}, {}
     local picks, complete = M.match(reqs, false)
     if complete then return granted(M.grant(id, t, reqs, picks, 'h')) end
@@ -159,8 +159,7 @@ local function request()
   return waiting(t)
 end
 
-M.open({ id })
-M.reap()
+M.begin({ id })
 local e = T.entity[id]
 if not agree() then return done('X') end
 if e and e.kind == 'W' then return poll(e) end

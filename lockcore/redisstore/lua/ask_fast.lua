@@ -8,8 +8,8 @@
 do
   local id, first = ARGV[1], 6
   -- Who says how long it will take needs no history; "#" is the name of none.
-  local records = #ARGV >= first and #ARGV < 400
-    and call('HMGET', ALL, id, '#fence', '#policy', '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or ''), unpack(ARGV, first))
+  local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
+  local records = #ARGV >= first and #ARGV < 400 and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
   if records and not records[1] and (records[2] or '0') < now and (records[3] or 'b') == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
@@ -45,7 +45,8 @@ do
       -- If the key of one has the wrong type, it is this one's: the other was read.
       call('ZADD', DUE, NOW + string.match(ARGV[3], '^%d+'), id)
       call('HSET', ALL, unpack(set))
-      return { 'G', now, got }
+      return id .. ' ' .. now .. ' ' .. got
     end
   end
+  if records then FIELDS, FOUND = { id, '#fence', '#policy', test, unpack(ARGV, first) }, records end
 end

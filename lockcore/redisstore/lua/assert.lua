@@ -57,8 +57,7 @@ end
 
 local ids, out = {}, {}
 for i = 1, #ARGV, 7 do ids[#ids + 1] = ARGV[i] end
-M.open(ids)
-M.reap()
+M.begin(ids)
 for i, id in ipairs(ids) do
   local a = 7 * i - 5 -- of the argument after the id
   local e, token = T.entity[id], tonumber(ARGV[a])

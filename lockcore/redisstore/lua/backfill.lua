@@ -4,9 +4,6 @@
 
 local FEW = 32 -- waiters that are sorted rather than found by walking
 
--- Whether anybody is to be let past others.
-function M.backfills() return not T.looking and M.rules() == 'b' end
-
 -- How many waiters of a class are expected to hold for a known time.
 function M.known(line)
   if not line.known then
@@ -20,7 +17,6 @@ function M.known(line)
 end
 
 function M.any_known(lines)
-  if not M.backfills() then return false end
   for _, line in ipairs(lines) do
     if M.known(line) > 0 then return true end
   end
@@ -91,7 +87,7 @@ end
 -- What the waiter gets out of what is reserved for others; nil if that is not
 -- enough.
 function M.backfill(line)
-  if not T.claims[1] or not M.backfills() or M.known(line) == 0 then return end
+  if M.known(line) == 0 then return end
   local length = M.expected(line)
   if not length or not M.may_pass(line, NOW + length) then return end
   -- As much as it can of what nobody has reserved, so that nobody is passed
@@ -136,7 +132,7 @@ end
 -- Moves a line for which nothing is left to the next waiter that may be short
 -- enough to be let past others; false if there is none.
 function M.advance_short(line)
-  if not T.claims[1] or not M.backfills() or M.known(line) == 0 then return false end
+  if M.known(line) == 0 then return false end
   local e, most = BASE .. 'e:' .. line.c, '+inf'
   if line.limit then
     if line.limit <= NOW then return false end

@@ -3,15 +3,24 @@
 -- M has the functions, T what this step knows; a closure that captures two
 -- tables is made faster than one that captures twenty locals, and every call of
 -- a script makes all of its closures anew. For the same reason the files about
--- waiters stand in M.rest, which runs when one of their functions is first
--- needed: a request that is granted at once needs none.
+-- waiters stand in M.line, and those that are seldom needed even then in M.rest;
+-- these run when one of their functions is first called.
 
 local M, T = {}, {}
 
 setmetatable(M, { __index = function(_, name)
+  if not T.lined then
+    T.lined = true
+    M.line()
+    local f = rawget(M, name)
+    if f then return f end
+  end
   M.rest()
   return rawget(M, name)
 end })
+
+local REG, LIST = BASE .. 'reg', BASE .. 'list'
+local PAGE = 64 -- members of a zset that are read at once
 
 local PROVISIONAL = 5000000 -- how long a grant made to a waiter stands unconfirmed
 local LEVEL = 60000000      -- what a level of priority is worth in waiting
@@ -32,6 +41,25 @@ function M.read(hash, fields)
     for j = 1, #part do out[i + j - 1] = part[j] end
   end
   return out
+end
+
+-- Fields of ALL, each read once in a step. What is written at its end is in other
+-- tables from then on, so that nobody looks at them here again.
+T.raw = {}
+for i, name in ipairs(FIELDS or {}) do T.raw[name] = FOUND[i] end
+
+function M.load(fields)
+  local miss, raw = {}, T.raw
+  for i = 1, #fields do
+    if raw[fields[i]] == nil then miss[#miss + 1] = fields[i] end
+  end
+  local got = M.read(ALL, miss)
+  for i = 1, #miss do raw[miss[i]] = got[i] end
+end
+
+function M.field(name)
+  if T.raw[name] == nil then T.raw[name] = call('HGET', ALL, name) end
+  return T.raw[name]
 end
 
 function M.write(cmd, key, args)

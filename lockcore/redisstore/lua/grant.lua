@@ -52,6 +52,10 @@ function M.grant(id, t, reqs, picks, state, past)
   return e
 end
 
+-- What its owner is told of a lease: "id token got", and a star behind the token if
+-- it was let past earlier waiters.
+function M.told(id, e) return id .. ' ' .. M.int(e.token) .. (e.past and '* ' or ' ') .. e.got end
+
 -- Takes a lease out, so that others can have its resources.
 function M.drop(id, e)
   -- A server that is full lets a script go on that has begun with a write that

@@ -7,18 +7,9 @@
 --
 -- Modes: x exclusive, s shared, nN one of N seats.
 
-T.key, T.raw, T.moved = {}, {}, {}
+T.key, T.moved = {}, {}
 T.freed = {}  -- pools with a resource that somebody left
 T.source = {} -- pool -> the part of its lists that was read in this pass (pools.lua)
-
-function M.load(keys)
-  local miss, raw = {}, T.raw
-  for i = 1, #keys do
-    if raw[keys[i]] == nil then miss[#miss + 1] = keys[i] end
-  end
-  local got = M.read(ALL, miss)
-  for i = 1, #miss do raw[miss[i]] = got[i] end
-end
 
 function M.count(u)
   u.x, u.s, u.n, u.m = 0, 0, 0, 0
@@ -39,10 +30,9 @@ end
 function M.at(k)
   local u = T.key[k]
   if u then return u end
-  if T.raw[k] == nil then M.load({ k }) end
   u = { token = 0, x = 0, s = 0, n = 0, m = 0, holds = {}, pools = '' }
   T.key[k] = u
-  local v = T.raw[k]
+  local v = M.field(k)
   if v then
     local token, holds, pools = string.match(v, '^(%d+)|([^|]*)|(.*)$')
     u.token = tonumber(token or v)
@@ -93,12 +83,11 @@ function M.place(u)
   if M.joinable(u) then return 'so:' end
 end
 
--- Counts the holds of a resource anew, and moves it in the lists of its pools.
+-- Counts the holds of a resource anew, and notes that it may stand elsewhere in the
+-- lists of its pools.
 function M.recount(k, u)
-  if u.pools == '' then
-    T.moved[k] = true
-    return M.count(u)
-  end
+  T.moved[k] = true
+  if u.pools == '' then return M.count(u) end
   local before = M.place(u)
   M.count(u)
   M.move(k, u, before)
@@ -122,8 +111,7 @@ function M.vacate(k, id)
   end
 end
 
-function M.flush_keys()
-  local set, del = {}, {}
+function M.flush_keys(set, del)
   for k in pairs(T.moved) do
     local u = T.key[k]
     local v = M.int(u.token)
@@ -139,6 +127,4 @@ function M.flush_keys()
       set[#set + 1] = v
     end
   end
-  M.write('HSET', ALL, set)
-  M.write('HDEL', ALL, del)
 end

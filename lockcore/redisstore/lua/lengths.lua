@@ -19,7 +19,7 @@ end
 
 function M.recall(test)
   if test == '' then return false end
-  if T.history[test] == nil then T.history[test] = call('HGET', ALL, '#' .. test) end
+  if T.history[test] == nil then T.history[test] = M.field('#' .. test) end
   return T.history[test]
 end
 

@@ -22,3 +22,6 @@
 local ALL, DUE = KEYS[1], KEYS[2]
 local BASE = string.sub(ALL, 1, -4)
 local call = redis.call
+
+-- What a short way has read of ALL, so that the long way need not read it again.
+local FIELDS, FOUND

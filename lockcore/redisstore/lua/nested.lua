@@ -27,7 +27,6 @@ function M.tangled(nest)
   local ids, parents, blocked, watched = {}, {}, false, false
   for i = 1, #nest, 2 do ids[#ids + 1] = nest[i] end
   M.open(ids)
-  if T.moves then M.flush_moves() end
   T.reserved, T.source = {}, {}
   for i = 1, #nest, 2 do
     for _, p in ipairs(M.words(T.entity[nest[i]].parents)) do parents[#parents + 1] = p end
@@ -124,7 +123,6 @@ function M.untangle(nest)
     if not stuck[w.id] then
       for _, c in ipairs(w.claims) do M.plus(reserved, c[3], c[2].mode) end
     elseif w.nested then
-      if T.moves then M.flush_moves() end
       T.reserved, T.source = reserved, {}
       local reqs, e = M.class(w.c).reqs, T.entity[w.id]
       local picks, complete = M.match(reqs, false)

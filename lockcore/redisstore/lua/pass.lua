@@ -68,7 +68,7 @@ function M.promote(line, picks, past)
   end
   local w = M.get(line.id)
   local e = M.grant(line.id, w, line.reqs, picks, 'g', past)
-  T.published[line.id] = { w.channel, line.id .. ' ' .. M.int(e.token) .. (past and '* ' or ' ') .. e.got }
+  T.published[line.id] = { w.channel, M.told(line.id, e) }
   return w
 end
 
@@ -94,6 +94,18 @@ function M.lines(classes, newcomer)
   return lines
 end
 
+-- Whether this is a walk in which anybody may be let past others; whether there is
+-- anybody with something reserved; and whether there are leases of such as were let
+-- past.
+function M.lenient() return not T.looking and M.rules() == 'b' end
+
+function M.backfills() return T.claims[1] and M.lenient() end
+
+function M.guarded()
+  local _, past = M.rules()
+  return M.lenient() and past ~= 0
+end
+
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
 -- Returns "served", "passed" if that was past others, or nil; and who was served.
 function M.serve(line)
@@ -103,12 +115,12 @@ function M.serve(line)
       return 'served', M.promote(line, picks)
     end
   end
-  local picks = M.backfill(line)
+  local picks = M.backfills() and M.backfill(line)
   if picks then
     return 'passed', M.promote(line, picks, true)
   end
   if not line.spent then
-    M.note_delay(line)
+    if M.guarded() then M.note_delay(line) end
     M.reserve(line)
     line.spent = line.newcomer or not M.any_left(line.reqs)
   end
@@ -117,30 +129,32 @@ end
 -- One walk along the lines. It ends when somebody was let past others, because
 -- those have to reserve anew before anybody else looks at what is left.
 function M.walk(classes, newcomer)
-  if T.moves then M.flush_moves() end
   T.reserved, T.source, T.claims, T.sharing, T.ends, T.look = {}, {}, {}, {}, {}, math.huge
-  local lines, left, how = M.lines(classes, newcomer), {}, nil
+  local lines, left, stay, how = M.lines(classes, newcomer), {}, {}, nil
   while lines[1] and how ~= 'passed' do
     local line = table.remove(lines, 1)
     local w
     how, w = M.serve(line)
-    if w then left[#left + 1] = { line.id, w } end
+    if w then left[#left + 1] = { line.id, w } else stay[line.c or ''] = true end
     if line.newcomer then
       -- Whoever stands behind it gets nothing by it, unless they may be let past.
-      if not M.any_known(lines) then break end
+      if not lines[1] or not M.lenient() or not M.any_known(lines) then break end
     elseif how ~= 'passed' and M.go_on(line) then
       M.enter(lines, line)
     end
   end
   -- Only now, for the walk counts by rank.
   for _, w in ipairs(left) do M.leave(w[1], w[2]) end
+  for c in pairs(stay) do -- somebody still stands there
+    if T.touched then T.touched[c] = nil end
+  end
   return how == 'passed'
 end
 
 -- Moves a line to the next of its waiters that is worth a look.
 function M.go_on(line)
-  if line.spent then return M.advance_short(line) end
-  return M.advance(line)
+  if not line.spent then return M.advance(line) end
+  return M.backfills() and M.advance_short(line)
 end
 
 -- Walks until nobody was let past others. A newcomer, who is not in line yet, gets

@@ -6,13 +6,6 @@
 
 local PATIENCE, LEAST_PATIENCE = 3, 60000000
 
--- Whether there are leases that were let past somebody.
-function M.guarded()
-  if not M.backfills() then return false end
-  local _, past = M.rules()
-  return past ~= 0
-end
-
 function M.impatient(who)
   if who.newcomer then return false end
   local w = M.get(who.id)
@@ -44,7 +37,7 @@ end
 -- whenever a walk comes to it: so at the very step that gives back the last of
 -- what it had to wait for anyway.
 function M.note_delay(line)
-  if line.newcomer or not M.guarded() or M.too_many(line.reqs) then return end
+  if line.newcomer or M.too_many(line.reqs) then return end
   local w = M.get(line.id)
   if w.delayed > 0 then return end
   local lists, caps, rest, any = {}, {}, {}, false

@@ -1,18 +1,24 @@
 -- The candidates of registered pools, without a look at those that cannot be had.
 
-local PAGE = 64
+-- T.moves: resource -> the list in which it stands, of those that may stand in the
+-- wrong one since this step has begun. Most are given on in the same step, and
+-- then stand where they stood. So the lists are mended at the end; until then,
+-- whoever reads one of a short pool looks here too (M.source).
 
--- A resource has come free, or was taken: it moves in the lists of its pools. The
--- moves are made together, before the lists are read and at the end.
+T.moving = 0 -- how many
+
 function M.move(k, u, before)
-  T.moved[k] = true
   local after = M.place(u)
   if before == after then return end
+  T.moves = T.moves or {}
+  if T.moves[k] == nil then
+    T.moves[k] = before or ''
+    T.moving = T.moving + 1
+  end
+  if after ~= 'so:' then return end
   for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
-    if before then M.list_move(before .. p, k, false) end
-    if after then M.list_move(after .. p, k, i) end
     local s = T.source[p]
-    if s and after == 'so:' then
+    if s then
       -- Its page of the vacant may not have been read yet.
       local j = 1
       while s.softplace[j] and s.softplace[j] < tonumber(i) do j = j + 1 end
@@ -22,28 +28,26 @@ function M.move(k, u, before)
   end
 end
 
-function M.list_move(name, k, place)
-  T.moves = T.moves or {}
-  local l = T.moves[name] or {}
-  T.moves[name] = l
-  l[k] = place
-end
-
 function M.flush_moves()
-  for name, l in pairs(T.moves) do
-    local add, rem = {}, {}
-    for k, place in pairs(l) do
-      if place then
-        add[#add + 1] = place
-        add[#add + 1] = k
-      else
-        rem[#rem + 1] = k
+  local add, rem = {}, {}
+  local function note(lists, name, ...)
+    local l = lists[name] or {}
+    lists[name] = l
+    for _, v in ipairs({ ... }) do l[#l + 1] = v end
+  end
+  for k, from in pairs(T.moves) do
+    local u = T.key[k]
+    local to = M.place(u) or ''
+    if from ~= to then
+      for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
+        if from ~= '' then note(rem, from .. p, k) end
+        if to ~= '' then note(add, to .. p, i, k) end
       end
     end
-    M.write('ZREM', BASE .. name, rem)
-    M.write('ZADD', BASE .. name, add)
   end
-  T.moves = nil
+  for name, l in pairs(rem) do M.write('ZREM', BASE .. name, l) end
+  for name, l in pairs(add) do M.write('ZADD', BASE .. name, l) end
+  T.moves, T.moving = nil, 0
 end
 
 function M.shuffle(list)
@@ -54,18 +58,38 @@ function M.shuffle(list)
   return list
 end
 
+-- Reads some of a list, "resource place" each, into two tables. What has left it in
+-- this step is left out; with all, what has joined it is put in, at its place.
+function M.take_in(p, which, got, keys, places, all)
+  local moves, entries = T.moves or {}, {}
+  for i = 1, #got, 2 do
+    local k = got[i]
+    if not moves[k] or M.place(T.key[k]) == which then entries[#entries + 1] = { k, tonumber(got[i + 1]) } end
+  end
+  for k, from in pairs(all and moves or {}) do
+    local i = from ~= which and M.place(T.key[k]) == which and string.match(' ' .. T.key[k].pools, ' ' .. p .. ':(%d+)')
+    if i then
+      entries[#entries + 1] = { k, tonumber(i) }
+      all = 'mixed'
+    end
+  end
+  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end
+  local fresh = {}
+  for i, e in ipairs(entries) do
+    keys[#keys + 1], places[#places + 1], fresh[i] = e[1], e[2], e[1]
+  end
+  M.load(fresh)
+end
+
 -- The lists of a pool, the vacant ones read page by page. The cursor is a place,
 -- not a rank: a grant in mid-pass takes members out of the zset.
 function M.source(p)
   local s = T.source[p]
   if not s then
-    s = { vacant = {}, place = {}, soft = {}, softplace = {}, last = '-inf', all = false }
-    local soft = call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES')
-    for i = 1, #soft, 2 do
-      s.soft[#s.soft + 1] = soft[i]
-      s.softplace[#s.softplace + 1] = tonumber(soft[i + 1])
-    end
-    M.load(s.soft)
+    local short = M.pool(p).size <= PAGE
+    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end
+    s = { vacant = {}, place = {}, soft = {}, softplace = {}, last = '-inf', all = false, short = short }
+    M.take_in(p, 'so:', call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES'), s.soft, s.softplace, true)
     T.source[p] = s
   end
   return s
@@ -73,15 +97,9 @@ end
 
 function M.more(p, s)
   local got = call('ZRANGEBYSCORE', BASE .. 'av:' .. p, s.last, '+inf', 'WITHSCORES', 'LIMIT', 0, PAGE)
-  if #got < 2 * PAGE then s.all = true end
-  local keys = {}
-  for i = 1, #got, 2 do
-    keys[#keys + 1] = got[i]
-    s.vacant[#s.vacant + 1] = got[i]
-    s.place[#s.place + 1] = tonumber(got[i + 1])
-  end
+  M.take_in(p, 'av:', got, s.vacant, s.place, s.short)
+  s.all = s.short or #got < 2 * PAGE
   if #got > 0 then s.last = '(' .. got[#got] end
-  M.load(keys)
 end
 
 function M.any_listed(p)
@@ -111,7 +129,7 @@ end
 -- The same at random: all of them shuffled, or, if there are many, pages from a
 -- random place on.
 function M.at_random(p, joined, f, want)
-  local n = call('ZCARD', BASE .. 'av:' .. p)
+  local n = M.source(p).short and 0 or call('ZCARD', BASE .. 'av:' .. p)
   if n <= PAGE then
     local all = {}
     M.in_place(p, joined, function(k) all[#all + 1] = k end)

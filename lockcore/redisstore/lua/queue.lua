@@ -15,7 +15,10 @@ function M.await(w, member)
   local said, test = M.about(w)
   local length = M.length(w)
   if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
-  if said == 0 and test ~= '' then call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member) end
+  if said == 0 and test ~= '' then
+    call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member)
+    T.line_changed = true
+  end
 end
 
 -- Tells those who wait how long their test will take, after it has taught
@@ -37,19 +40,25 @@ end
 -- A script that fails in the midst of it has written all the same what it had until
 -- then. So keys of ours that another program has taken are found out before: these
 -- are the ones with names that never change.
-function M.probe()
-  call('HLEN', LIST)
-  call('HLEN', BASE .. 'nest')
-  call('ZCARD', BASE .. 'wait')
+function M.probe(w, reqs)
+  local said, test = M.about(w)
+  if said == 0 and test ~= '' then call('ZCARD', BASE .. 'wait') end
+  if w.parents ~= '' then call('HLEN', BASE .. 'nest') end
+  for _, req in ipairs(reqs) do
+    if not M.find_pool(req) then return call('HLEN', LIST) end
+  end
 end
 
 function M.stand(id, w, reqs)
-  M.probe()
+  M.probe(w, reqs)
   w.class = M.class_of(reqs)
   local member = M.member(id, w)
   call('ZADD', BASE .. 'q:' .. w.class, M.int(w.rank), member)
   M.await(w, member)
-  if w.parents ~= '' then call('HSET', BASE .. 'nest', id, w.class) end
+  if w.parents ~= '' then
+    call('HSET', BASE .. 'nest', id, w.class)
+    T.nest_changed = true
+  end
   M.put(id, w, T.deadline[id])
 end
 
@@ -64,8 +73,14 @@ function M.leave(id, w)
   call('ZREM', BASE .. 'q:' .. w.class, member)
   local said, test = M.about(w)
   if said > 0 or test ~= '' then call('ZREM', BASE .. 'e:' .. w.class, member) end
-  if said == 0 and test ~= '' then call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. member) end
-  if w.parents ~= '' then call('HDEL', BASE .. 'nest', id) end
+  if said == 0 and test ~= '' then
+    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. member)
+    T.line_changed = true
+  end
+  if w.parents ~= '' then
+    call('HDEL', BASE .. 'nest', id)
+    T.nest_changed = true
+  end
   T.touched = T.touched or {} -- classes that may be empty now
   T.touched[w.class] = true
 end
@@ -85,4 +100,11 @@ function M.drop_empty_classes()
   for c in pairs(T.touched) do
     if call('EXISTS', BASE .. 'q:' .. c) == 0 then M.drop_class(c) end
   end
+end
+
+-- The nested waiters, with their classes; nil if there are none.
+function M.nested()
+  if not T.nest_changed and M.counter('nested') == 0 then return end
+  local nest = call('HGETALL', BASE .. 'nest')
+  return nest[1] and nest
 end

@@ -15,7 +15,9 @@
 -- bring it back.
 --
 -- Of the counters, fence is the latest token, seq counts arrivals, num pools and
--- classes, tests those that have a history, and sweep is where the broom stands.
+-- classes, tests those that have a history; nested and waiting are the sizes of the
+-- keys nest and wait, which mostly need no look for that; and sweep is where the
+-- broom stands.
 
 T.entity, T.changed = {}, {}
 T.deadline = {}  -- id -> moment, or false to take it out
@@ -53,11 +55,12 @@ function M.open(ids)
   for i = 1, #ids do
     if T.entity[ids[i]] == nil then miss[#miss + 1] = ids[i] end
   end
-  local got = M.read(ALL, miss)
+  M.load(miss)
   for i = 1, #miss do
-    local till, why = string.match(got[i] or '', '^T (%d+) (.*)$')
+    local record = T.raw[miss[i]]
+    local till, why = string.match(record or '', '^T (%d+) (.*)$')
     if till and tonumber(till) > NOW then T.buried[miss[i]] = why end
-    T.entity[miss[i]] = not till and M.decode(got[i])
+    T.entity[miss[i]] = not till and M.decode(record)
   end
 end
 
@@ -78,10 +81,7 @@ function M.bury(id, why, lifetime)
   M.put(id, false, false)
 end
 
-function M.counter(name)
-  if not T.counters[name] then T.counters[name] = tonumber(call('HGET', ALL, '#' .. name) or 0) end
-  return T.counters[name]
-end
+function M.counter(name) return T.counters[name] or tonumber(M.field('#' .. name) or 0) end
 
 function M.count_up(name)
   T.counters[name] = M.counter(name) + 1
@@ -96,13 +96,20 @@ function M.next_token()
   return T.counters.fence
 end
 
-function M.flush_records()
+function M.count_line()
+  if T.line_changed then T.counters.waiting = call('ZCARD', BASE .. 'wait') end
+  if T.nest_changed then T.counters.nested = call('HLEN', BASE .. 'nest') end
+end
+
+function M.flush()
   local set, del, add, rem = {}, {}, {}, {}
+  M.count_line()
   for name, n in pairs(T.counters) do
     set[#set + 1] = '#' .. name
     set[#set + 1] = M.int(n)
   end
   M.flush_history(set)
+  M.flush_keys(set, del)
   for id in pairs(T.changed) do
     local e = T.entity[id]
     local record = e and M.encode(e) or T.tombs[id]

@@ -1,7 +1,7 @@
 -- Release: gives a lease back, or keeps it for a while without its holder.
 -- ARGV: id; "keep how mode", where how is q if it shall be as if it had never
 -- been, and mode that of all its requirements if they have the same; what it got;
--- and all its resources.
+-- the name of the test's history, or nothing; and all its resources.
 -- Reply: 1, or 0 when there is no such lease.
 
 local function tell(e)
@@ -11,8 +11,7 @@ end
 
 local id, keep_for, how = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+)')
 keep_for = tonumber(keep_for)
-M.open({ id })
-M.reap()
+M.begin({ id }, #ARGV < 400 and { unpack(ARGV, 5) } or nil)
 local e, done = T.entity[id], 0
 if e and (e.state == 'h' or e.state == 'g') then
   done = 1

@@ -4,27 +4,30 @@
 -- somebody waits for.
 
 do
-  local id, first = ARGV[1], 4
+  local id, name, first = ARGV[1], '#' .. ARGV[4], 5
   local mode = ARGV[2] == '0 - x' and 'x' or ARGV[2] == '0 - s' and 's'
   if mode and #ARGV >= first and #ARGV < 400 and time[2] % 64 > 0 then
-    local records = call('HMGET', ALL, id, unpack(ARGV, first))
+    local records = call('HMGET', ALL, id, name, '#waiting', unpack(ARGV, first))
     local token, since, got, test = string.match(records[1] or '', '^L [hg] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
-    -- The caller's word for what it has is checked, not trusted.
-    local plain, set, m = got == ARGV[3], {}, 2
-    local history = plain and test ~= '' and call('HGET', ALL, '#' .. test)
-    if test ~= '' then plain = history and not awaited(test) end
+    -- The caller's word for what it has, and for whom, is checked, not trusted.
+    local plain, history, set, m = got == ARGV[3] and test == ARGV[4], nil, {}, 2
+    if plain and test ~= '' then
+      history = records[2]
+      plain = history and ((records[3] or '0') == '0' or not awaited(test))
+    end
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
-      plain = plain and records[i - first + 2] == alone
+      plain = plain and records[i - first + 4] == alone
       set[m + 1], set[m + 2] = ARGV[i], token
       m = m + 2
     end
     if plain then
       set[1], set[2] = id, 'T ' .. time[1] + 15 .. '000000 R'
-      if history then set[m + 1], set[m + 2] = '#' .. test, with_hold(history, NOW - since) end
+      if history then set[m + 1], set[m + 2] = name, with_hold(history, NOW - since) end
       call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
       return 1
     end
+    FIELDS, FOUND = { id, name, '#waiting', unpack(ARGV, first) }, records
   end
 end

@@ -8,8 +8,7 @@
 
 local ids, out = {}, {}
 for i = 1, #ARGV, 3 do ids[#ids + 1] = ARGV[i] end
-M.open(ids)
-M.reap()
+M.begin(ids)
 for i, id in ipairs(ids) do
   local e, ttl, token = T.entity[id], tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   out[i] = ''

@@ -2,8 +2,7 @@
 -- was sent before and comes later. ARGV: id.
 
 local id = ARGV[1]
-M.open({ id })
-M.reap()
+M.begin({ id })
 local e = T.entity[id]
 if e and e.kind == 'W' then
   M.dismiss(id, e)
