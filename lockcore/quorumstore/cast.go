@@ -55,7 +55,8 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 		close(b.settled)
 		return nil, a.behind(), nil
 	}
-	switch b.ballot.verdict(time.Since(a.start)) {
+	v := b.ballot.verdict(time.Since(a.start))
+	switch v {
 	case won:
 		b.granted = true
 		close(b.settled)
@@ -70,7 +71,7 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	if b.adopt() {
 		return b.adopted(ctx)
 	}
-	if !b.ballot.quorate() {
+	if v != lost && !b.ballot.quorate() { // half of an even number can refuse, and is no majority
 		return b.fail(a.s.noQuorum(b.errs))
 	}
 	return b.refused(ctx)
