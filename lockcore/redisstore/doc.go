@@ -19,7 +19,7 @@
 // # Backfill
 //
 // The server remembers the last 20 holds of each test, for all machines together:
-// of a thousand tests, for 90 days; [Store.History] lists them. A request may use
+// of ten thousand tests, for 90 days; [Store.History] lists them. A request may use
 // what is reserved for an earlier one if it is expected to give it back before
 // that could start anyway, by what it says itself or by the median of those holds;
 // see [lockcore.Backfill]. Options.Policy turns that off, for a namespace as a

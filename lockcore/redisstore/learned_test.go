@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
@@ -196,19 +198,32 @@ func TestOldHistory(t *testing.T) {
 	})
 }
 
-// A thousand tests are remembered; for another one, one of those that have not run
-// for long is forgotten.
+// Ten thousand tests are remembered; for another one, one of those that have not
+// run for long is forgotten.
 func TestHistoryIsBounded(t *testing.T) {
 	t.Parallel()
-	s := open(t, redistest.Start(t).Addr, redisstore.Options{})
-	for i := range 1050 {
+	const bound, more = 10_000, 100
+	server := redistest.Start(t)
+	s := open(t, server.Addr, redisstore.Options{})
+	hold(t, s, "Test0", 0, 0)
+	c := redis.NewClient(&redis.Options{Addr: server.Addr})
+	defer c.Close()
+	fields := []any{"#tests", bound}
+	hourAgo := time.Now().Add(-time.Hour).UnixMicro()
+	for i := 1; i < bound; i++ {
+		fields = append(fields, fmt.Sprintf("#example.com/p Test%d ", i), fmt.Sprintf("%d 1 1000000", hourAgo-int64(bound-i)))
+	}
+	if err := c.HSet(t.Context(), "{rtest:default}:all", fields...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := bound; i < bound+more; i++ {
 		hold(t, s, fmt.Sprint("Test", i), 0, 0)
 	}
 	known := history(t, s)
-	if len(known) != 1000 {
+	if len(known) != bound {
 		t.Errorf("%d tests are remembered", len(known))
 	}
-	for i := 900; i < 1050; i++ {
+	for i := bound; i < bound+more; i++ {
 		if known[fmt.Sprint("Test", i)].Holds != 1 {
 			t.Errorf("Test%d was forgotten, as one of the last", i)
 		}

@@ -1,7 +1,7 @@
 -- How long holders and waiters are expected to hold: what they say themselves,
 -- else what the same test took the last times, else nil: unknown.
 
-local TESTS = 1000               -- remembered
+local TESTS = 10000              -- remembered
 local RECENT = 90 * 86400000000  -- what is older says nothing any more
 
 T.history, T.learned = {}, {} -- test -> history or false; test -> true if it has changed
