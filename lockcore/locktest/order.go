@@ -41,12 +41,17 @@ func priorityOrder(e *env) {
 	e.release(low.lease())
 }
 
-// bigRequest lets clients loop on one of five beside a request for all five.
+// bigRequest lets clients loop on one of five beside a request for all five, which
+// comes when two are held. It never finds all five free at once unless the others
+// are kept for it.
 func bigRequest(e *env) {
 	keys := []string{"a", "b", "c", "d", "e"}
 	l := e.locker("loops")
-	first := e.acquire(l, request(of(5, keys...)))
+	held := []*lockcore.Lease{e.acquire(l, request(of(1, keys...))), e.acquire(l, request(of(1, keys...)))}
 	big := e.start(e.ctx, e.locker("big"), "big", request(of(5, keys...)))
+	if e.try(l, request(of(1, keys...))) != nil {
+		e.Fatal("somebody waits for all five, and one that is free was given away")
+	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for i := range 10 {
@@ -70,7 +75,10 @@ func bigRequest(e *env) {
 			}
 		})
 	}
-	e.release(first)
+	for _, le := range held {
+		big.stillWaits("two of five are held, or one")
+		e.release(le)
+	}
 	e.release(big.lease())
 	close(stop)
 	wg.Wait()
