@@ -54,6 +54,9 @@ func TestReleaseInCleanupWhateverHappens(t *testing.T) {
 func TestReleaseIsEarlyAndIdempotent(t *testing.T) {
 	bubble(t, func(t *testing.T, use rtest.Option, l *lockcore.Locker) {
 		f := fake("TestEarly", func(f *fakeTB) {
+			again := rtest.Acquire(f, rtest.R("b"), use)
+			again.Release()
+			again.Release() // by itself: were it to block, the bubble would see it
 			lease := rtest.Acquire(f, rtest.R("a"), use)
 			if lease.Token() == 0 || lease.Waited() < 0 || lease.Context().Err() != nil {
 				t.Errorf("a fresh lease: token %d, waited %s, context %v", lease.Token(), lease.Waited(), lease.Context().Err())
