@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -131,10 +134,14 @@ type Options struct {
 	Workloads   []string // names; all if empty
 	Schedulings []string // names; all if empty
 	Pools       []int
-	Loads       []float64
+	Loads       []float64 // shares of the pool that are asked for, from 0.01 to 100
 	Seeds       int
 	Jobs        int
 }
+
+// Far below the least load a simulation lasts longer than a Duration, and above the
+// greatest all jobs come as good as at once.
+const minLoad, maxLoad = 0.01, 100
 
 // fill sets what was left at zero.
 func (o *Options) fill() error {
@@ -158,6 +165,24 @@ func (o *Options) fill() error {
 		o.Loads = []float64{0.7, 0.9, 1.2}
 	}
 	o.Seeds, o.Jobs = cmp.Or(o.Seeds, 5), cmp.Or(o.Jobs, 4000)
+	return o.check()
+}
+
+// check refuses numbers that no table can be made with.
+func (o *Options) check() error {
+	for _, n := range o.Pools {
+		if n < 1 {
+			return fmt.Errorf("simulate: a pool of %d: it has 1 board at least", n)
+		}
+	}
+	for _, load := range o.Loads {
+		if !(load >= minLoad && load <= maxLoad) { // this way round for NaN
+			return fmt.Errorf("simulate: a load of %v: it is the share of the pool that is asked for, such as 0.9; from %v to %v", load, minLoad, maxLoad)
+		}
+	}
+	if o.Seeds < 0 || o.Jobs < 0 {
+		return fmt.Errorf("simulate: %d seeds of %d jobs: have 1 of each at least, or 0 for the default", o.Seeds, o.Jobs)
+	}
 	return nil
 }
 
@@ -184,13 +209,14 @@ type Row struct {
 	Runs       []Summary // one a seed
 }
 
-// Rows runs what the options say. The rows of one workload, pool and load stand
-// together, in the order of [Schedulings].
+// Rows runs what the options say, on all cores. The rows of one workload, pool and
+// load stand together, in the order of [Schedulings].
 func Rows(o Options) ([]Row, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
 	var rows []Row
+	var run []func(seed uint64) (Summary, error) // by row
 	for _, w := range Workloads() {
 		if !slices.Contains(o.Workloads, w.Name) {
 			continue
@@ -201,20 +227,48 @@ func Rows(o Options) ([]Row, error) {
 					if !slices.Contains(o.Schedulings, sch.Name) {
 						continue
 					}
-					row := Row{Workload: w.Name, Pool: n, Load: load, Scheduling: sch.Name}
-					for seed := range o.Seeds {
-						sum, err := sch.Simulate(w.Jobs(n, o.Jobs, load, uint64(seed+1)), uint64(seed+1))
-						if err != nil {
-							return nil, err
-						}
-						row.Runs = append(row.Runs, sum)
-					}
-					rows = append(rows, row)
+					rows = append(rows, Row{Workload: w.Name, Pool: n, Load: load, Scheduling: sch.Name, Runs: make([]Summary, o.Seeds)})
+					run = append(run, func(seed uint64) (Summary, error) {
+						return sch.Simulate(w.Jobs(n, o.Jobs, load, seed), seed)
+					})
 				}
 			}
 		}
 	}
+	err := parallel(runtime.GOMAXPROCS(0), len(rows)*o.Seeds, func(i int) (err error) {
+		row, seed := i/o.Seeds, i%o.Seeds
+		rows[row].Runs[seed], err = run[row](uint64(seed + 1))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return rows, nil
+}
+
+// parallel calls f for 0 to n-1, begun in this order, so many at a time. After an
+// error it begins no more; the error of the least number is returned, whoever was
+// faster: all below it had begun.
+func parallel(workers, n int, f func(i int) error) error {
+	errs := make([]error, n)
+	var begun atomic.Int64
+	var failed atomic.Bool
+	var all sync.WaitGroup
+	for range min(workers, n) {
+		all.Go(func() {
+			for !failed.Load() {
+				i := int(begun.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if errs[i] = f(i); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	all.Wait()
+	return cmp.Or(errs...)
 }
 
 // Mean is the mean of a figure over the runs.

@@ -2,39 +2,25 @@ package simulate
 
 import (
 	"cmp"
-	"flag"
+	"errors"
 	"fmt"
-	"io"
 	"os"
+	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-var (
-	table    = flag.Bool("table", false, "print the whole table; takes minutes")
-	asShares = flag.Bool("shares", false, "with -table: compare with fifo and greedy instead of printing seconds")
-	asBrief  = flag.Bool("brief", false, "print what the README quotes")
-	workload = flag.String("workload", "", "names of the workloads to print, separated by commas; default all")
-	seeds    = flag.Int("seeds", 0, "seeds of the printed table; default 5")
-)
-
 // TestTable prints the table with -table, or a part of it with -brief, and without
 // makes a small one, which has to have a line for everything.
 func TestTable(t *testing.T) {
-	o := Options{Seeds: *seeds}
-	if *workload != "" {
-		o.Workloads = strings.Split(*workload, ",")
+	o, err := fromFlags.options()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if *table || *asBrief {
-		print := Table
-		switch {
-		case *asBrief:
-			print = func(w io.Writer, _ Options) error { return brief(w) }
-		case *asShares:
-			print = shares
-		}
+	if print := fromFlags.printer(); print != nil {
 		if err := print(os.Stdout, o); err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +39,75 @@ func TestTable(t *testing.T) {
 	}
 	if err := Table(&out, Options{Workloads: []string{"tets"}}); err == nil || !strings.Contains(err.Error(), "tests") {
 		t.Errorf("a workload with a typo: want an error that lists those there are, got %v", err)
+	}
+}
+
+// TestRowsAreInOrder holds every run of a table, which all cores make together,
+// against the same run alone.
+func TestRowsAreInOrder(t *testing.T) {
+	rows, err := Rows(Options{Workloads: []string{"tests", "independent"}, Pools: []int{2, 1}, Loads: []float64{0.5, 1.2}, Seeds: 3, Jobs: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range Workloads()[:2] {
+		for _, n := range []int{2, 1} {
+			for _, load := range []float64{0.5, 1.2} {
+				for _, s := range Schedulings() {
+					want := Row{Workload: w.Name, Pool: n, Load: load, Scheduling: s.Name}
+					for seed := range uint64(3) {
+						sum, err := s.Simulate(w.Jobs(n, 40, load, seed+1), seed+1)
+						if err != nil {
+							t.Fatal(err)
+						}
+						want.Runs = append(want.Runs, sum)
+					}
+					if len(rows) == 0 || !reflect.DeepEqual(rows[0], want) {
+						t.Fatalf("want %+v, got the rows %+v", want, rows)
+					}
+					rows = rows[1:]
+				}
+			}
+		}
+	}
+	if len(rows) > 0 {
+		t.Errorf("%d rows too many", len(rows))
+	}
+}
+
+func TestParallel(t *testing.T) {
+	var calls [100]atomic.Int64
+	if err := parallel(7, len(calls), func(i int) error { calls[i].Add(1); return nil }); err != nil {
+		t.Error(err)
+	}
+	for i := range calls {
+		if n := calls[i].Load(); n != 1 {
+			t.Errorf("%d was called %d times", i, n)
+		}
+	}
+
+	errs := []error{errors.New("of 0"), errors.New("of 1")}
+	later := make(chan struct{})
+	err := parallel(2, 2, func(i int) error {
+		if i == 1 {
+			close(later)
+		}
+		<-later
+		return errs[i]
+	})
+	if err != errs[0] {
+		t.Errorf("both fail: want the error %v, got %v", errs[0], err)
+	}
+
+	begun := 0
+	err = parallel(1, 10, func(i int) error {
+		begun++
+		if i == 2 {
+			return errs[1]
+		}
+		return nil
+	})
+	if err != errs[1] || begun != 3 {
+		t.Errorf("the third fails: %d have begun, %v", begun, err)
 	}
 }
 
