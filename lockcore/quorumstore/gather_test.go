@@ -170,6 +170,8 @@ func TestGather(t *testing.T) {
 
 		{what: "some do not answer in time, and heed no limit", servers: []server{{after: ms}, {after: 3 * time.Second, deaf: true}, {after: 4 * time.Second, deaf: true}},
 			want: "0 ask 0, 0 ask 1, 0 ask 2, 1 0 yes, 1000 1 mute, 1000 2 mute, 1000 goes on, 3000 late 1 yes, 4000 late 2 yes"},
+		{what: "one answers when it was given up and another one is asked instead", servers: []server{{after: ms}, {after: 1500 * ms, deaf: true, usual: 600 * ms}, {bad: true, after: 700 * ms}},
+			want: "0 2 spared, 0 ask 0, 0 ask 1, 1 0 yes, 1000 1 mute, 1000 ask 2, 1500 late 1 yes, 1700 2 yes, 1700 goes on"},
 		{what: "one that failed before, and has to be connected to, is given longer", servers: []server{{after: ms}, {bad: true, after: 1900 * ms}, {fails: true}},
 			want: "0 1 spared, 0 2 fails, 0 ask 0, 0 ask 1, 0 ask 2, 1 0 yes, 1900 1 yes, 1900 goes on"},
 		{what: "the asker gives up", giveUp: 7 * ms, servers: []server{{after: ms}, {after: 10 * ms}, {after: 20 * ms, fails: true}},

@@ -38,6 +38,7 @@ type cast struct {
 	mu     sync.Mutex
 	script map[string][]says // by the name of a script, by server; what is not there, takes for ever
 	calls  []string          // name and server
+	args   map[string][]any  // of the last call of a script
 }
 
 var scriptNames = map[string]string{
@@ -59,6 +60,7 @@ func (p player) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 		name := scriptNames[fmt.Sprint(cmd.Args()[1])]
 		p.c.mu.Lock()
 		p.c.calls = append(p.c.calls, fmt.Sprint(name, " ", p.i))
+		p.c.args[name] = cmd.Args()
 		say := says{after: time.Hour}
 		if lines := p.c.script[name]; p.i < len(lines) {
 			say = lines[p.i]
@@ -80,7 +82,7 @@ func (p player) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 // play puts up a store on scripted servers in a bubble.
 func play(t *testing.T, servers int, script map[string][]says, f func(c *cast)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cast{script: script}
+		c := &cast{script: script, args: make(map[string][]any)}
 		var clients []redis.UniversalClient
 		for i := range servers {
 			cl := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.%d:1", i+1), MaxRetries: -1}) // whom a hook answers for, so that nobody connects
