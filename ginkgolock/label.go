@@ -30,6 +30,10 @@ func parseLock(s string) (wanted, error) {
 		w.shared = true
 	}
 	name, count, ok := strings.Cut(rest, "*")
+	w.pool = name
+	if err := checkName(name); err != nil {
+		return w, err // before the count, whose words write the name as it is
+	}
 	if ok {
 		n, err := strconv.Atoi(count)
 		if err != nil || n < 1 || strings.HasPrefix(count, "+") {
@@ -37,8 +41,7 @@ func parseLock(s string) (wanted, error) {
 		}
 		w.n = n
 	}
-	w.pool = name
-	return w, checkName(name)
+	return w, nil
 }
 
 // notInNames are what Ginkgo refuses in a label or takes for part of a filter,

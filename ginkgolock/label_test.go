@@ -49,7 +49,7 @@ func TestParseLock(t *testing.T) {
 // What is accepted must be accepted by Ginkgo as a label, and be found by the
 // filters that the documentation names.
 func FuzzParseLock(f *testing.F) {
-	for _, s := range []string{"k64f", "k64f*2", "staging:shared", "a*2:shared", "a b", "*", ":", "a*0", "ß", "a}b", "a:b:c", "\u00a0x"} {
+	for _, s := range []string{"k64f", "k64f*2", "staging:shared", "a*2:shared", "a b", "*", ":", "a*0", "ß", "a}b", "a:b:c", "\u00a0x", "\n*"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
