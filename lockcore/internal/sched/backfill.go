@@ -47,8 +47,7 @@ func (w *waiter) expectation() time.Duration {
 // four runs took, not the median, and to let a guess grow by a quarter only, makes
 // the longest waits 5 to 10 % shorter, and the mean longer as often as shorter. To
 // let waiters put up with delays of a share of their wait delays a line again and
-// again, and doubles the longest waits. What separates all of these from exact
-// knowledge are, mostly, the runs that hang, which nobody can foresee.
+// again, and doubles the longest waits.
 func (s *State) expectedEnd(l *lease) int64 {
 	switch {
 	case l.kept:
