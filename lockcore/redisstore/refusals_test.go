@@ -41,6 +41,19 @@ func TestServerIsDown(t *testing.T) {
 	}
 }
 
+// The errors of several servers stand on one line, as those of one do.
+func TestAllSentinelsAreDown(t *testing.T) {
+	t.Parallel()
+	l := locker(t, openURL(t, "redis+sentinel://127.0.0.1:1,127.0.0.1:2/lab?max_retries=-1", redisstore.Options{}))
+	_, err := l.Acquire(t.Context(), request(time.Minute, of(1, "k")))
+	for _, port := range []string{"127.0.0.1:1:", "127.0.0.1:2:"} {
+		wantHint(t, "sentinels", err, port)
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("it takes more than a line: %v", err)
+	}
+}
+
 // A server that accepts connections and says nothing is given up, too.
 func TestServerSaysNothing(t *testing.T) {
 	t.Parallel()

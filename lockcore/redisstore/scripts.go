@@ -191,8 +191,15 @@ func (s *Store) explain(err error) error {
 			return fmt.Errorf("%s: %s (%w)", s, hint, err)
 		}
 	}
-	return fmt.Errorf("%s: %w", s, err)
+	return fmt.Errorf("%s: %w", s, flat{err})
 }
+
+// flat is an error on one line: go-redis joins those of several servers by line
+// breaks.
+type flat struct{ error }
+
+func (e flat) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+func (e flat) Unwrap() error { return e.error }
 
 // text is a reply that is a string; anything else is empty.
 func text(v any) string {
