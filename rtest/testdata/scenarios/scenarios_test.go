@@ -28,7 +28,7 @@ var (
 
 func init() {
 	if os.Getenv("QUIET") != "" {
-		logging.Disable() // as the package doc of rtest has it
+		logging.Disable() // as the doc of OnError has it
 	}
 }
 
