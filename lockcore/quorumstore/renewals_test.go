@@ -107,6 +107,10 @@ func TestRenewalAsks(t *testing.T) {
 		asks("the first one", bad, 1, 0)
 		asks("after one that failed", well, 1, 1)
 		asks("after one that succeeded", well, 1, 0)
+		time.Sleep(40 * time.Second)
+		asks("late in the minute of the grant", well, 1, 0)
+		time.Sleep(40 * time.Second)
+		asks("when only renewals have kept it", well, 1, 0)
 		valid := s.tickets["lease"].valid
 		time.Sleep(time.Until(valid) - time.Millisecond)
 		asks("in the last moment", bad, 1, 0)
