@@ -167,11 +167,27 @@ func (s *Server) ready() error {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := s.admin().Do(ctx, "PING").Err()
 		cancel()
-		if err == nil || isReply(err) {
+		if (err == nil || isReply(err)) && s.itself() {
 			return nil
 		}
 	}
 	return fmt.Errorf("redistest: redis-server on %s does not answer:\n%s", s.Addr, s.logs.String())
+}
+
+// itself reports whether it is this server that answers, and not one of another
+// process that took the port first. Only one that has the port opens its socket.
+func (s *Server) itself() bool {
+	if len(s.args) > 0 && s.args[0] == "--sentinel" {
+		v, _ := s.Try("INFO", "server")
+		text, _ := v.(string)
+		return strings.Contains(text, fmt.Sprintf("process_id:%d\r", s.PID()))
+	}
+	c, err := net.Dial("unix", s.Socket())
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // isReply reports whether the server itself said no.

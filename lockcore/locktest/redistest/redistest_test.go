@@ -111,3 +111,18 @@ func TestProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Another process may take the port first, and its server answers as well as ours.
+func TestAnotherServerIsNotTakenForThisOne(t *testing.T) {
+	for _, args := range [][]string{nil, {"--sentinel"}} {
+		first := Start(t)
+		s := &Server{t: t, bin: first.bin, dir: shortDir(t), args: args, Addr: first.Addr}
+		if err := os.WriteFile(s.dir+"/sentinel.conf", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.end)
+		if err := s.launch(); err == nil || !strings.Contains(err.Error(), "ddress already in use") {
+			t.Errorf("%v: got %v, want an error that says that the address is in use", args, err)
+		}
+	}
+}
