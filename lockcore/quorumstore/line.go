@@ -88,6 +88,8 @@ func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
 type rumour struct {
 	from    int
 	attempt int64
+	at      time.Time // when to follow it
+	tries   int       // how often it was
 }
 
 // ended takes in that a server no longer has a lease.
@@ -109,14 +111,22 @@ func (s *Store) ended(i int, id string, attempt int64) {
 		if s.rumours == nil {
 			s.rumours = make(map[string]rumour)
 		}
-		s.rumours[id] = rumour{i, attempt}
-		s.arm(now.Add(jitter(rumourWait)), now)
+		r := rumour{from: i, attempt: attempt, at: now.Add(jitter(rumourWait))}
+		s.rumours[id] = r
+		s.arm(r.at, now)
 	}
 }
 
 // rumourWait is how much longer the gate may take to tell what another server
-// has told.
-const rumourWait = 8 * time.Millisecond
+// has told. While the gate cannot be heard, a rumour is followed again, each time
+// after twice as long, up to a second, for a minute or so: whoever followed it at
+// once may have come to most servers before the release did, and nobody else would
+// tell of that.
+const (
+	rumourWait   = 8 * time.Millisecond
+	rumourWaitTo = time.Second
+	rumourTries  = 64
+)
 
 // subscribed takes in that a server tells from now on what happens there, and
 // that something may have been missed before; or that it does not any more.
@@ -155,12 +165,26 @@ func (s *Store) tick() {
 	if s.anew {
 		s.rouse(now, byOther, func(r *lockcore.Requirement, _ string) int { return max(1, r.Seats) })
 	}
-	for id, r := range s.rumours {
-		if !s.view.servers[s.gate(now)].over(id, r.attempt) {
-			s.rouse(now, byOther, s.view.freeAt(r.from, now))
-		}
-	}
-	clear(s.rumours)
+	s.pursue(now)
 	s.anew = false
 	s.dispatch(now)
+}
+
+// pursue follows the rumours that are due. Store.mu is held.
+func (s *Store) pursue(now time.Time) {
+	g := s.gate(now)
+	for id, r := range s.rumours {
+		over := s.view.servers[g].over(id, r.attempt)
+		if !over && !now.Before(r.at) {
+			s.rouse(now, byOther, s.view.freeAt(r.from, now))
+			r.tries++
+			r.at = now.Add(jitter(min(rumourWait<<min(r.tries, 10), rumourWaitTo)))
+		}
+		if over || len(s.line) == 0 || r.tries == rumourTries || r.tries > 0 && s.nodes[g].heard {
+			delete(s.rumours, id)
+			continue
+		}
+		s.rumours[id] = r
+		s.arm(r.at, now)
+	}
 }
