@@ -3,13 +3,14 @@ package lockcore
 import (
 	"slices"
 	"strings"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
 // holding is how a lease occupies one key.
 type holding struct {
 	holder *Holder
-	shared bool
-	seats  int // seats per resource as the holder sees it; 0 unless held by the seat
+	mode   modes.Mode
 }
 
 // index lists the holdings of every key.
@@ -23,7 +24,7 @@ func (s *Snapshot) index() map[string][]holding {
 				req = h.Requirements[r]
 			}
 			for _, k := range keys {
-				idx[k] = append(idx[k], holding{h, req.Shared, req.Seats})
+				idx[k] = append(idx[k], holding{h, req.mode()})
 			}
 		}
 	}
@@ -31,22 +32,13 @@ func (s *Snapshot) index() map[string][]holding {
 }
 
 // freeUnits is how many units of a key the requirement could take beside the
-// holdings: the same rule by which stores grant.
+// holdings.
 func freeUnits(r *Requirement, held []holding) int {
-	n := max(1, r.Seats)
+	var u modes.Units
 	for _, h := range held {
-		switch {
-		case r.Shared && h.shared:
-		case r.Seats > 0 && h.seats > 0:
-			n = min(n, h.seats)
-		default:
-			return 0
-		}
+		u.Add(h.mode)
 	}
-	if r.Seats > 0 {
-		n -= len(held)
-	}
-	return max(n, 0)
+	return u.Free(r.mode())
 }
 
 // Blockers says why a request waits: its place among the waiters that want a

@@ -194,6 +194,17 @@ func ExampleMatch() {
 	// Output: [[b] [a]] true
 }
 
+// Which ways of holding go together: one licence of three is taken, by somebody
+// who knows of three seats.
+func ExampleRequirement_FreeBeside() {
+	licence, reader := lockcore.Requirement{Seats: 3}, lockcore.Requirement{Shared: true}
+	fmt.Println(licence.FreeBeside(), licence.FreeBeside(licence), reader.FreeBeside(licence))
+	fmt.Println(reader.FreeBeside(reader, reader), lockcore.Requirement{}.FreeBeside(reader))
+	// Output:
+	// 3 2 0
+	// 1 0
+}
+
 // Who is in line next is a policy of the store. All clients of a namespace have
 // to agree.
 func ExamplePolicy() {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
 // A Candidate is one resource that may satisfy a requirement.
@@ -41,6 +43,19 @@ func (r Requirement) Units() int {
 	}
 	return r.Need
 }
+
+// FreeBeside is how many units of a key the requirement could take beside those
+// who hold one unit each, in the way of the given requirements: 1 or 0, or a
+// number of seats. It is the rule by which every store grants.
+func (r Requirement) FreeBeside(held ...Requirement) int {
+	var u modes.Units
+	for i := range held {
+		u.Add(held[i].mode())
+	}
+	return u.Free(r.mode())
+}
+
+func (r *Requirement) mode() modes.Mode { return modes.Mode{Shared: r.Shared, Seats: r.Seats} }
 
 // A Choice is a rule for picking among free candidates.
 type Choice int

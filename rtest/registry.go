@@ -125,13 +125,6 @@ func (r *registry) byID() map[string]*Lease {
 	return m
 }
 
-// usage is how leases occupy one key, in the words of lockcore.Requirement.
-type usage struct {
-	lease  *Lease
-	shared bool
-	seats  int
-}
-
 // ownUse finds what of the requirements the leases make unattainable however
 // long one waits: those leases end after the wait. It returns the key and lease
 // to name, or nil.
@@ -139,18 +132,22 @@ type usage struct {
 // A candidate that is held so is no mistake in itself: the next board of five is
 // a fair request while there are others.
 func ownUse(reqs []lockcore.Requirement, leases []*Lease) (key string, by *Lease) {
-	held := make(map[string][]usage)
+	held := make(map[string][]lockcore.Requirement)
+	first := make(map[string]*Lease)
 	for _, l := range leases {
 		for i, keys := range l.obtained {
 			for _, k := range keys {
-				held[k] = append(held[k], usage{l, l.reqs[i].Shared, l.reqs[i].Seats})
+				held[k] = append(held[k], l.reqs[i])
+				if first[k] == nil {
+					first[k] = l
+				}
 			}
 		}
 	}
 	if len(held) == 0 {
 		return "", nil
 	}
-	free := func(r int, k string) int { return freeBeside(&reqs[r], held[k]) }
+	free := func(r int, k string) int { return reqs[r].FreeBeside(held[k]...) }
 	all := func(r int, _ string) int { return max(1, reqs[r].Seats) }
 	picks, ok := lockcore.Match(reqs, free, nil)
 	if ok {
@@ -165,30 +162,11 @@ func ownUse(reqs []lockcore.Requirement, leases []*Lease) (key string, by *Lease
 				continue
 			}
 			for _, c := range reqs[i].Candidates {
-				if h := held[c.Key]; len(h) > 0 && free(i, c.Key) < all(i, c.Key) {
-					return c.Key, h[0].lease
+				if l := first[c.Key]; l != nil && free(i, c.Key) < all(i, c.Key) {
+					return c.Key, l
 				}
 			}
 		}
 	}
 	return "", nil
-}
-
-// freeBeside is how many units of a key the requirement could take beside what
-// is held of it.
-func freeBeside(r *lockcore.Requirement, held []usage) int {
-	n := max(1, r.Seats)
-	for _, h := range held {
-		switch {
-		case r.Shared && h.shared:
-		case r.Seats > 0 && h.seats > 0:
-			n = min(n, h.seats)
-		default:
-			return 0
-		}
-	}
-	if r.Seats > 0 {
-		n -= len(held)
-	}
-	return max(n, 0)
 }

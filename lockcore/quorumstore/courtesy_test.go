@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
@@ -75,7 +76,7 @@ func TestHeadStart(t *testing.T) {
 func TestHeadStartForOneKey(t *testing.T) {
 	bubble(t, 3, func(s *Store) {
 		s.yield(0, "before", exclusive("other"), 1)
-		s.yield(0, "seat", []unit{{"n2", "k"}}, 1)
+		s.yield(0, "seat", []unit{{modes.Mode{Seats: 2}, "k"}}, 1)
 		if votes, _ := asks(t, s, "whole", true); votes {
 			t.Error("a seat is left to others, and the whole is asked for")
 		}

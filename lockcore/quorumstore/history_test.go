@@ -88,7 +88,7 @@ func child(url string) {
 		u.To = u.From
 		for i, keys := range lease.Obtained() {
 			u.Want = append(u.Want, req.Requirements[i].Need)
-			u.Got = append(u.Got, judge.Got{Mode: string(modeOf(&req.Requirements[i])), Keys: keys})
+			u.Got = append(u.Got, judge.Got{Mode: modeOf(&req.Requirements[i]).String(), Keys: keys})
 		}
 		if out.Encode(u) != nil {
 			return

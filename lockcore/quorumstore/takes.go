@@ -7,38 +7,15 @@ import (
 	"strings"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
-// A mode is how a unit of a key is taken: "x" exclusive, "s" shared, "n5" one
-// of five seats.
-type mode string
-
-func modeOf(r *lockcore.Requirement) mode {
-	switch {
-	case r.Shared:
-		return "s"
-	case r.Seats > 0:
-		return mode("n" + strconv.Itoa(r.Seats))
-	}
-	return "x"
-}
-
-// addTo counts a unit in this mode.
-func (m mode) addTo(u *sched.Units) {
-	var r lockcore.Requirement
-	switch m[0] {
-	case 's':
-		r.Shared = true
-	case 'n':
-		r.Seats, _ = strconv.Atoi(string(m[1:])) // decode has checked it
-	}
-	u.Add(&r)
-}
+// modeOf is how the requirement takes its keys.
+func modeOf(r *lockcore.Requirement) modes.Mode { return modes.Mode{Shared: r.Shared, Seats: r.Seats} }
 
 // A unit is a name (of a key, or of a lease that has the key) and a mode.
 type unit struct {
-	mode mode
+	mode modes.Mode
 	name string
 }
 
@@ -53,7 +30,7 @@ func encode(units []unit) string {
 }
 
 func appendUnit(b *strings.Builder, u unit) {
-	b.WriteString(string(u.mode))
+	b.WriteString(u.mode.String())
 	b.WriteByte(',')
 	b.WriteString(strconv.Itoa(len(u.name)))
 	b.WriteByte(':')
@@ -67,21 +44,14 @@ func decode(list string) ([]unit, error) {
 		m, tail, ok := strings.Cut(rest, ",")
 		length, tail, ok2 := strings.Cut(tail, ":")
 		n, err := strconv.Atoi(length)
-		if !ok || !ok2 || err != nil || n < 0 || n > len(tail) || !validMode(m) {
+		mode, ok3 := modes.Parse(m)
+		if !ok || !ok2 || !ok3 || err != nil || n < 0 || n > len(tail) {
 			return nil, fmt.Errorf("quorumstore: %q is no list of holdings, at byte %d: is something else stored under this namespace?", list, len(list)-len(rest))
 		}
-		units = append(units, unit{mode(m), tail[:n]})
+		units = append(units, unit{mode, tail[:n]})
 		rest = tail[n:]
 	}
 	return units, nil
-}
-
-func validMode(m string) bool {
-	if m == "x" || m == "s" {
-		return true
-	}
-	n, err := strconv.Atoi(strings.TrimPrefix(m, "n"))
-	return strings.HasPrefix(m, "n") && err == nil && n > 0
 }
 
 // unitsOf lists what a choice of keys means: the same list for the same choice,
@@ -116,7 +86,7 @@ func candidates(reqs []lockcore.Requirement) (keys []string, list string) {
 	for i := range reqs {
 		for _, c := range reqs[i].Candidates {
 			keys = append(keys, c.Key)
-			appendUnit(&b, unit{"x", c.Key})
+			appendUnit(&b, unit{name: c.Key})
 		}
 	}
 	return keys, b.String()
@@ -133,12 +103,12 @@ func leastRecent(reqs []lockcore.Requirement, obtained [][]string) []unit {
 		}
 		if obtained != nil {
 			for _, k := range obtained[r] {
-				units = append(units, unit{"x", k})
+				units = append(units, unit{name: k})
 			}
 			continue
 		}
 		for _, c := range reqs[r].Candidates {
-			units = append(units, unit{"x", c.Key})
+			units = append(units, unit{name: c.Key})
 		}
 	}
 	return units
@@ -154,11 +124,11 @@ func simple(args []any, id string, units []unit) []any {
 		return args
 	}
 	for _, u := range units {
-		if u.mode != "x" {
+		if u.mode != (modes.Mode{}) {
 			return args
 		}
 	}
-	args = append(args, encode([]unit{{"x", id}}))
+	args = append(args, encode([]unit{{name: id}}))
 	for _, u := range units {
 		args = append(args, "k"+u.name)
 	}

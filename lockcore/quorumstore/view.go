@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
@@ -31,7 +32,7 @@ type seen struct {
 // A holding is one unit of a key.
 type holding struct {
 	lease *seen
-	mode  mode
+	mode  modes.Mode
 }
 
 // endedKept is how many ends of leases are remembered.
@@ -119,10 +120,10 @@ func (g *glimpse) over(id string, attempt int64) bool {
 }
 
 // units is how a key is taken.
-func (g *glimpse) units(key string, now time.Time) (u sched.Units) {
+func (g *glimpse) units(key string, now time.Time) (u modes.Units) {
 	for _, h := range g.keys[key] {
 		if h.lease.until.After(now) {
-			h.mode.addTo(&u)
+			u.Add(h.mode)
 		}
 	}
 	return u
@@ -152,7 +153,7 @@ type freeFunc func(r *lockcore.Requirement, key string) int
 func (v *view) freeAt(i int, now time.Time) freeFunc {
 	return func(r *lockcore.Requirement, key string) int {
 		u := v.servers[i].units(key, now)
-		return u.Free(r)
+		return u.Free(modeOf(r))
 	}
 }
 
@@ -169,7 +170,7 @@ func (v *view) freeByMajority(counted []bool, now time.Time) freeFunc {
 			counts[i] = 0
 			if counted == nil || counted[i] {
 				u := v.servers[i].units(key, now)
-				counts[i] = u.Free(r)
+				counts[i] = u.Free(modeOf(r))
 			}
 		}
 		slices.Sort(counts)
@@ -194,7 +195,7 @@ func (v *view) except(g *glimpse, free freeFunc, now time.Time) freeFunc {
 		n := free(r, key)
 		if n > 0 && len(g.keys[key]) > 0 {
 			u := g.units(key, now)
-			n = min(n, u.Free(r))
+			n = min(n, u.Free(modeOf(r)))
 		}
 		return n
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
 var t0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -18,7 +19,7 @@ func told(id string, attempt int64, seconds int, units ...unit) *seen {
 
 func exclusive(keys ...string) (units []unit) {
 	for _, k := range keys {
-		units = append(units, unit{"x", k})
+		units = append(units, unit{name: k})
 	}
 	return units
 }
@@ -30,9 +31,9 @@ func TestFreeByMajority(t *testing.T) {
 	for i, l := range [][]*seen{
 		{told("a", 1, 10, exclusive("k")...)},
 		{told("a", 1, 10, exclusive("k")...)},
-		{told("a", 1, 10, exclusive("k")...), told("r", 1, 10, unit{"s", "doc"})},
-		{told("r", 1, 10, unit{"s", "doc"}), told("l", 1, 10, unit{"n3", "lic"}, unit{"n3", "lic"})},
-		{told("r", 1, 10, unit{"s", "doc"}), told("l", 1, 10, unit{"n3", "lic"})},
+		{told("a", 1, 10, exclusive("k")...), told("r", 1, 10, unit{modes.Mode{Shared: true}, "doc"})},
+		{told("r", 1, 10, unit{modes.Mode{Shared: true}, "doc"}), told("l", 1, 10, unit{modes.Mode{Seats: 3}, "lic"}, unit{modes.Mode{Seats: 3}, "lic"})},
+		{told("r", 1, 10, unit{modes.Mode{Shared: true}, "doc"}), told("l", 1, 10, unit{modes.Mode{Seats: 3}, "lic"})},
 	} {
 		v.servers[i].observe(nil, l)
 	}
@@ -68,7 +69,7 @@ func TestFreeByMajority(t *testing.T) {
 // chosen again.
 func TestClaims(t *testing.T) {
 	v := view{servers: make([]glimpse, 3)}
-	v.claims.put(told("mine", 0, 1, unit{"x", "a"}, unit{"n2", "lic"}))
+	v.claims.put(told("mine", 0, 1, unit{name: "a"}, unit{modes.Mode{Seats: 2}, "lic"}))
 	reqs := []lockcore.Requirement{
 		{Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}}},
 		{Candidates: []lockcore.Candidate{{Key: "lic"}}, Seats: 2},
@@ -137,7 +138,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if again, err := decode(encode(units)); err != nil || !slices.Equal(again, units) {
-			t.Errorf("%q was read as %q, which is then read as %q, %v", list, units, again, err)
+			t.Errorf("%q was read as %v, which is then read as %v, %v", list, units, again, err)
 		}
 	})
 }
@@ -152,16 +153,16 @@ func TestEncode(t *testing.T) {
 			for i := range name {
 				name[i] = byte(rnd.IntN(256))
 			}
-			units = append(units, unit{[]mode{"x", "s", "n1", "n64"}[rnd.IntN(4)], string(name)})
+			units = append(units, unit{[]modes.Mode{{}, {Shared: true}, {Seats: 1}, {Seats: 64}}[rnd.IntN(4)], string(name)})
 		}
 		got, err := decode(encode(units))
 		if err != nil || !slices.Equal(got, units) {
-			t.Fatalf("%q came back as %q, %v", units, got, err)
+			t.Fatalf("%v came back as %v, %v", units, got, err)
 		}
 	}
 	for _, bad := range []string{"x", "x,1", "x,1:", "y,1:a", "n,1:a", "n0,1:a", "x,-1:a", "x,2:a", "x,1:ab"} {
 		if units, err := decode(bad); err == nil {
-			t.Errorf("%q was read as %q", bad, units)
+			t.Errorf("%q was read as %v", bad, units)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
 // The records in Redis are words with blanks between them, so the bytes that
@@ -133,15 +134,9 @@ func (in *info) name(i int) string {
 	return ""
 }
 
-// mode is how a requirement takes its keys: x, s, or n and the number of seats.
+// mode is how a requirement takes its keys, as the scripts write it.
 func mode(r *lockcore.Requirement) string {
-	switch {
-	case r.Shared:
-		return "s"
-	case r.Seats > 0:
-		return "n" + strconv.Itoa(r.Seats)
-	}
-	return "x"
+	return modes.Mode{Shared: r.Shared, Seats: r.Seats}.String()
 }
 
 // commonMode is the mode of all requirements of a grant, or empty if they differ
@@ -160,12 +155,8 @@ func commonMode(g *lockcore.Grant) string {
 }
 
 func setMode(r *lockcore.Requirement, mode string) {
-	switch {
-	case mode == "s":
-		r.Shared = true
-	case strings.HasPrefix(mode, "n"):
-		r.Seats, _ = strconv.Atoi(mode[1:])
-	}
+	m, _ := modes.Parse(mode)
+	r.Shared, r.Seats = m.Shared, m.Seats
 }
 
 var choices = map[lockcore.Choice]string{lockcore.Random: "r", lockcore.InOrder: "o", lockcore.LeastRecentlyUsed: "l"}

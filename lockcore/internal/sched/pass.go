@@ -139,7 +139,7 @@ func (p *pass) usable(c *class) []lockcore.Requirement {
 		u := &c.usable[r]
 		u.Candidates = u.Candidates[:0]
 		for _, k := range c.reqs[r].Candidates {
-			if h := p.s.keys[k.Key]; h == nil || h.free(u) > 0 || h.joinable() {
+			if h := p.s.keys[k.Key]; h == nil || h.free(u) > 0 || h.Joinable() {
 				u.Candidates = append(u.Candidates, k)
 			}
 		}
@@ -181,7 +181,7 @@ func (p *pass) reserve(w *waiter, picks [][]string) {
 func (p *pass) joinable(reqs []lockcore.Requirement) (joins []map[int]bool) {
 	for r := range reqs {
 		for i, c := range reqs[r].Candidates {
-			if u := p.unitsOf(c.Key); u.joinable() && u.free(&reqs[r]) == 0 {
+			if u := p.unitsOf(c.Key); u.Joinable() && u.free(&reqs[r]) == 0 {
 				if joins == nil {
 					joins = make([]map[int]bool, len(reqs))
 				}
@@ -252,7 +252,7 @@ func (p *pass) anyLeft(c *class) bool {
 		req := &reqs[r]
 		for i := range req.Candidates {
 			k := req.Candidates[i].Key
-			if u := p.unitsOf(k); u.free(req) > 0 || u.joinable() {
+			if u := p.unitsOf(k); u.free(req) > 0 || u.Joinable() {
 				return true
 			}
 		}

@@ -226,7 +226,7 @@ func (m *model) checkSafety(t *rapid.T) {
 	}
 	for k, u := range taken {
 		switch {
-		case u.exclusive > 1, u.exclusive == 1 && u.shared+u.seats > 0, u.shared > 0 && u.seats > 0, u.seats > 0 && u.seats > u.minSeats:
+		case u.Exclusive > 1, u.Exclusive == 1 && u.Shared+u.Seats > 0, u.Shared > 0 && u.Seats > 0, u.Seats > 0 && u.Seats > u.Lowest:
 			t.Fatalf("%s is taken by %+v", k, u)
 		}
 		if m.state.unitsOf(k) != u {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
 )
 
 // The constants of the protocol. They are the same for every store.
@@ -165,71 +166,25 @@ func (s *State) init() {
 	}
 }
 
-// units counts how a key is taken, by mode.
-type units struct {
-	exclusive, shared, seats int
-	minSeats                 int // lowest number of seats that a holder believes in; 0: none holds by the seat
-}
+// units counts how a key is taken, by mode. Which modes go together is the rule
+// of package modes.
+type units struct{ modes.Units }
+
+// modeOf is how the requirement takes its keys.
+func modeOf(r *lockcore.Requirement) modes.Mode { return modes.Mode{Shared: r.Shared, Seats: r.Seats} }
+
+// free is how many units of a key the requirement could take.
+func (u units) free(r *lockcore.Requirement) int { return u.Units.Free(modeOf(r)) }
+
+// add takes one unit in the mode of the requirement.
+func (u *units) add(r *lockcore.Requirement) { u.Units.Add(modeOf(r)) }
+
+func (u units) plus(v units) units { return units{u.Plus(v.Units)} }
 
 // A holding is how a key is taken by leases.
 type holding struct {
 	units
 	leases []*lease // one entry a unit
-}
-
-// free is how many units of a key the requirement could take. It is the one
-// place that knows which modes go together.
-func (u units) free(r *lockcore.Requirement) int {
-	switch {
-	case u.exclusive > 0:
-		return 0
-	case r.Shared:
-		if u.seats > 0 {
-			return 0
-		}
-		return 1
-	case r.Seats > 0:
-		if u.shared > 0 {
-			return 0
-		}
-		n := r.Seats
-		if u.minSeats > 0 {
-			n = min(n, u.minSeats)
-		}
-		return max(0, n-u.seats)
-	case u.shared+u.seats > 0:
-		return 0
-	}
-	return 1
-}
-
-// joinable reports whether somebody else could still join those who hold the
-// key, and so keep it from ever being free.
-func (u units) joinable() bool {
-	return u.exclusive == 0 && (u.shared > 0 || u.seats > 0 && u.seats < u.minSeats)
-}
-
-// add takes one unit in the mode of the requirement.
-func (u *units) add(r *lockcore.Requirement) {
-	switch {
-	case r.Shared:
-		u.shared++
-	case r.Seats > 0:
-		u.seats++
-		if u.minSeats == 0 || r.Seats < u.minSeats {
-			u.minSeats = r.Seats
-		}
-	default:
-		u.exclusive++
-	}
-}
-
-func (u units) plus(v units) units {
-	m := u.minSeats
-	if m == 0 || v.minSeats > 0 && v.minSeats < m {
-		m = v.minSeats
-	}
-	return units{u.exclusive + v.exclusive, u.shared + v.shared, u.seats + v.seats, m}
 }
 
 // occupy enters a lease into the holdings of its keys.
