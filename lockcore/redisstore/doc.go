@@ -35,6 +35,14 @@
 // again only if none of its keys was granted in between; otherwise its holder is
 // told that it is lost, at the next renewal (a third of the TTL) at the latest.
 //
+// A server that lost all its data lost what would tell of such a grant, too. So a
+// lease comes back after one FLUSHALL, and is lost after two, or if its keys were
+// deleted by hand. What the server itself cannot tell apart is one restart without
+// data, or with older data, from two: whoever was granted a key between two such
+// restarts, and gave it back, within a third of the TTL, goes unnoticed by who had
+// it before. appendonly yes prevents it. The same goes for a user that may not call
+// INFO.
+//
 // With Sentinel or in a Cluster, replication is asynchronous: a master that dies
 // can take the last grants with it, and its replica may grant the same keys
 // again. With Options.MinReplicas a grant or renewal counts only once so many

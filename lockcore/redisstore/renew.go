@@ -19,7 +19,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 		s.hub.remove(encodeID(g.Ticket.ID))
 		args = append(args, encodeID(g.Ticket.ID), micros(g.Ticket.TTL), g.Token)
 	}
-	replies, err := s.confirmed(ctx, s.scripts.renew, args, len(grants))
+	replies, err := s.confirmed(ctx, s.scripts.renew, args, grants)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +36,14 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 		return errs, nil
 	}
 	args = args[:0]
+	var lost []*lockcore.Grant
 	for _, i := range missing {
 		g := grants[i]
-		args = append(args, encodeID(g.Ticket.ID), g.Token, micros(g.Ticket.TTL), micros(s.opts.LockDelay), encodeIDs(g.Ticket.Parents), infoOf(g.Ticket), encodeGot(g))
+		lost = append(lost, g)
+		args = append(args, encodeID(g.Ticket.ID), g.Token, micros(g.Ticket.TTL), micros(s.opts.LockDelay), encodeIDs(g.Ticket.Parents), infoOf(g.Ticket), encodeGot(g),
+			s.generations.lastOf(g.Ticket.ID))
 	}
-	if replies, err = s.confirmed(ctx, s.scripts.assert, args, len(missing)); err != nil {
+	if replies, err = s.confirmed(ctx, s.scripts.assert, args, lost); err != nil {
 		return nil, err
 	}
 	for n, i := range missing {
@@ -49,10 +52,11 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	return errs, nil
 }
 
-// confirmed runs a script that answers in n words, and sees to it that enough
-// replicas have what it wrote. A renewal that they do not have does not count:
-// the one among them that becomes master would give the keys away too early.
-func (s *Store) confirmed(ctx context.Context, sc *script, args []any, n int) (replies []string, err error) {
+// confirmed runs a script that answers in a word for each of the grants and the
+// generation of the data, and sees to it that enough replicas have what it wrote. A
+// renewal that they do not have does not count: the one among them that becomes
+// master would give the keys away too early.
+func (s *Store) confirmed(ctx context.Context, sc *script, args []any, grants []*lockcore.Grant) (replies []string, err error) {
 	var v any
 	acks := 0
 	if s.opts.MinReplicas > 0 {
@@ -69,10 +73,21 @@ func (s *Store) confirmed(ctx context.Context, sc *script, args []any, n int) (r
 	for _, r := range list(v) {
 		replies = append(replies, text(r))
 	}
-	if len(replies) != n {
+	n := len(grants)
+	if len(replies) != n+1 {
 		return nil, fmt.Errorf("%s: the script gave %d answers to %d leases", s, len(replies), n)
 	}
-	return replies, nil
+	s.generations.told(replies[n])
+	for i, g := range grants {
+		switch replies[i] {
+		case "":
+			s.generations.confirmed(g.Ticket.ID, replies[n])
+		case "M": // it may come back
+		default:
+			s.generations.forget(g.Ticket.ID)
+		}
+	}
+	return replies[:n], nil
 }
 
 // lost turns an answer about a lease into an error: nil for an empty one, "T"

@@ -23,7 +23,7 @@ var sources embed.FS
 var (
 	always = []string{"base", "lengths", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
 	line   = []string{"registry", "pools", "queue", "claims", "pass", "serve"}
-	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "upkeep"}
+	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "upkeep", "generation"}
 )
 
 // scripts are the operations, with or without interop.

@@ -49,6 +49,8 @@ type Store struct {
 	hub     *hub
 	long    longLists
 
+	generations generations
+
 	closing sync.Once
 }
 
@@ -142,6 +144,18 @@ func (s *Store) Close() error {
 // to wait needs the subscription, so that is made then, and before it stands in
 // line: a grant must not be published before somebody listens.
 func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
+	if err := s.learnGeneration(ctx); err != nil {
+		return lockcore.Answer{}, err
+	}
+	generation := s.generations.before()
+	ans, err := s.askOrWait(ctx, t, wake)
+	if ans.Grant != nil && err == nil {
+		s.generations.confirmed(t.ID, generation)
+	}
+	return ans, err
+}
+
+func (s *Store) askOrWait(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
 	q := s.query(t)
 	if !s.hub.waits(q.id) {
 		if sampled := q.sampled(); sampled != nil {
@@ -256,6 +270,8 @@ func ended(why string) string {
 		return "a later grant of its keys has come to light after a fail-over"
 	case why == "L":
 		return "it expired, and the same request has a later grant"
+	case why == "G":
+		return "the server has lost its data more than once since it was last renewed, or somebody deleted them: nobody knows who had its keys meanwhile"
 	case why == "O":
 		return "another program has locked one of its keys"
 	}
@@ -265,6 +281,7 @@ func ended(why string) string {
 // Release implements [lockcore.Store].
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
 	s.hub.remove(encodeID(g.Ticket.ID))
+	s.generations.forget(g.Ticket.ID)
 	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, "-")...)
 	if err != nil {
 		return err
@@ -298,6 +315,7 @@ func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
 // Withdraw implements [lockcore.Store].
 func (s *Store) Withdraw(ctx context.Context, id string) error {
 	s.hub.remove(encodeID(id))
+	s.generations.forget(id)
 	_, err := s.run(ctx, s.scripts.withdraw, encodeID(id))
 	return err
 }

@@ -1,5 +1,5 @@
 -- The short way to a grant, for a new request whose candidates nobody waits for:
--- if enough of them are vacant, it gets them. Whatever is not as plain as that
+-- if enough of them are vacant, it gets them. The first grant of all is not made here. Whatever is not as plain as that
 -- goes the long way, which begins after this file; nothing has been written then.
 --
 -- It is here for its speed, and written for it. The long way defines a hundred
@@ -11,7 +11,7 @@ do
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
   local records = #ARGV >= first and #ARGV < 400 and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
-  if records and not records[1] and (records[2] or '0') < now and (records[3] or 'b') == string.sub(ARGV[5], 2, 2) then
+  if records and not records[1] and records[2] and records[2] < now and (records[3] or 'b') == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;

@@ -3,8 +3,9 @@
 -- which their tokens tell. A holder with an older token is no obstacle: the later
 -- grant proves that his had ended, though this server does not know it, being a
 -- replica that was promoted before it heard of that.
--- ARGV: of each: id, token, ttl, delay, parents, info, got.
--- Reply, of each: empty, or T why, or H resource info-of-its-holder.
+-- ARGV: of each: id, token, ttl, delay, parents, info, got, and the generation in which
+-- it was confirmed.
+-- Reply, of each: empty, or T why, or H resource info-of-its-holder; and the generation.
 
 -- Who stands in the way: the resource, and the lease if there is one.
 local function obstacle(e)
@@ -41,13 +42,15 @@ local function supersede(e)
   end
 end
 
-local function restore(id, e)
+local function restore(id, e, known)
   local stand_in = '!delay:' .. string.sub(id, 2)
   local aside = M.get(stand_in)
   if aside then M.drop(stand_in, aside) end
   M.load(M.keys_of(e.got))
   local k, by = obstacle(e)
   if k then return 'H ' .. k .. ' ' .. (by and by.info or '') end
+  if not M.nothing_missed(e.token, known) then return 'T G' end
+  M.begin_epoch()
   supersede(e)
   M.settle_in(id, e)
   M.put(id, e, NOW + e.ttl)
@@ -56,10 +59,10 @@ local function restore(id, e)
 end
 
 local ids, out = {}, {}
-for i = 1, #ARGV, 7 do ids[#ids + 1] = ARGV[i] end
+for i = 1, #ARGV, 8 do ids[#ids + 1] = ARGV[i] end
 M.begin(ids)
 for i, id in ipairs(ids) do
-  local a = 7 * i - 5 -- of the argument after the id
+  local a = 8 * i - 6 -- of the argument after the id
   local e, token = T.entity[id], tonumber(ARGV[a])
   local why = T.buried[id]
   if e and (e.state == 'h' or e.state == 'g') then
@@ -69,9 +72,10 @@ for i, id in ipairs(ids) do
   else
     -- A token is the time of its grant, or a little more.
     out[i] = restore(id, { kind = 'L', state = 'h', token = token, since = math.min(token, NOW), ttl = tonumber(ARGV[a + 1]),
-      delay = tonumber(ARGV[a + 2]), parents = ARGV[a + 3], info = ARGV[a + 4], got = ARGV[a + 5] })
+      delay = tonumber(ARGV[a + 2]), parents = ARGV[a + 3], info = ARGV[a + 4], got = ARGV[a + 5] }, ARGV[a + 6])
   end
 end
+out[#ids + 1] = M.generation()
 M.serve_freed()
 M.finish()
 return out

@@ -14,7 +14,8 @@
 -- an id, so that a call of its owner that comes late or twice is told, and cannot
 -- bring it back.
 --
--- Of the counters, fence is the latest token, seq counts arrivals, num pools and
+-- Of the counters, fence is the latest token, epoch the moment at which the data begin
+-- (generation.lua), seq counts arrivals, num pools and
 -- classes, tests those that have a history; nested and waiting are the sizes of the
 -- keys nest and wait, which mostly need no look for that; and sweep is where the
 -- broom stands.
@@ -92,6 +93,7 @@ end
 -- loss of all data and the promotion of a replica that lacks the last grants,
 -- where a mere counter would give out the same numbers again.
 function M.next_token()
+  M.begin_epoch()
   T.counters.fence = math.max(M.counter('fence') + 1, NOW)
   return T.counters.fence
 end

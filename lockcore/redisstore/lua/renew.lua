@@ -1,6 +1,6 @@
 -- Renew: extends and confirms leases. ARGV: id, ttl and token of each.
 -- Reply, of each: empty, or T why, or M when there is no such lease: then its
--- holder may state its case (assert.lua).
+-- holder may state its case (assert.lua); and the generation of the data.
 --
 -- The token tells apart two grants to one request: a holder that slept may have
 -- lost its lease, and an Ask of its own that was long on the way have got it
@@ -33,6 +33,7 @@ for i, id in ipairs(ids) do
     out[i] = T.buried[id] and 'T ' .. T.buried[id] or 'M'
   end
 end
+out[#ids + 1] = M.generation()
 M.serve_freed()
 M.finish()
 return out
