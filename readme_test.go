@@ -1,4 +1,4 @@
-package lockcore_test
+package resourcelocker_test
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 
 // readmeBlocks returns the code blocks of the README in one language.
 func readmeBlocks(t *testing.T, lang string) []string {
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	var blocks []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+lang+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
@@ -28,7 +28,7 @@ func readmeBlocks(t *testing.T, lang string) []string {
 }
 
 func TestReadmeIsShort(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	assert.LessOrEqual(t, strings.Count(string(text), "\n"), 150)
 	fences := strings.Count(string(text), "\n```")
@@ -50,7 +50,7 @@ import (
 )
 
 ` + strings.Join(readmeBlocks(t, "go"), "\n")
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs(".")
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "readme_test.go")
 	require.NoError(t, os.WriteFile(file, []byte(src), 0o600))
@@ -99,12 +99,11 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestReadmeTable runs the command above the table, and wants the table of it.
 func TestReadmeTable(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	block := regexp.MustCompile("(?m)^```sh\n(go test .*)\n```\n\n((?:\\|.*\n)+)").FindStringSubmatch(string(readme))
 	require.NotNil(t, block, "a table below the command that prints it")
 	cmd := exec.Command("sh", "-c", block[1])
-	cmd.Dir = ".."
 	cmd.Env = append(os.Environ(), "GOFLAGS=")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
@@ -115,13 +114,12 @@ func TestReadmeTable(t *testing.T) {
 // stands below them. An estimate is that of the present scheduler: it may come to
 // other figures than the one that the sample is of.
 func TestReadmeReport(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	samples := regexp.MustCompile(`(?m)^    \$ (.*)\n((?:    [^$].*\n)+)`).FindAllStringSubmatch(string(readme), -1)
 	require.Len(t, samples, 2)
 	for _, s := range samples {
 		cmd := exec.Command("sh", "-c", s[1])
-		cmd.Dir = ".."
 		cmd.Env = append(os.Environ(), "GOFLAGS=")
 		var stderr strings.Builder
 		cmd.Stderr = &stderr
@@ -146,10 +144,10 @@ func goEnv(t *testing.T, name string) string {
 func copyModule(t *testing.T) string {
 	dir := t.TempDir()
 	for _, part := range []string{"cmd", "examples", "ginkgolock", "lockcore", "report", "rtest"} {
-		require.NoError(t, os.CopyFS(filepath.Join(dir, part), os.DirFS(filepath.Join("..", part))))
+		require.NoError(t, os.CopyFS(filepath.Join(dir, part), os.DirFS(part)))
 	}
 	for _, file := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join("..", file))
+		data, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o600))
 	}
