@@ -42,10 +42,14 @@ type JUnitResult struct {
 	Unmatched []string
 	// Warning is why the file was handed back as it came, or what is doubtful.
 	Warning string
+	// NotUnderstood is why the file was handed back as it came, or nil. Nothing is
+	// known about the tests in it then: neither what is missing nor that nothing is.
+	NotUnderstood error
 }
 
 // Annotate returns the file with what is missing. A file that is not understood
-// (UTF-16, cut off, tags that do not match) is returned as it is, with a warning.
+// (empty, compressed, UTF-16, cut off, tags that do not match, another kind of
+// XML) is returned as it is, with the reason.
 //
 // A testcase belongs to a test when it has a property rtest.req with one of its
 // requests, as rtest writes it through t.Attr. Else its name and package decide,
@@ -57,7 +61,7 @@ func (j *JUnit) Annotate(in []byte) ([]byte, JUnitResult) {
 	}
 	file, err := parseJUnit(in)
 	if err != nil {
-		return in, JUnitResult{Warning: fmt.Sprintf("%v: %v", errNotAnnotated, err)}
+		return in, JUnitResult{Warning: fmt.Sprintf("%v: %v", errNotAnnotated, err), NotUnderstood: err}
 	}
 	var ins []insertion
 	res := JUnitResult{Testcases: len(file.cases)}

@@ -40,6 +40,12 @@ var errNotAnnotated = errors.New("left as it is")
 // parseJUnit finds the suites and testcases. An error means that the file is not
 // understood well enough to insert something at the right place.
 func parseJUnit(b []byte) (*junitFile, error) {
+	switch {
+	case len(bytes.TrimSpace(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")))) == 0:
+		return nil, errors.New("it is empty")
+	case bytes.HasPrefix(b, []byte("\x1f\x8b")):
+		return nil, errors.New("it is compressed; unpack it with gunzip")
+	}
 	if err := checkEncoding(b); err != nil {
 		return nil, err
 	}
@@ -63,6 +69,9 @@ func parseJUnit(b []byte) (*junitFile, error) {
 	}
 	if len(p.stack) > 0 {
 		return nil, tornAt(p.stack[len(p.stack)-1].tag.start, "<"+clipped(p.stack[len(p.stack)-1].tag.name))
+	}
+	if !p.isJUnit {
+		return nil, errors.New("it is no JUnit file: it has no testsuites, no testsuite and no testcase")
 	}
 	return p.file, nil
 }
@@ -104,6 +113,8 @@ type junitParser struct {
 	stack []junitFrame
 	value strings.Builder // text of the open property
 	fresh *junitElem      // nothing has come after its start tag yet
+
+	isJUnit bool // an element of a JUnit file was met
 }
 
 // elem is the innermost suite or testcase, up levels above the top of the stack
@@ -131,10 +142,14 @@ func (p *junitParser) open(t xmlToken) {
 	f := junitFrame{tag: t}
 	parent := p.elem(0)
 	switch t.local() {
+	case "testsuites":
+		p.isJUnit = true
 	case "testsuite":
+		p.isJUnit = true
 		f.elem = p.newElem(t)
 		p.file.suites = append(p.file.suites, f.elem)
 	case "testcase":
+		p.isJUnit = true
 		f.elem = p.newElem(t)
 		p.file.cases = append(p.file.cases, f.elem)
 	case "failure", "error":

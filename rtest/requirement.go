@@ -166,6 +166,9 @@ func (r Requirement[T]) label(n int) string {
 // no other requirement.
 func (r Requirement[T]) request(cands []lockcore.Candidate) (lockcore.Requirement, error) {
 	q := lockcore.Requirement{Name: r.name, Candidates: cands, Need: r.need, Shared: r.shared, Seats: r.seats, Choice: r.choice}
+	if q.Name == "" && len(cands) == 1 && !(r.pool != nil && r.pool.dynamic) {
+		q.Name = cands[0].Key // so that what the store learns of it has a name, too
+	}
 	units := len(cands) * max(1, r.seats)
 	switch {
 	case r.need < 1:

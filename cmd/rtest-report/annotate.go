@@ -38,7 +38,8 @@ Bytes are only inserted: names, times, counters and everything else stay as they
 are, and a second time adds nothing. A test is found by its property rtest.req,
 which rtest writes through t.Attr, else by package, name and order. The result
 goes to standard output, or where -o or --in-place say; without a file, standard
-input is read.`,
+input is read. A file that is not understood (torn, empty, compressed, UTF-16, no
+JUnit file) stays as it is, with a warning; with --strict or --check it is an error.`,
 		Example: `  rtest-report annotate --events events --in-place 'reports/*.xml'
   go tool gotestsum --junitfile junit.xml && rtest-report annotate -e events junit.xml -o annotated.xml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,7 +50,7 @@ input is read.`,
 	f := cmd.Flags()
 	f.StringVarP(&flags.out, "output", "o", "", "write to `PATH`, a directory if there are several files")
 	f.BoolVarP(&flags.inPlace, "in-place", "i", false, "change the files themselves, each in one step")
-	f.BoolVar(&flags.check, "check", false, "write nothing; exit with 1 if a file lacks something")
+	f.BoolVar(&flags.check, "check", false, "write nothing; exit with 1 if a file lacks something, with 2 if one is not understood")
 	f.StringVar(&flags.properties, "properties", "auto", "properties of testcases and suites: `auto|none`")
 	f.StringVar(&flags.systemOut, "system-out", "none", "line at the front of the output of which testcases: `none|failed|all`")
 	f.StringSliceVar(&flags.aliases, "alias", nil, "properties in the words of a product too: `datadog|reportportal`; repeatable")
@@ -90,6 +91,9 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if err != nil {
 		return err
 	}
+	if len(args) == 0 {
+		args = []string{"-"}
+	}
 	files, err := expand(args)
 	if err != nil {
 		return err
@@ -112,44 +116,24 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if err := distinctNames(files, dir && flags.out != ""); err != nil {
 		return err
 	}
+	in.gate = flags.check
 	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add}); err != nil {
 		return err
 	}
 	if err := in.done(cmd); err != nil {
 		return err
 	}
-	a := annotator{junit: j, flags: flags, dir: dir, stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
+	a := annotator{cmd: cmd, junit: j, flags: flags, dir: dir, strict: in.strict || flags.check, stderr: cmd.ErrOrStderr()}
 	return a.all(files)
 }
 
-// foldInput folds the events that the flags of in name.
-func foldInput(cmd *cobra.Command, in *input, opts report.Options) (*report.Report, error) {
-	events, err := in.open(cmd)
+// foldInput folds the events that the flags of in and the arguments name.
+func foldInput(cmd *cobra.Command, in *input, opts report.Options, args ...string) (*report.Report, error) {
+	events, err := in.open(cmd, args...)
 	if err != nil {
 		return nil, err
 	}
 	return report.Fold(events, opts)
-}
-
-// expand resolves patterns that the shell left alone, as CI systems do, and
-// stands in standard input for nothing.
-func expand(args []string) ([]string, error) {
-	if len(args) == 0 {
-		return []string{"-"}, nil
-	}
-	var files []string
-	for _, a := range args {
-		if _, err := os.Lstat(a); err == nil || a == "-" || !strings.ContainsAny(a, "*?[") {
-			files = append(files, a)
-			continue
-		}
-		found, err := filepath.Glob(a)
-		if err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("no file matches %q", a)
-		}
-		files = append(files, found...)
-	}
-	return files, nil
 }
 
 // distinctNames refuses files that would overwrite each other in one directory:
@@ -168,11 +152,11 @@ func distinctNames(files []string, dir bool) error {
 
 // An annotator annotates files.
 type annotator struct {
+	cmd    *cobra.Command
 	junit  *report.JUnit
 	flags  annotateFlags
 	dir    bool // the output is a directory
-	stdin  io.Reader
-	stdout io.Writer
+	strict bool // a file that is not understood is an error
 	stderr io.Writer
 }
 
@@ -214,6 +198,9 @@ func (a *annotator) one(path string) (complete bool, err error) {
 	if path == "-" {
 		name = "standard input"
 	}
+	if res.NotUnderstood != nil && a.strict {
+		return false, fmt.Errorf("cannot understand the JUnit file %s: %w", name, res.NotUnderstood)
+	}
 	if res.Warning != "" {
 		fmt.Fprintf(a.stderr, "rtest-report: warning: %s: %s\n", name, res.Warning)
 	}
@@ -228,7 +215,7 @@ func (a *annotator) one(path string) (complete bool, err error) {
 
 func (a *annotator) read(path string) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(a.stdin)
+		return io.ReadAll(a.cmd.InOrStdin())
 	}
 	return os.ReadFile(path)
 }
@@ -241,17 +228,14 @@ func (a *annotator) write(path string, in, out []byte) error {
 		if string(in) == string(out) {
 			return nil // its time of change stays, too
 		}
-		return writeAtomic(path, out)
-	case a.flags.out == "":
-		_, err := a.stdout.Write(out)
-		return err
+		return writeFile(path, writing(out))
 	case a.dir:
 		if err := os.MkdirAll(a.flags.out, 0o777); err != nil {
 			return err
 		}
-		return writeAtomic(filepath.Join(a.flags.out, filepath.Base(path)), out)
+		return writeFile(filepath.Join(a.flags.out, filepath.Base(path)), writing(out))
 	}
-	return writeAtomic(a.flags.out, out)
+	return writeOutput(a.cmd, a.flags.out, writing(out))
 }
 
 // list tells of things without a counterpart: how many, and the first ones.
@@ -273,50 +257,13 @@ func (a *annotator) list(what, thing string, names []string) {
 	}
 }
 
-// writeAtomic replaces a file in one step, so that whoever reads it meanwhile, or
-// after a crash, has the old one or the new one. A link stays a link, and a file
-// keeps its mode.
-func writeAtomic(path string, data []byte) (err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			// A pipe or a device, such as /dev/stdout, cannot be replaced.
-			return os.WriteFile(path, data, mode)
-		}
-		mode = info.Mode().Perm()
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".rtest-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Chmod(mode); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
 // annotateAfterRun is annotate as run does it: the files of --junit, in place. The
 // summary has told already what of the events could not be used.
 func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if len(opts.junit) == 0 {
 		return nil
 	}
-	files, err := expand(opts.junit)
+	files, err := freshFiles(cmd, opts)
 	if err != nil {
 		return err
 	}
@@ -324,6 +271,55 @@ func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if _, err := foldInput(cmd, &in, report.Options{OnRequest: j.Add}); err != nil {
 		return err
 	}
-	a := annotator{junit: &j, flags: annotateFlags{inPlace: true}, stderr: cmd.ErrOrStderr()}
+	a := annotator{cmd: cmd, junit: &j, flags: annotateFlags{inPlace: true}, stderr: cmd.ErrOrStderr()}
 	return a.all(files)
+}
+
+// present remembers the files that patterns name and that are there.
+func present(patterns []string) map[string]os.FileInfo {
+	found := map[string]os.FileInfo{}
+	for _, p := range patterns {
+		files, err := expand([]string{p})
+		if err != nil {
+			continue // it is too early to miss one
+		}
+		for _, f := range files {
+			if info, err := os.Stat(f); err == nil {
+				found[f] = info
+			}
+		}
+	}
+	return found
+}
+
+// freshFiles are the JUnit files that the command wrote. One that it was to
+// write by name, and did not, is an error: its results are those of an earlier
+// run.
+func freshFiles(cmd *cobra.Command, opts runOptions) (fresh []string, err error) {
+	for _, p := range opts.junit {
+		files, err := expand([]string{p})
+		if err != nil {
+			return nil, err
+		}
+		var stale []string
+		for _, f := range files {
+			info, err := os.Stat(f)
+			if err != nil {
+				return nil, fmt.Errorf("reading the JUnit file: %w", err)
+			}
+			was := opts.before[f]
+			if was != nil && os.SameFile(was, info) && was.ModTime().Equal(info.ModTime()) && was.Size() == info.Size() {
+				stale = append(stale, f)
+			} else {
+				fresh = append(fresh, f)
+			}
+		}
+		if len(stale) == len(files) {
+			return nil, fmt.Errorf("the command did not write %s: what is there is from before it, and stays as it is", strings.Join(stale, ", "))
+		}
+		for _, f := range stale {
+			fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: warning: %s is from before the command, and stays as it is\n", f)
+		}
+	}
+	return fresh, nil
 }

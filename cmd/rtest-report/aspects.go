@@ -103,6 +103,9 @@ func aspectsFromEvents(cmd *cobra.Command, in *input, args []string) ([]aspectRo
 	if err != nil {
 		return nil, err
 	}
+	if len(in.streams) > 0 && in.empty() != "" {
+		return nil, fmt.Errorf("%s; the sums that RTEST_REPORT kept in a Redis are read with --sums URL", in.empty())
+	}
 	return c.byTag(r), in.done(cmd)
 }
 

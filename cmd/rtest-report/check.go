@@ -25,6 +25,13 @@ func newCheckCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [flags] [EVENTS...]",
 		Short: "Exit with 1 when tests waited too long or lost leases: a gate for CI",
+		Long: `Exit with 1 when tests waited too long or lost leases: a gate for CI.
+
+It passes only what it has read and understood: a line that is no event, one of a
+newer version, or an event that its writer had to drop gives exit code 2. A last
+line that stops in the middle is told and tolerated, since a killed process leaves
+one. Where nothing was recorded it says so and passes; with --require-events that
+is a breach.`,
 		Example: `  rtest-report check --events events --max-wait-p95 5m --max-lost 0
   rtest-report check --events events --max-lock-share 20%`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,16 +39,17 @@ func newCheckCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			events, err := in.open(cmd, args...)
-			if err != nil {
-				return err
-			}
-			r, err := report.Fold(events, report.Options{})
+			in.gate = true
+			r, err := foldInput(cmd, &in, report.Options{}, args...)
 			if err != nil {
 				return err
 			}
 			if err := in.done(cmd); err != nil {
 				return err
+			}
+			if empty := in.empty(); empty != "" {
+				fmt.Fprintln(cmd.OutOrStdout(), empty+"; no limit was looked at")
+				return nil
 			}
 			return judge(cmd, gates, r)
 		},
@@ -139,6 +147,9 @@ func judge(cmd *cobra.Command, gates []gate, r *report.Report) error {
 	breaches := 0
 	for _, g := range gates {
 		value, breached := g.value(r)
+		if r.Total.Requests == 0 && !breached {
+			value = "no lock was asked for"
+		}
 		verdict := "ok    "
 		if breached {
 			verdict = "BREACH"

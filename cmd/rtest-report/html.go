@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -14,19 +17,18 @@ func newHTMLCmd() *cobra.Command {
 	var in input
 	var dir, title string
 	cmd := &cobra.Command{
-		Use:   "html -o DIR",
+		Use:   "html -o DIR [flags] [EVENTS...]",
 		Short: "Make a page with charts: who waited, for what, because of whom",
 		Long: `Make a page with charts: who waited, for what, because of whom, and when
 resources were in use. DIR/index.html and DIR/style.css are all there is: no
 script, nothing from elsewhere, so that it opens from a disk, an artifact store or
 the workspace browser of a CI server.`,
 		Example: `  rtest-report html --events events -o contention`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if dir == "" {
 				return errors.New("html needs a directory to write to: -o DIR")
 			}
-			if err := writeHTML(cmd, &in, dir, title); err != nil {
+			if err := writeHTML(cmd, &in, dir, title, args...); err != nil {
 				return err
 			}
 			return in.done(cmd)
@@ -39,17 +41,50 @@ the workspace browser of a CI server.`,
 	return cmd
 }
 
-func writeHTML(cmd *cobra.Command, in *input, dir, title string) error {
+func writeHTML(cmd *cobra.Command, in *input, dir, title string, args ...string) error {
 	page := report.HTML{Title: title}
-	rep, err := foldInput(cmd, in, report.Options{OnRequest: page.Add, Replay: replayMost})
+	rep, err := foldInput(cmd, in, report.Options{OnRequest: page.Add, Replay: replayMost}, args...)
 	if err != nil {
 		return err
 	}
 	page.Warning = in.reader.Stats.Warning()
-	if err := page.Write(dir, rep); err != nil {
-		return fmt.Errorf("writing the page: %w", err)
+	if err := writePage(dir, func(dir string) error { return page.Write(dir, rep) }); err != nil {
+		return err
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: wrote", filepath.Join(dir, "index.html"))
+	return nil
+}
+
+// writePage makes the files of a page in dir, each by writeFile: the page itself
+// last, since somebody may look while a run goes on.
+func writePage(dir string, make func(dir string) error) error {
+	temp, err := os.MkdirTemp("", "rtest-page-")
+	if err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	defer os.RemoveAll(temp) // a leftover in the temporary directory is no reason to fail
+	if err := make(temp); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	files, err := os.ReadDir(temp)
+	if err != nil {
+		return fmt.Errorf("writing the page: %w", err)
+	}
+	slices.SortStableFunc(files, func(a, b os.DirEntry) int {
+		return cmp.Compare(filepath.Ext(b.Name()), filepath.Ext(a.Name())) // .html after .css
+	})
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(temp, f.Name()))
+		if err != nil {
+			return fmt.Errorf("writing the page: %w", err)
+		}
+		if err := writeFile(filepath.Join(dir, f.Name()), writing(data)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +19,13 @@ import (
 type input struct {
 	targets []string
 	strict  bool
-	none    bool            // there are no events, and that is right
+	require bool            // no event at all is an error
+	gate    bool            // what cannot be used is an error: a gate passes only what it understood
+	none    bool            // there are no event files, and that is right
 	after   string          // entry of a stream to begin behind; empty: the oldest
 	run     string          // only events of that run; empty: all
 	said    map[string]bool // warnings that were given; nil unless the input is read again and again
+	streams []string        // hosts of the redis URLs among the targets
 	reader  eventlog.Reader
 }
 
@@ -33,7 +38,13 @@ func (in *input) usesStdin(more []string) bool {
 func (in *input) bind(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&in.targets, "events", "e", nil, "event `PATH`: a file, a directory, - for standard input, or a redis URL; repeatable (default $RTEST_EVENTS)")
 	cmd.Flags().BoolVar(&in.strict, "strict", false, "exit with 2 when a part of the input cannot be used, instead of a warning")
+	in.bindRequire(cmd)
 	cmd.MarkFlagFilename("events", "jsonl")
+}
+
+// bindRequire adds the flag that run has, too.
+func (in *input) bindRequire(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&in.require, "require-events", false, "exit with 1 when nothing was recorded: no event at all")
 }
 
 // open yields the events in the order of time; more are paths given as
@@ -53,13 +64,25 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return nil, errors.New("no events given; name a file or directory with --events PATH, or set RTEST_EVENTS as the tests had it")
 	}
 	in.reader.Stdin = cmd.InOrStdin()
-	files := slices.DeleteFunc(slices.Clone(targets), redisstream.IsURL)
+	var files []string
+	for _, t := range targets {
+		if !redisstream.IsURL(t) {
+			files = append(files, t)
+		}
+	}
+	files, err := expand(files)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
 	var seqs []iter.Seq2[eventlog.Event, error]
 	if len(files) > 0 {
 		seqs = append(seqs, in.reader.Events(files...))
 	}
 	for _, t := range targets {
 		if redisstream.IsURL(t) {
+			if u, err := url.Parse(t); err == nil {
+				in.streams = append(in.streams, u.Host+u.Path)
+			}
 			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
 		}
 	}
@@ -80,23 +103,44 @@ func (in *input) ofRun(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventl
 	}
 }
 
-// done warns about input that could not be used. Call it after the events were
-// read.
+// empty says why not one event was read, or is empty when some were.
+func (in *input) empty() string {
+	stats := &in.reader.Stats
+	switch {
+	case stats.Events > 0:
+		return ""
+	case in.none:
+		return "nothing was recorded: no test of the command asked for a lock"
+	case stats.Files == 0:
+		return "nothing was recorded: there are no event files, which end in " + eventlog.Suffix + ": did the tests run with RTEST_EVENTS, as an absolute path?"
+	case len(in.streams) > 0:
+		return "nothing was recorded: there is no event in the stream at " + strings.Join(in.streams, " and ")
+	}
+	return "nothing was recorded: there is no event in what was read"
+}
+
+// done warns about input that could not be used, and fails where that was asked
+// for. Call it after the events were read.
 func (in *input) done(cmd *cobra.Command) error {
 	live := in.said != nil
 	stats := in.reader.Stats
 	if live {
 		stats.Torn = 0 // somebody is writing a line
 	}
-	w := stats.Warning()
-	if stats.Files == 0 && !in.none {
-		w = "there are no event files, which end in " + eventlog.Suffix + ": did the tests run with RTEST_EVENTS, as an absolute path?"
+	w, empty := stats.Warning(), in.empty()
+	torn := stats.Torn > 0 && stats.Events > 0 // a writer was killed, or still writes: no secret of what was before
+	switch {
+	case in.gate && w != "" && !(torn && stats.Garbage+stats.Newer == 0 && stats.Dropped == 0):
+		return errors.New(w + "; a gate passes only what it has read and understood")
+	case in.strict && (w != "" || stats.Files == 0 && !in.none && !live):
+		return errors.New(strings.TrimPrefix(w+"; "+empty, "; "))
+	case in.require && empty != "" && !live:
+		return breach("%s", empty)
+	case empty != "" && !in.none && !in.gate:
+		w = strings.TrimPrefix(w+"; "+empty, "; ")
 	}
 	if w == "" {
 		return nil
-	}
-	if in.strict && (stats.Files > 0 || !live) {
-		return errors.New(w)
 	}
 	if live {
 		if in.said[w] {

@@ -141,7 +141,6 @@ func newListing(store string, s lockcore.Snapshot) *listing {
 
 // text prints a row a key, because a key is what somebody looks for.
 func (l *listing) text(w io.Writer) error {
-	fmt.Fprintf(w, "%s: %d held, %d waiting\n", printable(l.Store), len(l.Holders), len(l.Waiters))
 	var rows [][]string
 	for _, h := range l.Holders {
 		ends := "-"
@@ -152,6 +151,8 @@ func (l *listing) text(w io.Writer) error {
 			rows = append(rows, []string{k, h.State, age(h.For.Duration()), ends, h.Owner.String(), h.Reason})
 		}
 	}
+	// As many as there are rows, whatever leases they belong to.
+	fmt.Fprintf(w, "%s: %d held, %d waiting\n", printable(l.Store), len(rows), len(l.Waiters))
 	if len(rows) > 0 {
 		fmt.Fprintln(w)
 		if err := columns(w, []string{"KEY", "STATE", "FOR", "LEASE ENDS IN", "BY", "REASON"}, rows); err != nil {

@@ -58,7 +58,7 @@ func (l *learned) text(w io.Writer) error {
 		var names []string
 		for _, n := range u.Requirements {
 			if n == "" {
-				n = "-"
+				n = "(unnamed)"
 			}
 			names = append(names, n)
 		}

@@ -3,8 +3,6 @@ package main
 import (
 	"bufio"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
@@ -24,7 +22,7 @@ was. Lines that are no events are left out and counted.`,
 			if err != nil {
 				return err
 			}
-			err = writeTo(cmd, out, func(w io.Writer) error {
+			err = writeOutput(cmd, out, func(w io.Writer) error {
 				b := bufio.NewWriterSize(w, 1<<16)
 				for e, err := range events {
 					if err != nil {
@@ -44,31 +42,6 @@ was. Lines that are no events are left out and counted.`,
 		},
 	}
 	in.bind(cmd)
-	cmd.Flags().StringVarP(&out, "output", "o", "", "write to `FILE` instead of standard output, in one step")
+	bindOutput(cmd, &out)
 	return cmd
-}
-
-// writeTo calls f with standard output, or with a new file that takes the name
-// path when f is done: whoever reads path, even one of the inputs, never sees
-// half of it.
-func writeTo(cmd *cobra.Command, path string, f func(io.Writer) error) error {
-	if path == "" || path == "-" {
-		return f(cmd.OutOrStdout())
-	}
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(t.Name()) // gone already if all went well
-	err = f(t)
-	if err == nil {
-		err = t.Chmod(0o644) // a temporary file is for its owner only, a report is not
-	}
-	if e := t.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(t.Name(), path)
 }

@@ -12,15 +12,14 @@ func newMetricsCmd() *cobra.Command {
 	var in input
 	var out string
 	cmd := &cobra.Command{
-		Use:   "metrics",
+		Use:   "metrics [flags] [EVENTS...]",
 		Short: "Make metrics in the OpenMetrics text format",
 		Long: `Make metrics in the OpenMetrics text format: waits, holds, blame, queues and the
 use of pools. GitLab compares them between merge requests (artifacts:reports:metrics),
 a node exporter picks them up from its textfile directory.`,
 		Example: `  rtest-report metrics --events events -o metrics.txt`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			rep, err := foldInput(cmd, &in, report.Options{})
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rep, err := foldInput(cmd, &in, report.Options{}, args...)
 			if err != nil {
 				return err
 			}

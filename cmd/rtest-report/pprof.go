@@ -15,15 +15,14 @@ func newPprofCmd() *cobra.Command {
 	var in input
 	var out, by string
 	cmd := &cobra.Command{
-		Use:   "pprof",
+		Use:   "pprof [flags] [EVENTS...]",
 		Short: "Make a profile for go tool pprof: who waited, or who kept others waiting",
 		Long: `Make a profile of waits for go tool pprof. By waiter, the innermost function is
 the test that waited, called by the pool and by whom it waited for, as in a block
 profile of Go; by holder the other way round, as in a mutex profile.`,
 		Example: `  rtest-report pprof --events events -o waits.pb.gz && go tool pprof -top waits.pb.gz
   rtest-report pprof --events events --by holder -o holders.pb.gz && go tool pprof -http=: holders.pb.gz`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := oneOf("by", by, "waiter", "holder"); err != nil {
 				return err
 			}
@@ -31,7 +30,7 @@ profile of Go; by holder the other way round, as in a mutex profile.`,
 				return errors.New("a profile is not for a terminal; write it to a file with -o FILE")
 			}
 			p := report.Pprof{ByHolder: by == "holder"}
-			rep, err := foldInput(cmd, &in, report.Options{OnRequest: p.Add})
+			rep, err := foldInput(cmd, &in, report.Options{OnRequest: p.Add}, args...)
 			if err != nil {
 				return err
 			}

@@ -24,6 +24,9 @@ import (
 type runOptions struct {
 	junit []string // JUnit files to annotate
 	html  string   // directory for the page
+
+	require bool                   // no event at all is an error
+	before  map[string]os.FileInfo // the JUnit files that were there before the command
 }
 
 // afterRun are called in their order when the child of run has ended and its
@@ -41,7 +44,9 @@ func newRunCmd() *cobra.Command {
 
 The exit code is that of the command, 128 and the number of the signal if it was
 killed, 127 if there is no such command. Signals are passed on to it. Events go
-to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.`,
+to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.
+A JUnit file that was there before and that the command did not write is left as
+it is, and is an error.`,
 		Example: `  rtest-report run -- go test ./...
   rtest-report run --junit junit.xml --html contention -- go tool gotestsum --junitfile junit.xml -- ./...`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -58,7 +63,8 @@ to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.`
 		},
 	}
 	cmd.Flags().SetInterspersed(false) // flags behind the command are the command's
-	cmd.Flags().StringArrayVar(&opts.junit, "junit", nil, "JUnit `FILE` that the command writes, to be annotated afterwards; repeatable")
+	cmd.Flags().StringArrayVar(&opts.junit, "junit", nil, "JUnit `FILE` that the command writes, or a pattern (reports/**/*.xml), to be annotated afterwards; repeatable")
+	cmd.Flags().BoolVar(&opts.require, "require-events", false, "exit with 1 when the command succeeded and nothing was recorded: no event at all")
 	cmd.Flags().StringVar(&opts.html, "html", "", "`DIR` for a report page, written afterwards")
 	s.bind(cmd)
 	return cmd
@@ -72,6 +78,7 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		return err
 	}
 	defer rec.remove()
+	opts.before = present(opts.junit)
 	code, err := runCommand(cmd, rec.env, args)
 	if err != nil {
 		return err
@@ -81,7 +88,7 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		if err != nil {
 			return err
 		}
-		in := input{targets: targets, after: rec.after, run: rec.run}
+		in := input{targets: targets, after: rec.after, run: rec.run, require: opts.require}
 		in.none = len(targets) == 0
 		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil); err != nil {
 			return err
@@ -166,6 +173,10 @@ func newRecording(ctx context.Context) (*recording, error) {
 			return nil, err
 		}
 		r.dir = abs
+		// A step that reads it afterwards finds it, even if no test took a lock.
+		if err := os.MkdirAll(abs, 0o777); err != nil {
+			return nil, fmt.Errorf("the directory of RTEST_EVENTS: %w", err)
+		}
 		r.before = map[string]bool{}
 		files, err := r.files()
 		if err != nil {

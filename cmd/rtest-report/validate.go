@@ -36,7 +36,10 @@ func newValidateCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return v.tell(cmd, &in.reader.Stats, r)
+			if in.require && in.empty() != "" {
+				return in.done(cmd)
+			}
+			return v.tell(cmd, &in, r)
 		},
 	}
 	in.bind(cmd)
@@ -93,8 +96,8 @@ func (v *validation) missing() (n uint64) {
 }
 
 // tell prints the findings, and what the numbers cannot tell.
-func (v *validation) tell(cmd *cobra.Command, s *eventlog.Stats, r *report.Report) error {
-	out := cmd.OutOrStdout()
+func (v *validation) tell(cmd *cobra.Command, in *input, r *report.Report) error {
+	out, s := cmd.OutOrStdout(), &in.reader.Stats
 	fmt.Fprintf(out, "events %d, files %d, processes %d, requests %d\n", s.Events, s.Files, r.Processes, r.Total.Requests)
 	problems := 0
 	say := func(n uint64, words string) {
@@ -106,6 +109,7 @@ func (v *validation) tell(cmd *cobra.Command, s *eventlog.Stats, r *report.Repor
 	say(uint64(s.Garbage), "lines that are no events")
 	say(uint64(s.Newer), "lines of a newer version of the format")
 	say(uint64(s.Torn), "files whose last line stops in the middle")
+	say(uint64(s.Empty), "files in which nothing stands: their writers died before their first event, or had no room")
 	say(s.Dropped, "events dropped by their writers")
 	say(v.missing(), "events missing, by their numbers")
 	unknown := 0
@@ -119,6 +123,10 @@ func (v *validation) tell(cmd *cobra.Command, s *eventlog.Stats, r *report.Repor
 	}
 	if problems > 0 {
 		return breach("the events are not whole")
+	}
+	if empty := in.empty(); empty != "" {
+		fmt.Fprintln(out, empty)
+		return nil
 	}
 	fmt.Fprintln(out, "whole")
 	return nil

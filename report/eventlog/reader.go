@@ -34,6 +34,7 @@ type Stats struct {
 	Torn    int    // last lines that stop in the middle: their writer was killed, or still writes
 	Garbage int    // lines that are no events
 	Newer   int    // lines of a newer version of the format
+	Empty   int    // files without a single byte: their writer died before its first event, or had no room
 	Dropped uint64 // events that their writers say they lost
 	Samples []string
 }
@@ -158,6 +159,9 @@ func (r *Reader) addFile(m *merger, path string) error {
 	}
 	defer f.Close()
 	r.Stats.Files++
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
+		r.Stats.Empty++
+	}
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
 		return r.spool(m, path, f) // a pipe, say from a shell's <(...)
 	}

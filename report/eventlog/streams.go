@@ -85,7 +85,8 @@ func (s *stream) read(r *Reader) (bool, error) {
 			return true, nil
 		case err == errNewer:
 			r.Stats.unusable(&r.Stats.Newer, s.name, at, err)
-		case torn:
+		case torn && bytes.HasPrefix(bytes.TrimSpace(line), []byte("{")):
+			// What begins like no event is not the rest of one: a compressed file, a page.
 			r.Stats.unusable(&r.Stats.Torn, s.name, at, errTorn)
 		default:
 			r.Stats.unusable(&r.Stats.Garbage, s.name, at, err)
