@@ -18,7 +18,7 @@ var circleLimits = map[string]struct {
 	files int
 	why   string
 }{
-	"report": {31, "folding events is one pass over one state; more than this is several ideas in one package"},
+	"report": {17, "folding events is one pass over one state; more than this is several ideas in one package"},
 	"rtest":  {26, "a call, its wait and its lease know each other; more than this hides what can be read alone"},
 }
 

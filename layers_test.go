@@ -30,15 +30,23 @@ func TestLayers(t *testing.T) {
 		{"github.com/stretchr/testify", nil, "it is for tests"},
 		{"github.com/alicebob/miniredis", nil, "it is for tests"},
 		{"golang.org/x/tools", nil, "it is for tests"},
-		{"testing", []string{"rtest", "lockcore/locktest"}, "it registers flags in every program that imports it"},
-		{"html/template", []string{"report"}, "whoever folds events should not link the page"},
-		{"github.com/google/pprof", []string{"report"}, "whoever folds events should not link the profile"},
+		{"testing", []string{"rtest", "lockcore/locktest", "report/internal/reporttest"}, "it registers flags in every program that imports it"},
+		{"html/template", []string{"report/html"}, "whoever folds events should not link the page"},
+		{"github.com/google/pprof", []string{"report/pprof"}, "whoever folds events should not link the profile"},
+		{"report/html", []string{"cmd"}, "whoever folds events should not link the page"},
+		{"report/summary", []string{"report/html", "cmd"}, "the page shows the same lines and tables; the rest needs none"},
+		{"report/whatif", []string{"cmd"}, "it brings the scheduler"},
+		{"report/junit", []string{"cmd"}, "it stands alone"},
+		{"report/trace", []string{"cmd"}, "it stands alone"},
+		{"report/pprof", []string{"cmd"}, "it stands alone"},
+		{"report/metrics", []string{"cmd"}, "it stands alone"},
+		{"report/internal/reporttest", nil, "it is for tests"},
 
 		{"lockcore/internal/sched", append(stores, "lockcore/locktest", "lockcore/simulate"), "the scheduler is reached through a store"},
 		{"lockcore/internal/modes", append(stores, "lockcore", "lockcore/locktest"), "others ask Requirement.FreeBeside"},
 		{"lockcore/storeurl", []string{"rtest", "cmd", "examples/plain"}, "it drags in every store"},
 		{"lockcore/locktest", nil, "it is for tests"},
-		{"lockcore/simulate", []string{"report", "cmd"}, "only an estimate plays the scheduler"},
+		{"lockcore/simulate", []string{"report/whatif", "cmd"}, "only an estimate plays the scheduler"},
 		{"rtest", []string{"ginkgolock", "examples"}, "the library must not need testing"},
 		{"ginkgolock", nil, "it needs Ginkgo"},
 		{"report", []string{"rtest", "cmd"}, "stores know nothing of reports"},
@@ -59,6 +67,26 @@ func TestLayers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestReportIsData: the core of report is what packages below it show, and eventlog
+// is what every process writes that asks for resources. Neither knows what comes
+// after it.
+func TestReportIsData(t *testing.T) {
+	found := 0
+	for _, p := range loaded(t) {
+		user := short(p.PkgPath)
+		if user != "report" && user != "report/eventlog" {
+			continue
+		}
+		found++
+		for imp := range p.Imports {
+			if imp = short(imp); within(imp, "report") && (user != "report" || imp != "report/eventlog") {
+				t.Errorf("%s imports %s", user, imp)
+			}
+		}
+	}
+	require.Equal(t, 2, found)
 }
 
 // TestLockcoreNeedsNothing: it is the vocabulary of all, so it imports the

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/junit"
 )
 
 // junitCase is a test case of a JUnit report.
@@ -64,7 +65,7 @@ func (r *exampleRun) annotated(t *testing.T) (cases map[string]map[string]string
 	t.Helper()
 	require.NoError(t, r.cmd.Wait(), "%s", &r.out)
 	assert.NotContains(t, r.out.String(), "OVERLAP")
-	j, events := &report.JUnit{}, &eventlog.Reader{}
+	j, events := &junit.Annotator{}, &eventlog.Reader{}
 	_, err := report.Fold(events.Events(r.events), report.Options{OnRequest: j.Add})
 	require.NoError(t, err)
 	before, err := os.ReadFile(r.junit)

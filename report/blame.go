@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"math/bits"
 	"slices"
 	"time"
@@ -40,11 +39,8 @@ type micros int64
 
 func (m micros) ms() eventlog.MS { return eventlog.MS(m) * eventlog.MS(time.Microsecond) }
 
-// toMicros converts what an event says; nobody waits for less than nothing or
-// more than a year, whatever a broken line may say.
-func toMicros(d time.Duration) micros {
-	return micros(max(0, min(d, 365*24*time.Hour)).Round(time.Microsecond) / time.Microsecond)
-}
+// toMicros converts what an event says.
+func toMicros(d eventlog.MS) micros { return micros(d.Bounded() / time.Microsecond) }
 
 // A cause within this package.
 type causeID uint8
@@ -104,19 +100,6 @@ func (p parts) sorted() []part {
 	}
 	slices.SortFunc(l, func(a, b part) int { return a.compare(b.blameKey) })
 	return l
-}
-
-// merge sums the parts that have the same key, as a request leaves some each
-// time that it goes from one queue to another.
-func (f *fold) merge(l []part) []part {
-	if len(l) < 2 || slices.IsSortedFunc(l, func(a, b part) int { return cmp.Or(a.compare(b.blameKey), -1) }) {
-		return l // each key once, as when it left one queue only
-	}
-	clear(f.room)
-	for _, p := range l {
-		f.room.add(p.blameKey, p.time)
-	}
-	return f.room.sorted()
 }
 
 // apportion divides total by weights so that the parts sum to total: part i

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -10,25 +11,25 @@ import (
 func (f *fold) charge(r *request, waited micros) {
 	f.total.served(r, waited)
 	me := f.test(r.label)
-	f.tally[me].tally.served(r, waited)
-	for _, i := range r.teams() {
-		f.teams[i].tally.served(r, waited)
+	f.testTotals[me].totals.served(r, waited)
+	for _, i := range r.namedPools() {
+		f.namedPools[i].totals.served(r, waited)
 	}
 	for _, t := range r.tagList() {
 		f.tag(t).served(r, waited)
 	}
 	if r.hold != nil {
 		for _, s := range r.distinctSlots() {
-			s.res.tally.served(r, waited)
+			s.res.totals.served(r, waited)
 		}
 	}
 	for _, p := range r.blame {
 		if p.pool >= 0 {
-			f.teams[p.pool].blame[p.cause] += p.time
+			f.namedPools[p.pool].blame[p.cause] += p.time
 		}
 		if p.label != 0 {
 			other := f.test(p.label)
-			f.tally[other].caused[p.cause] += p.time
+			f.testTotals[other].caused[p.cause] += p.time
 			f.pairs.add(pair{me, other, p.cause}, p.time)
 		}
 	}
@@ -36,7 +37,7 @@ func (f *fold) charge(r *request, waited micros) {
 
 // chargeHold adds a hold that is over to everything it counts for.
 func (f *fold) chargeHold(r *request, held micros) {
-	add := func(t *tally) {
+	add := func(t *totals) {
 		t.holds.add(held)
 		if r.End != eventlog.Release {
 			if r.End == eventlog.Lost {
@@ -47,15 +48,15 @@ func (f *fold) chargeHold(r *request, held micros) {
 		}
 	}
 	add(&f.total)
-	add(&f.tally[f.test(r.label)].tally)
-	for _, i := range r.teams() {
-		add(&f.teams[i].tally)
+	add(&f.testTotals[f.test(r.label)].totals)
+	for _, i := range r.namedPools() {
+		add(&f.namedPools[i].totals)
 	}
 	for _, t := range r.tagList() {
 		add(f.tag(t))
 	}
 	for _, s := range r.distinctSlots() {
-		add(&s.res.tally)
+		add(&s.res.totals)
 	}
 }
 
@@ -68,64 +69,17 @@ func (f *fold) over(r *request) {
 	for _, p := range r.blame {
 		s := Share{Cause: p.cause.public(), Holder: f.labels.all[p.label], Time: p.time.ms()}
 		if p.pool >= 0 {
-			s.Pool = f.teams[p.pool].name
+			s.Pool = f.namedPools[p.pool].name
 		}
 		r.Blame = append(r.Blame, s)
 	}
 	f.opts.OnRequest(&r.Request)
 }
 
-// teams lists the named pools of the request, each once.
-func (r *request) teams() []int32 {
-	if r.spec == nil {
-		return nil
-	}
-	l := make([]int32, 0, 4)
-	for i := range r.spec.wants {
-		if n := r.spec.wants[i].name; !slices.Contains(l, n) {
-			l = append(l, n)
-		}
-	}
-	return l
-}
-
-// distinctSlots lists the keys that were given, each once.
-func (r *request) distinctSlots() []*slot {
-	l := make([]*slot, 0, 4)
-	for _, s := range r.hold.slots {
-		if !slices.Contains(l, s) {
-			l = append(l, s)
-		}
-	}
-	return l
-}
-
-// tagList lists the tags of what was given, or asked for in vain, as k=v, each
-// once and sorted.
-func (r *request) tagList() []string {
-	var l []string
-	add := func(tags map[string]string) {
-		for k, v := range tags {
-			l = append(l, k+"="+v)
-		}
-	}
-	if r.hold != nil {
-		for i := range r.Chosen {
-			add(r.Chosen[i].Tags)
-		}
-	} else {
-		for i := range r.Reqs {
-			add(r.Reqs[i].Tags)
-		}
-	}
-	slices.Sort(l)
-	return slices.Compact(l)
-}
-
-func (f *fold) tag(name string) *tally {
+func (f *fold) tag(name string) *totals {
 	t := f.tags[name]
 	if t == nil {
-		t = &tally{}
+		t = &totals{}
 		f.tags[name] = t
 	}
 	return t
@@ -141,10 +95,23 @@ func (f *fold) test(l labelID) int32 {
 			i = int32(len(f.testIDs))
 			f.tests[k] = i
 			f.testIDs = append(f.testIDs, k)
-			f.tally = append(f.tally, tests{first: h})
+			f.testTotals = append(f.testTotals, testTotals{first: h})
 		}
-		f.tally[i].runs++
+		f.testTotals[i].runs++
 		f.byLabel = append(f.byLabel, i)
 	}
 	return f.byLabel[l]
+}
+
+// merge sums the parts that have the same key, as a request leaves some each
+// time that it goes from one queue to another.
+func (f *fold) merge(l []part) []part {
+	if len(l) < 2 || slices.IsSortedFunc(l, func(a, b part) int { return cmp.Or(a.compare(b.blameKey), -1) }) {
+		return l // each key once, as when it left one queue only
+	}
+	clear(f.scratch)
+	for _, p := range l {
+		f.scratch.add(p.blameKey, p.time)
+	}
+	return f.scratch.sorted()
 }

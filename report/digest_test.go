@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
 )
 
 func TestDigest(t *testing.T) {
@@ -82,7 +84,7 @@ func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 	f := newFold(Options{})
 	reqs := []eventlog.Requirement{{Name: "boards", Candidates: []string{"b1", "b2"}}}
 	big := []eventlog.Requirement{{Name: "boards", Need: 2, Candidates: []string{"b1", "b2"}}}
-	at := t0
+	at := reporttest.T0
 	say := func(e eventlog.Event) {
 		at = at.Add(time.Millisecond)
 		e.At = at
@@ -90,11 +92,11 @@ func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 	}
 	say(eventlog.Event{Ev: eventlog.Request, Req: "big", Test: eventlog.TestInfo{Name: "Big"}, Reqs: big})
 	size := func() int {
-		n := len(f.requests) + len(f.labels.all) + len(f.slots) + len(f.pools) + len(f.cohorts) + len(f.specs) + len(f.pairs.times) + len(f.tally)
-		for _, c := range f.cohorts {
-			n += len(c.waiters) + len(c.hearsay)
+		n := len(f.requests) + len(f.labels.all) + len(f.slots) + len(f.pools) + len(f.demands) + len(f.specs) + len(f.pairs.times) + len(f.testTotals)
+		for _, c := range f.demands {
+			n += len(c.waiters) + len(c.seenHolders)
 			for b := c.head; b != nil; b = b.next {
-				n += 1 + len(b.firm) + len(b.soft)
+				n += 1 + len(b.settled) + len(b.open)
 			}
 		}
 		for _, s := range f.slots {
@@ -123,8 +125,8 @@ func TestMemoryDoesNotGrowWithEvents(t *testing.T) {
 		say(eventlog.Event{Ev: eventlog.Request, Req: id, Reqs: []eventlog.Requirement{{Name: "boards", Hash: id, Count: 3}}})
 		say(eventlog.Event{Ev: eventlog.Withdraw, Req: id, Outcome: eventlog.TimedOut})
 	}
-	if len(f.pools) > poolsMax+1 || len(f.cohorts) > poolsMax+1 || len(f.specs) > specsMax {
-		t.Errorf("%d pools, %d cohorts and %d specs are kept", len(f.pools), len(f.cohorts), len(f.specs))
+	if len(f.pools) > poolsMax+1 || len(f.demands) > poolsMax+1 || len(f.specs) > specsMax {
+		t.Errorf("%d pools, %d cohorts and %d specs are kept", len(f.pools), len(f.demands), len(f.specs))
 	}
 	say(eventlog.Event{Ev: eventlog.Withdraw, Req: "big", Outcome: eventlog.TimedOut}) // its pool is still there
 	if n := f.finish().Total.TimedOut; n != 3*poolsMax+1 {
@@ -143,7 +145,7 @@ func TestManyHoldersAreNotSingledOut(t *testing.T) {
 		reqs := []eventlog.Requirement{{Name: "boards", Candidates: keys}}
 		var events []eventlog.Event
 		say := func(at time.Duration, who string, e eventlog.Event) {
-			e.At, e.Req, e.Test.Name = t0.Add(at), who, who
+			e.At, e.Req, e.Test.Name = reporttest.T0.Add(at), who, who
 			events = append(events, e)
 		}
 		for i, k := range keys {
@@ -153,7 +155,7 @@ func TestManyHoldersAreNotSingledOut(t *testing.T) {
 		say(0, "W", eventlog.Event{Ev: eventlog.Request, Reqs: reqs})
 		say(time.Second, "W", eventlog.Event{Ev: eventlog.Withdraw, Outcome: eventlog.TimedOut})
 		var got []Share
-		if _, err := Fold(sequence(events), Options{OnRequest: func(r *Request) {
+		if _, err := Fold(reporttest.Sequence(events), Options{OnRequest: func(r *Request) {
 			if r.Test.Name == "W" {
 				got = r.Blame
 			}

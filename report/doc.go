@@ -1,7 +1,8 @@
 // Package report folds the events of package eventlog into a contention report:
 // who waited for what, because of whom, and how busy the resources were. Start
-// at [Fold]; [Report.WriteText], [Report.WriteMarkdown] and [Report.WriteJSON]
-// print what it returns.
+// at [Fold]. What it returns is data; the packages below this one show it: summary in
+// text, Markdown and JSON, html as a page, junit in JUnit files, trace, pprof and
+// metrics in the formats of their names. Package whatif replays the run.
 //
 // It reads the events once, in the order of time. Its memory depends on the
 // number of open requests, of distinct tests, resources and tags, and not on
@@ -34,8 +35,8 @@
 //     or more: what lies closer may have reached the store in the other order.
 //   - Backfilled: a request was served before an earlier one, out of what was
 //     reserved for that, because it was expected to give it back in time. The
-//     store says so. What that brought is the difference between two replays, see
-//     [Options] and [Estimate]: one as it was, one with fifo.
+//     store says so. What that brought is the difference between two replays, one as
+//     it was, one with fifo: see FoldAndCompare in package whatif.
 //   - Passed: a waiting request that a later one, backfilled, overtook. What that
 //     cost is how much longer it waits in the replay as it was than in the one
 //     with fifo, if it does.

@@ -11,7 +11,7 @@ import (
 
 // finish closes what is open and makes the report.
 func (f *fold) finish() *Report {
-	for len(f.backlog.events) > 0 {
+	for len(f.late.events) > 0 {
 		f.catchUp()
 	}
 	r := &Report{
@@ -51,16 +51,16 @@ func (f *fold) closeOpen() []OpenRequest {
 		o := OpenRequest{Holder: f.labels.all[r.label], ID: r.ID, Since: r.Asked, For: (until - r.start).ms()}
 		if r.waiting {
 			f.exit(r)
-			f.depth(r, -1)
-			f.dead(r, f.now-until)
+			f.countQueue(r, -1)
+			f.removeSilent(r, f.now-until)
 			r.Waited = o.For.Duration()
 			r.blame = rescale(f.merge(r.blame), until-r.start, blameKey{cause: unknown, pool: r.firstPool()})
 			o.Waiting = true
-			for _, i := range r.teams() {
-				o.Wants = append(o.Wants, f.teams[i].name)
+			for _, i := range r.namedPools() {
+				o.Wants = append(o.Wants, f.namedPools[i].name)
 			}
 			f.total.open++
-			f.tally[f.test(r.label)].tally.open++
+			f.testTotals[f.test(r.label)].totals.open++
 			list = append(list, o)
 		} else if r.hold != nil && f.closeHold(r, &o, until) {
 			list = append(list, o)
@@ -70,11 +70,11 @@ func (f *fold) closeOpen() []OpenRequest {
 	return list
 }
 
-// dead takes the time after its last sign of life out of the queues.
-func (f *fold) dead(r *request, t micros) {
+// removeSilent takes the time after its last sign of life out of the queues.
+func (f *fold) removeSilent(r *request, t micros) {
 	f.queue.area -= t
-	for _, i := range r.teams() {
-		f.teams[i].queue.area -= t
+	for _, i := range r.namedPools() {
+		f.namedPools[i].queue.area -= t
 	}
 }
 
@@ -97,7 +97,7 @@ func (f *fold) closeHold(r *request, o *OpenRequest, until micros) bool {
 		o.Keys = append(o.Keys, r.Chosen[i].Key)
 	}
 	gone := f.now
-	if lease := toMicros(r.lease); lease > 0 {
+	if lease := toMicros(eventlog.MS(r.lease)); lease > 0 {
 		gone = min(gone, until+lease)
 	}
 	for _, s := range r.distinctSlots() {
@@ -141,9 +141,9 @@ func causeTimes(blame *[causeCount]micros) []CauseTime {
 	return l
 }
 
-func (t *tally) group(name string) Group {
+func (t *totals) group(name string) Group {
 	g := Group{
-		Name: name, Requests: t.requests, Acquired: t.acquired, Lost: t.lost, Orphaned: t.orphaned, Overtook: t.overtaken, Backfilled: t.backfilled,
+		Name: name, Requests: t.requests, Acquired: t.acquired, Lost: t.lost, Orphaned: t.orphaned, Overtaken: t.overtaken, Backfilled: t.backfilled,
 		TimedOut: t.gaveUp[eventlog.TimedOut], Skipped: t.gaveUp[eventlog.Skipped], Canceled: t.gaveUp[eventlog.Cancelled],
 		Wait: t.waits.stat(), Hold: t.holds.stat(), Blame: causeTimes(&t.blame),
 	}
@@ -179,17 +179,17 @@ func (u *usage) set(g *Group, size int, window micros) {
 
 // resourceGroups makes the groups that consist of resources.
 func (f *fold) resourceGroups(r *Report, window micros) {
-	teams := make([]usage, len(f.teams))
+	teams := make([]usage, len(f.namedPools))
 	tags := map[string]*usage{}
 	for _, key := range slices.Sorted(maps.Keys(f.slots)) {
 		res := f.slots[key].res
 		var own usage
 		own.add(res)
-		g := res.tally.group(key)
+		g := res.totals.group(key)
 		own.set(&g, 1, window)
 		g.Tags = res.tags
 		r.Resources = append(r.Resources, g)
-		for _, i := range res.teams {
+		for _, i := range res.namedPools {
 			teams[i].add(res)
 		}
 		for k, v := range res.tags {
@@ -200,8 +200,8 @@ func (f *fold) resourceGroups(r *Report, window micros) {
 			tags[t].add(res)
 		}
 	}
-	for i, t := range f.teams {
-		g := t.tally.group(t.name)
+	for i, t := range f.namedPools {
+		g := t.totals.group(t.name)
 		g.Blame = causeTimes(&t.blame)
 		teams[i].set(&g, t.size(teams[i].named), window)
 		t.queue.change(f.now, 0)
@@ -229,9 +229,9 @@ func byWait(l []Group) {
 // testGroups makes the groups that consist of tests.
 func (f *fold) testGroups(r *Report) {
 	for i, id := range f.testIDs {
-		t := &f.tally[i]
-		if t.tally.requests+t.tally.open > 0 {
-			g := t.tally.group(t.first.String())
+		t := &f.testTotals[i]
+		if t.totals.requests+t.totals.open > 0 {
+			g := t.totals.group(t.first.String())
 			g.Pkg = id.pkg
 			r.Tests = append(r.Tests, g)
 		}
@@ -239,8 +239,8 @@ func (f *fold) testGroups(r *Report) {
 		for _, c := range t.caused {
 			caused += c
 		}
-		if caused > 0 || t.tally.holds.n > 0 {
-			r.Holders = append(r.Holders, HolderGroup{Holder: t.first, Runs: t.runs, Hold: t.tally.holds.stat(), Caused: caused.ms(), Blame: causeTimes(&t.caused)})
+		if caused > 0 || t.totals.holds.n > 0 {
+			r.Holders = append(r.Holders, HolderGroup{Holder: t.first, Runs: t.runs, Hold: t.totals.holds.stat(), Caused: caused.ms(), Blame: causeTimes(&t.caused)})
 		}
 	}
 	byWait(r.Tests)
@@ -254,7 +254,7 @@ func (f *fold) pairGroups(r *Report) {
 	all := f.pairs.sorted()
 	byTest := map[testKey]map[int32]micros{}
 	for _, p := range all {
-		w, h := f.tally[p.waiter].first, f.tally[p.holder].first
+		w, h := f.testTotals[p.waiter].first, f.testTotals[p.holder].first
 		r.Pairs = append(r.Pairs, Pair{w, h, p.cause.public(), p.time.ms()})
 		k := f.testIDs[p.waiter]
 		if byTest[k] == nil {
@@ -274,7 +274,7 @@ func (f *fold) pairGroups(r *Report) {
 		}
 		for _, h := range slices.Sorted(maps.Keys(m)) {
 			if g.BlockedBy == nil || m[h].ms() > g.BlockedBy.Time {
-				g.BlockedBy = &Blocker{f.tally[h].first, m[h].ms()}
+				g.BlockedBy = &Blocker{f.testTotals[h].first, m[h].ms()}
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"iter"
 	"time"
 
@@ -13,22 +12,12 @@ type Options struct {
 	// OnRequest, if set, is called for each request when nothing more can happen
 	// to it, or at the end of the events, in the order in which that is known.
 	OnRequest func(*Request)
-	// Replay makes Fold find out what backfill brought, if there was any, by a
-	// replay with fifo. It keeps up to that many requests for it; of more, the
-	// report does not tell. 0 means no replay.
-	Replay int
 }
 
 // Fold reads events in the order of time, as eventlog.Reader.Events yields
 // them, and returns the report. Its error is that of the sequence: no event is
 // bad enough to be one.
 func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error) {
-	var p *replay
-	if opts.Replay > 0 {
-		p = newReplay(opts.Replay)
-		events = p.tap(events)
-		opts.OnRequest = p.keep(opts.OnRequest)
-	}
 	f := newFold(opts)
 	for e, err := range events {
 		if err != nil {
@@ -36,11 +25,7 @@ func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error
 		}
 		f.step(&e)
 	}
-	r := f.finish()
-	if p != nil && r.Backfill != nil {
-		r.Backfill.FIFO = p.fifo(r)
-	}
-	return r, nil
+	return f.finish(), nil
 }
 
 // fold is the state between two events.
@@ -50,32 +35,32 @@ type fold struct {
 	begin micros // time of the first
 	any   bool
 
-	labels  *labels
-	tests   map[testKey]int32 // tests, whichever the run
-	testIDs []testKey
-	tally   []tests // by test
-	byLabel []int32 // label -> test
+	labels     *labels
+	tests      map[testKey]int32 // testTotals, whichever the run
+	testIDs    []testKey
+	testTotals []testTotals // by test
+	byLabel    []int32      // label -> test
 
-	requests map[string]*request // open ones
-	seq      int
-	pools    map[string]*pool
-	cohorts  map[string]*cohort
-	specs    map[*eventlog.Requirement]*spec
-	nothing  *spec
-	slots    map[string]*slot
-	names    map[string]int32
-	teams    []*team
-	procs    map[procKey]*proc
-	runs     map[string]bool // with events in the input
-	hosts    map[string]bool
-	keeping  keeping
-	backlog  backlog
-	stamp    int
-	room     parts // to work in
+	requests   map[string]*request // open ones
+	seq        int
+	pools      map[string]*pool
+	demands    map[string]*demand
+	specs      map[*eventlog.Requirement]*spec
+	noWants    *spec
+	slots      map[string]*slot
+	names      map[string]int32
+	namedPools []*namedPool
+	procs      map[eventlog.Process]*proc
+	runs       map[string]bool // with events in the input
+	hosts      map[string]bool
+	keptHolds  keptHeap
+	late       lateEvents
+	grants     int
+	scratch    parts // to work in
 
-	total      tally
+	total      totals
 	queue      queue
-	tags       map[string]*tally
+	tags       map[string]*totals
 	pairs      pairs
 	events     int
 	dropped    uint64
@@ -83,18 +68,13 @@ type fold struct {
 	passed     digest // waits of those that somebody was backfilled past
 }
 
-type procKey struct {
-	host, run string
-	pid       int
-}
-
 type testKey struct{ pkg, name string }
 
-// tests sums up a test as waiter and as holder, over all runs.
-type tests struct {
+// testTotals sums up a test as waiter and as holder, over all runs.
+type testTotals struct {
 	first  Holder
 	runs   int
-	tally  tally
+	totals totals
 	caused [causeCount]micros // waits of others that it is blamed for
 }
 
@@ -104,12 +84,12 @@ const manyLabel labelID = 1
 func newFold(opts Options) *fold {
 	f := &fold{
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
-		pools: map[string]*pool{}, cohorts: map[string]*cohort{}, specs: map[*eventlog.Requirement]*spec{},
-		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[procKey]*proc{}, runs: map[string]bool{},
-		hosts: map[string]bool{}, tags: map[string]*tally{}, room: parts{}, pairs: pairs{times: map[pair]micros{}},
+		pools: map[string]*pool{}, demands: map[string]*demand{}, specs: map[*eventlog.Requirement]*spec{},
+		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
+		hosts: map[string]bool{}, tags: map[string]*totals{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)
-	f.nothing = &spec{cohort: &cohort{}}
+	f.noWants = &spec{demand: &demand{}}
 	return f
 }
 
@@ -149,7 +129,7 @@ func (f *fold) apply(e *eventlog.Event) {
 }
 
 func (f *fold) proc(e *eventlog.Event) *proc {
-	k := procKey{e.Host, e.Run.ID, e.PID}
+	k := e.Process()
 	p := f.procs[k]
 	if p == nil {
 		p = &proc{}
@@ -160,25 +140,16 @@ func (f *fold) proc(e *eventlog.Event) *proc {
 	return p
 }
 
-// id is the identity of the request that an event is about. Without one, the
-// latest of the same test is meant.
-func id(e *eventlog.Event) string {
-	if e.Req != "" {
-		return e.Req
-	}
-	return fmt.Sprintf("%s %d %s %s", e.Host, e.PID, e.Test.Pkg, e.Test.Name)
-}
-
 // open finds the request of an event, or makes one whose beginning was not
 // seen.
 func (f *fold) open(e *eventlog.Event, p *proc) *request {
-	k := id(e)
+	k := e.RequestID()
 	r := f.requests[k]
 	if r != nil {
 		return r
 	}
 	f.seq++
-	start := f.now - toMicros(e.WaitedMS.Duration())
+	start := f.now - toMicros(e.WaitedMS)
 	r = &request{seq: f.seq, start: start, proc: p, label: f.labels.event(e)}
 	r.rank = start - micros(e.Priority)*micros(time.Minute/time.Microsecond)
 	r.Request = Request{ID: k, Parent: e.Parent, Run: e.Run, Host: e.Host, PID: e.PID, Test: e.Test,
@@ -189,7 +160,7 @@ func (f *fold) open(e *eventlog.Event, p *proc) *request {
 
 // request begins a wait.
 func (f *fold) request(e *eventlog.Event, p *proc) {
-	if r := f.requests[id(e)]; r != nil {
+	if r := f.requests[e.RequestID()]; r != nil {
 		return // said twice
 	}
 	r := f.open(e, p)
@@ -198,29 +169,29 @@ func (f *fold) request(e *eventlog.Event, p *proc) {
 	r.lease = e.LeaseMS.Duration()
 	r.local = e.Store == "file" || e.Store == "mem"
 	r.spec = f.spec(e.Reqs)
-	f.depth(r, 1)
+	f.countQueue(r, 1)
 	f.enter(r)
 	if len(e.Blockers) > 0 {
-		f.hear(r, e)
+		f.takeSnapshot(r, e)
 	}
 }
 
 // queued says that a wait goes on.
 func (f *fold) queued(e *eventlog.Event, p *proc) {
-	r := f.requests[id(e)]
+	r := f.requests[e.RequestID()]
 	if r == nil {
 		f.request(e, p)
-		r = f.requests[id(e)]
+		r = f.requests[e.RequestID()]
 	}
 	if !r.waiting {
 		return
 	}
 	if len(e.Reqs) > 0 {
 		f.exit(r)
-		f.depth(r, -1)
+		f.countQueue(r, -1)
 		r.Reqs = e.Reqs
 		r.spec = f.spec(e.Reqs)
-		f.depth(r, 1)
+		f.countQueue(r, 1)
 		f.enter(r)
 	}
 	broken := e.Error != ""
@@ -230,12 +201,12 @@ func (f *fold) queued(e *eventlog.Event, p *proc) {
 		f.enter(r)
 	}
 	if !broken {
-		f.hear(r, e)
+		f.takeSnapshot(r, e)
 	}
 }
 
-// depth counts a request into the queues it stands in.
-func (f *fold) depth(r *request, by int) {
+// countQueue counts a request into the queues it stands in.
+func (f *fold) countQueue(r *request, by int) {
 	f.queue.change(f.now, by)
 	for i := range r.spec.wants {
 		name := r.spec.wants[i].name
@@ -244,7 +215,7 @@ func (f *fold) depth(r *request, by int) {
 			twice = twice || r.spec.wants[j].name == name
 		}
 		if !twice {
-			f.teams[name].queue.change(f.now, by)
+			f.namedPools[name].queue.change(f.now, by)
 		}
 	}
 }

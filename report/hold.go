@@ -50,8 +50,8 @@ func (f *fold) chosen(r *request, c *eventlog.Chosen) (*slot, use) {
 	if r.spec != nil && c.Req >= 0 && c.Req < len(r.spec.wants) {
 		w := &r.spec.wants[c.Req]
 		u.shared, u.seats = w.shared, w.seats
-		f.enrol(w.pool, c.Key)
-		f.join(s.res, w.name)
+		f.addMember(w.pool, c.Key)
+		f.addToNamed(s.res, w.name)
 		s.res.seats = max(s.res.seats, w.seats)
 	}
 	for k, v := range c.Tags {
@@ -77,7 +77,7 @@ func compatible(old, fresh *use, crowded bool) bool {
 	return old.seats > 0 && fresh.seats > 0 && !crowded
 }
 
-// recordKey records the cohorts that want a key, before its use changes.
+// recordKey records the demands that want a key, before its use changes.
 func (f *fold) recordKey(s *slot) {
 	for _, p := range s.pools {
 		for _, c := range p.active {
@@ -86,7 +86,7 @@ func (f *fold) recordKey(s *slot) {
 	}
 }
 
-// put adds a use; the cohorts are recorded.
+// put adds a use; the demands are recorded.
 func (f *fold) put(s *slot, u use) {
 	f.recordKey(s)
 	for _, p := range s.pools {
@@ -96,7 +96,7 @@ func (f *fold) put(s *slot, u use) {
 	for _, p := range s.pools {
 		p.addSlot(s, 1)
 		for _, c := range p.active {
-			c.doubt(s.key)
+			c.forgetSeen(s.key)
 		}
 	}
 	s.res.use(f.now, 1)
@@ -138,7 +138,7 @@ func (f *fold) removeAll(h *hold) {
 // on the same machine.
 func (f *fold) orphan(s *slot, u *use, at micros) {
 	h := u.hold
-	lease := toMicros(h.req.lease)
+	lease := toMicros(eventlog.MS(h.req.lease))
 	if u.cause != poolFull || h.expires == 0 || lease == 0 {
 		return
 	}
@@ -166,7 +166,7 @@ func (f *fold) blameOrphan(s *slot, u *use, since, at micros) {
 // reblame is what the use was blamed for in the last tail of time given to
 // another cause and holder, in all that want the key.
 func (f *fold) reblame(s *slot, u *use, tail micros, cause causeID, other labelID) {
-	done := map[*cohort]bool{}
+	done := map[*demand]bool{}
 	for _, p := range s.pools {
 		for _, c := range p.active {
 			if !done[c] {
@@ -184,7 +184,7 @@ const clearly = 10_000 // microseconds
 
 // overtake counts for whom of the waiters a grant was an overtaking.
 func (f *fold) overtake(r *request) {
-	f.stamp++
+	f.grants++
 	for i := range r.Chosen {
 		s := r.hold.slots[i]
 		fresh := want{}
@@ -211,11 +211,11 @@ func (f *fold) overtake(r *request) {
 func (f *fold) overtaken(w, r *request) {
 	switch {
 	case w.start+clearly > r.start:
-		if !r.Backfilled && w.start-w.rank == r.start-r.rank && r.Asked.After(w.reached) {
-			w.reached = r.Asked
+		if !r.Backfilled && w.start-w.rank == r.start-r.rank && r.Asked.After(w.Reached) {
+			w.Reached = r.Asked
 		}
-	case w.stamp != f.stamp:
-		w.stamp = f.stamp
+	case w.overtakenBy != f.grants:
+		w.overtakenBy = f.grants
 		w.OvertakenBy++
 		if r.Backfilled {
 			w.PassedBy++
@@ -225,7 +225,7 @@ func (f *fold) overtaken(w, r *request) {
 
 // end ends a hold.
 func (f *fold) end(e *eventlog.Event) {
-	r := f.requests[id(e)]
+	r := f.requests[e.RequestID()]
 	if r == nil || r.hold == nil {
 		return // its beginning was not seen, and a hold without one has no length
 	}
@@ -235,12 +235,12 @@ func (f *fold) end(e *eventlog.Event) {
 			f.recordKey(s)
 			for i := range s.uses {
 				if s.uses[i].hold == h && s.uses[i].cause == poolFull {
-					f.blameOrphan(s, &s.uses[i], f.now-toMicros(r.lease), f.now)
+					f.blameOrphan(s, &s.uses[i], f.now-toMicros(eventlog.MS(r.lease)), f.now)
 				}
 			}
 		}
 	}
-	held := toMicros(e.HeldMS.Duration())
+	held := toMicros(e.HeldMS)
 	if held == 0 {
 		held = f.now - h.start
 		if h.keys == 0 && len(h.slots) > 0 {
@@ -249,7 +249,7 @@ func (f *fold) end(e *eventlog.Event) {
 	}
 	r.Held, r.Ended, r.End = held.ms().Duration(), time.UnixMicro(int64(f.now)).UTC(), e.Ev
 	r.Error = e.Error
-	if d := toMicros(e.KeptMS.Duration()); d > 0 && e.Ev == eventlog.Release {
+	if d := toMicros(e.KeptMS); d > 0 && e.Ev == eventlog.Release {
 		r.Kept = d.ms().Duration()
 		f.keep(h, f.now+d)
 	} else {
@@ -277,14 +277,14 @@ func (f *fold) keep(h *hold, until micros) {
 		}
 	}
 	f.seq++
-	heap.Push(&f.keeping, keptHold{h, until, f.seq})
+	heap.Push(&f.keptHolds, keptHold{h, until, f.seq})
 }
 
 // endKept ends what was kept until now.
 func (f *fold) endKept() {
 	to := f.now
-	for len(f.keeping) > 0 && f.keeping[0].until <= to {
-		k := heap.Pop(&f.keeping).(keptHold)
+	for len(f.keptHolds) > 0 && f.keptHolds[0].until <= to {
+		k := heap.Pop(&f.keptHolds).(keptHold)
 		f.now = k.until
 		f.removeAll(k.hold)
 	}
@@ -297,19 +297,19 @@ type keptHold struct {
 	seq   int
 }
 
-// keeping is a heap, the first to end on top.
-type keeping []keptHold
+// keptHeap is a heap, the first to end on top.
+type keptHeap []keptHold
 
-func (k keeping) Len() int { return len(k) }
-func (k keeping) Less(i, j int) bool {
+func (k keptHeap) Len() int { return len(k) }
+func (k keptHeap) Less(i, j int) bool {
 	if k[i].until != k[j].until {
 		return k[i].until < k[j].until
 	}
 	return k[i].seq < k[j].seq
 }
-func (k keeping) Swap(i, j int) { k[i], k[j] = k[j], k[i] }
-func (k *keeping) Push(x any)   { *k = append(*k, x.(keptHold)) }
-func (k *keeping) Pop() any {
+func (k keptHeap) Swap(i, j int) { k[i], k[j] = k[j], k[i] }
+func (k *keptHeap) Push(x any)   { *k = append(*k, x.(keptHold)) }
+func (k *keptHeap) Pop() any {
 	last := len(*k) - 1
 	x := (*k)[last]
 	*k = (*k)[:last]

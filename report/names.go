@@ -2,9 +2,9 @@ package report
 
 import "path"
 
-// name is what people call a holder: its test, with the package in front where
+// Name is what people call a holder: its test, with the package in front where
 // tests of several packages have that name.
-func (r *Report) name(h Holder) string {
+func (r *Report) Name(h Holder) string {
 	short := r.packages[h.Test]
 	switch {
 	case h.Test == "" || h.Test == h.Pkg || len(short) == 0:

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
 )
 
 // world is a slow, obviously right account of a trace: it looks at every waiter
@@ -150,7 +153,7 @@ func same(a, b *actor) bool { return fmt.Sprint(a.reqs) == fmt.Sprint(b.reqs) }
 
 func (w *world) say(a *actor, e eventlog.Event) {
 	e.V, e.Req, e.Test.Name, e.Host = 1, a.name, a.name, "h"
-	e.At = t0.Add(w.now)
+	e.At = reporttest.T0.Add(w.now)
 	e.TS = e.At
 	w.events = append(w.events, e)
 }
@@ -283,7 +286,7 @@ func TestRandomTraces(t *testing.T) {
 			w.release(0)
 		}
 		got := map[string]*Request{}
-		rep, err := Fold(sequence(w.events), Options{OnRequest: func(r *Request) { got[r.ID] = r }})
+		rep, err := Fold(reporttest.Sequence(w.events), Options{OnRequest: func(r *Request) { got[r.ID] = r }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,15 +353,15 @@ func checkBlame(t *rapid.T, a *actor, r *Request, events int) {
 
 // checkSame folds again and compares the bytes.
 func checkSame(t *rapid.T, events []eventlog.Event, rep *Report) {
-	again, err := Fold(sequence(events), Options{})
+	again, err := Fold(reporttest.Sequence(events), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var a, b bytes.Buffer
-	if err := rep.WriteJSON(&a); err != nil {
+	if err := json.NewEncoder(&a).Encode(rep); err != nil {
 		t.Fatal(err)
 	}
-	if err := again.WriteJSON(&b); err != nil {
+	if err := json.NewEncoder(&b).Encode(again); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {

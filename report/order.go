@@ -14,9 +14,9 @@ const (
 	lateMax  = 20_000      // events held back, at most
 )
 
-// backlog is the events since a grant of what somebody still holds, as far as
+// lateEvents is the events since a grant of what somebody still holds, as far as
 // is known.
-type backlog struct {
+type lateEvents struct {
 	events []eventlog.Event
 	missed map[string]bool // requests whose end is not told yet
 	ends   map[string]int  // requests whose end is, and where
@@ -24,7 +24,7 @@ type backlog struct {
 
 // step takes one event, perhaps later than the ones after it.
 func (f *fold) step(e *eventlog.Event) {
-	b := &f.backlog
+	b := &f.late
 	if len(b.events) == 0 {
 		missed := f.stillHeld(e)
 		if len(missed) == 0 {
@@ -37,7 +37,7 @@ func (f *fold) step(e *eventlog.Event) {
 	tooLate := when(e).Sub(when(&b.events[0])) > lateTime
 	switch e.Ev {
 	case eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
-		if k := id(e); b.missed[k] && !tooLate {
+		if k := e.RequestID(); b.missed[k] && !tooLate {
 			delete(b.missed, k)
 			b.ends[k] = len(b.events) - 1
 		}
@@ -50,12 +50,12 @@ func (f *fold) step(e *eventlog.Event) {
 // catchUp takes the events held back: the releases that were told late, the
 // grant, and the others.
 func (f *fold) catchUp() {
-	events, ends := f.backlog.events, f.backlog.ends
-	f.backlog = backlog{}
+	events, ends := f.late.events, f.late.ends
+	f.late = lateEvents{}
 	at := when(&events[0])
 	taken := map[int]bool{0: true}
 	for i := range events {
-		if k := id(&events[i]); i > 0 && ends[k] == i {
+		if k := events[i].RequestID(); i > 0 && ends[k] == i {
 			taken[i] = true
 			e := events[i]
 			if e.At = when(&e); e.At.After(at) {
@@ -78,7 +78,7 @@ func (f *fold) stillHeld(e *eventlog.Event) map[string]bool {
 	if e.Ev != eventlog.Grant {
 		return nil
 	}
-	r := f.requests[id(e)]
+	r := f.requests[e.RequestID()]
 	if r != nil && r.hold != nil {
 		return nil // said twice
 	}

@@ -9,7 +9,7 @@ type pool struct {
 	count   int             // of the candidates
 	members map[string]bool // those known by name
 	rivals  []*pool         // pools that share a key with this one, itself included
-	active  []*cohort       // cohorts with waiters that ask for it
+	active  []*demand       // demands with waiters that ask for it
 
 	busy      int        // members that somebody holds
 	exclusive int        // of these, those that are not just shared
@@ -101,7 +101,7 @@ func (p *pool) free(r *want) int {
 	return p.count - p.busy
 }
 
-// A want is one requirement of a cohort.
+// A want is one requirement of a demand.
 type want struct {
 	pool   *pool
 	name   int32 // of the named pool

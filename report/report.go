@@ -50,7 +50,7 @@ type Group struct {
 	Canceled   int    `json:"cancelled"`
 	Lost       int    `json:"lost"`     // leases
 	Orphaned   int    `json:"orphaned"` // leases
-	Overtook   int    `json:"overtakings"`
+	Overtaken  int    `json:"overtakings"`
 	Backfilled int    `json:"backfilled,omitempty"` // served before somebody who came earlier
 	Wait       Stat   `json:"wait"`
 	Hold       Stat   `json:"hold"`
@@ -68,6 +68,14 @@ type Group struct {
 	QueueMax  int     `json:"queue_max,omitempty"`
 
 	BlockedBy *Blocker `json:"blocked_by,omitempty"` // of a test: who most
+}
+
+// Blamed is the sum of Blame.
+func (g *Group) Blamed() (total eventlog.MS) {
+	for _, c := range g.Blame {
+		total += c.Time
+	}
+	return total
 }
 
 // A CauseTime is what was waited for one cause.

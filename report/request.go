@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -37,9 +38,14 @@ type Request struct {
 	PassedBy    int     // those of OvertakenBy that were backfilled
 	Polls       int
 
-	// reached is when it reached its store at the earliest, if that was after one
-	// that was asked for later: what that got tells.
-	reached time.Time
+	// Reached is when it reached its store at the earliest, if that was after one
+	// that was asked for later; else zero. What the later one got tells it:
+	//
+	//	0ms  TestA asks for a board
+	//	3ms  TestB asks, too, and is given the only one
+	//
+	// TestA's request reached the store after 3 ms, or it would have had the board.
+	Reached time.Time
 }
 
 // BlockedBy is whom most of the wait was spent on, and how much; the zero
@@ -72,13 +78,13 @@ type request struct {
 	lease   time.Duration
 	local   bool // its store sees at once when a holder dies
 
-	cohort  *cohort // nil while it does not wait, or waits for the store
-	block   *block  // of the cohort, in which it joined
-	since   micros  // when it joined, or when the store failed
-	broken  bool    // it waits for the store
-	leading parts   // time recorded as behind this request, for others
-	blame   []part  // of what it left behind
-	stamp   int     // of the last grant that overtook it
+	demand      *demand // nil while it does not wait, or waits for the store
+	block       *block  // of the demand, in which it joined
+	since       micros  // when it joined, or when the store failed
+	broken      bool    // it waits for the store
+	ahead       parts   // time recorded as behind this request, for others
+	blame       []part  // of what it left behind
+	overtakenBy int     // of the last grant that overtook it
 
 	hold *hold
 }
@@ -105,4 +111,51 @@ type hold struct {
 // A proc is a process that writes events.
 type proc struct {
 	last micros // its last sign of life
+}
+
+// namedPools lists the named pools of the request, each once.
+func (r *request) namedPools() []int32 {
+	if r.spec == nil {
+		return nil
+	}
+	l := make([]int32, 0, 4)
+	for i := range r.spec.wants {
+		if n := r.spec.wants[i].name; !slices.Contains(l, n) {
+			l = append(l, n)
+		}
+	}
+	return l
+}
+
+// distinctSlots lists the keys that were given, each once.
+func (r *request) distinctSlots() []*slot {
+	l := make([]*slot, 0, 4)
+	for _, s := range r.hold.slots {
+		if !slices.Contains(l, s) {
+			l = append(l, s)
+		}
+	}
+	return l
+}
+
+// tagList lists the tags of what was given, or asked for in vain, as k=v, each
+// once and sorted.
+func (r *request) tagList() []string {
+	var l []string
+	add := func(tags map[string]string) {
+		for k, v := range tags {
+			l = append(l, k+"="+v)
+		}
+	}
+	if r.hold != nil {
+		for i := range r.Chosen {
+			add(r.Chosen[i].Tags)
+		}
+	} else {
+		for i := range r.Reqs {
+			add(r.Reqs[i].Tags)
+		}
+	}
+	slices.Sort(l)
+	return slices.Compact(l)
 }

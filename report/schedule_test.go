@@ -1,38 +1,20 @@
 package report
 
 import (
-	"flag"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
 )
 
-var update = flag.Bool("update", false, "rewrite what the files under testdata expect")
-
-var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// TestSchedules runs the files under testdata/schedules: a schedule, one event a
-// line, then, after a line of dashes, what the report must say of it.
-//
-//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND] [in=WHO]
-//	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
-//	TIME WHO errs                                     the store cannot be asked
-//	TIME WHO gets [early] KEY...                      early: past others in line
-//	TIME WHO quits [OUTCOME] [cause=CAUSE]
-//	TIME WHO releases [kept=D] [nth=N]                of its requests; default the last one
-//	TIME WHO loses | expires
-//
-// WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test, of
-// a run whose events are not there if written HOLDER!, by its second request if
-// written HOLDER/2.
+// TestSchedules runs the files under testdata/schedules: a schedule, as package
+// reporttest reads it, then, after a line of dashes, what the report must say of it.
 func TestSchedules(t *testing.T) {
 	files, err := filepath.Glob("testdata/schedules/*.txt")
 	if err != nil || len(files) == 0 {
@@ -45,8 +27,8 @@ func TestSchedules(t *testing.T) {
 				t.Fatal(err)
 			}
 			text, want, _ := strings.Cut(string(b), "\n---\n")
-			got := tell(t, parseSchedule(t, text))
-			if *update {
+			got := tell(t, reporttest.Schedule(t, text))
+			if *reporttest.Update {
 				if err := os.WriteFile(f, []byte(text+"\n---\n"+got), 0o666); err != nil {
 					t.Fatal(err)
 				}
@@ -62,7 +44,7 @@ func tell(t *testing.T, events []eventlog.Event) string {
 	t.Helper()
 	var b strings.Builder
 	opts := Options{OnRequest: func(r *Request) { tellRequest(t, &b, r) }}
-	rep, err := Fold(sequence(events), opts)
+	rep, err := Fold(reporttest.Sequence(events), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,161 +107,4 @@ func tellRequest(t *testing.T, b *strings.Builder, r *Request) {
 		fmt.Fprintf(b, ", overtaken %d times", r.OvertakenBy)
 	}
 	b.WriteString("\n")
-}
-
-func sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
-	return func(yield func(eventlog.Event, error) bool) {
-		for _, e := range events {
-			if !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-func parseSchedule(t testing.TB, text string) []eventlog.Event {
-	t.Helper()
-	var events []eventlog.Event
-	n := map[string]int{}
-	for l := range strings.Lines(text) {
-		l, _, _ = strings.Cut(l, "#")
-		w := strings.Fields(l)
-		if len(w) == 0 {
-			continue
-		}
-		if len(w) < 3 {
-			t.Fatalf("%q has too few words", l)
-		}
-		at := parseLength(t, w[0])
-		who, proc, ok := strings.Cut(w[1], "@")
-		if !ok {
-			proc = who
-		}
-		e := eventlog.Event{V: 1, TS: t0.Add(at), At: t0.Add(at), Host: proc, Run: eventlog.RunInfo{ID: "run"}, Test: eventlog.TestInfo{Name: who}}
-		if w[2] == "asks" {
-			n[who]++
-		}
-		e.Req = fmt.Sprint(who, n[who])
-		parseVerb(t, &e, w[2], w[3:])
-		events = append(events, e)
-	}
-	return events
-}
-
-func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
-	t.Helper()
-	switch verb {
-	case "asks":
-		e.Ev = eventlog.Request
-		parseAsks(t, e, args)
-	case "sees":
-		e.Ev = eventlog.Queue
-		parseSees(t, e, args)
-	case "errs":
-		e.Ev, e.Error = eventlog.Queue, "connection refused"
-	case "gets":
-		e.Ev = eventlog.Grant
-		if len(args) > 0 && args[0] == "early" {
-			e.Backfilled = true
-			args = args[1:]
-		}
-		for _, k := range args {
-			key, req, _ := strings.Cut(k, "/")
-			i, _ := strconv.Atoi(req)
-			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: key, Req: i})
-		}
-	case "quits":
-		e.Ev, e.Outcome = eventlog.Withdraw, eventlog.TimedOut
-		for _, a := range args {
-			if cause, ok := strings.CutPrefix(a, "cause="); ok {
-				e.Cause = eventlog.Cause(cause)
-			} else {
-				e.Outcome = eventlog.Outcome(a)
-			}
-		}
-	case "releases":
-		e.Ev = eventlog.Release
-		for _, a := range args {
-			if n, ok := strings.CutPrefix(a, "nth="); ok {
-				e.Req = e.Test.Name + n
-			} else {
-				e.KeptMS = eventlog.MS(parseLength(t, strings.TrimPrefix(a, "kept=")))
-			}
-		}
-	case "loses":
-		e.Ev = eventlog.Lost
-	case "expires":
-		e.Ev = eventlog.Expired
-	default:
-		t.Fatalf("unknown verb %q; known: %q", verb, slices.Sorted(slices.Values([]string{"asks", "sees", "errs", "gets", "quits", "releases", "loses", "expires"})))
-	}
-}
-
-func parseLength(t testing.TB, s string) time.Duration {
-	t.Helper()
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
-	t.Helper()
-	e.Reqs = []eventlog.Requirement{{}}
-	for i, a := range args {
-		r := &e.Reqs[len(e.Reqs)-1]
-		name, value, opt := strings.Cut(a, "=")
-		number, err := strconv.Atoi(a)
-		switch {
-		case a == "and":
-			e.Reqs = append(e.Reqs, eventlog.Requirement{})
-		case a == "shared":
-			r.Shared = true
-		case a == "of":
-		case err == nil && i+1 < len(args) && args[i+1] == "of":
-			r.Need = number
-		case opt && name == "seats":
-			r.Seats, _ = strconv.Atoi(value)
-		case opt && name == "pool":
-			r.Name = value
-		case opt && name == "count":
-			r.Count, _ = strconv.Atoi(value)
-		case opt && name == "hash":
-			r.Hash = value
-		case opt && name == "lease":
-			e.LeaseMS = eventlog.MS(parseLength(t, value))
-		case opt && name == "store":
-			e.Store = value
-		case opt && name == "in":
-			e.Parent = value + "1"
-		case opt && name == "prio":
-			e.Priority, _ = strconv.Atoi(value)
-		default:
-			r.Candidates = append(r.Candidates, a)
-		}
-	}
-}
-
-func parseSees(t testing.TB, e *eventlog.Event, args []string) {
-	t.Helper()
-	for _, a := range args {
-		f := append(strings.Split(a, ":"), "", "", "")
-		b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
-		if name, ok := strings.CutSuffix(f[1], "!"); ok {
-			b.Test, b.Run = name, "elsewhere"
-		} else {
-			name, n, ok := strings.Cut(f[1], "/")
-			if !ok {
-				n = "1"
-			}
-			b.Test, b.Req = name, name+n
-		}
-		if d, ok := strings.CutPrefix(f[3], "since="); ok {
-			b.Since = t0.Add(parseLength(t, d))
-		} else if f[3] != "" {
-			b.Expires = t0.Add(parseLength(t, f[3]))
-		}
-		e.Blockers = append(e.Blockers, b)
-	}
 }

@@ -11,7 +11,7 @@ import (
 // A spec is what a list of requirements asks for, in the words of the fold.
 type spec struct {
 	wants  []want
-	cohort *cohort
+	demand *demand
 }
 
 const (
@@ -23,7 +23,7 @@ const (
 // so that most calls are one look-up by address.
 func (f *fold) spec(reqs []eventlog.Requirement) *spec {
 	if len(reqs) == 0 {
-		return f.nothing
+		return f.noWants
 	}
 	if s, ok := f.specs[&reqs[0]]; ok && len(s.wants) == len(reqs) {
 		return s
@@ -43,12 +43,12 @@ func (f *fold) spec(reqs []eventlog.Requirement) *spec {
 		s.wants = append(s.wants, w)
 		fmt.Fprintf(&key, "%q %q %d %t %d\n", p.hash, r.Name, w.need, w.shared, w.seats)
 	}
-	c := f.cohorts[key.String()]
+	c := f.demands[key.String()]
 	if c == nil {
-		c = &cohort{key: key.String(), wants: s.wants}
-		f.cohorts[c.key] = c
+		c = &demand{key: key.String(), wants: s.wants}
+		f.demands[c.key] = c
 	}
-	s.cohort = c
+	s.demand = c
 	f.specs[&reqs[0]] = s
 	return s
 }
@@ -68,14 +68,14 @@ func (f *fold) pool(r *eventlog.Requirement) *pool {
 	p.count = max(p.count, r.Count, len(r.Candidates))
 	if len(p.members) < len(r.Candidates) {
 		for _, k := range r.Candidates {
-			f.enrol(p, k)
+			f.addMember(p, k)
 		}
 	}
 	return p
 }
 
-// enrol makes key a member of p.
-func (f *fold) enrol(p *pool, key string) *slot {
+// addMember makes key a member of p.
+func (f *fold) addMember(p *pool, key string) *slot {
 	s := f.slot(key)
 	if p.members[key] {
 		return s
@@ -123,9 +123,9 @@ func (f *fold) forgetPools() {
 	for _, s := range f.slots {
 		s.pools = slices.DeleteFunc(s.pools, isGone)
 	}
-	for k, c := range f.cohorts {
+	for k, c := range f.demands {
 		if len(c.waiters) == 0 {
-			delete(f.cohorts, k)
+			delete(f.demands, k)
 		}
 	}
 	clear(f.specs)
@@ -146,20 +146,20 @@ func (f *fold) named(r *eventlog.Requirement, p *pool) int32 {
 	}
 	i, ok := f.names[name]
 	if !ok {
-		i = int32(len(f.teams))
+		i = int32(len(f.namedPools))
 		f.names[name] = i
-		f.teams = append(f.teams, &team{name: name, sets: map[string]int{}})
+		f.namedPools = append(f.namedPools, &namedPool{name: name, sets: map[string]int{}})
 	}
-	f.teams[i].sets[p.hash] = p.count
+	f.namedPools[i].sets[p.hash] = p.count
 	for k := range p.members {
-		f.join(f.slots[k].res, i)
+		f.addToNamed(f.slots[k].res, i)
 	}
 	return i
 }
 
-// join makes a resource one of a named pool.
-func (f *fold) join(res *resource, i int32) {
-	if !slices.Contains(res.teams, i) {
-		res.teams = append(res.teams, i)
+// addToNamed makes a resource one of a named pool.
+func (f *fold) addToNamed(res *resource, i int32) {
+	if !slices.Contains(res.namedPools, i) {
+		res.namedPools = append(res.namedPools, i)
 	}
 }

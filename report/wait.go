@@ -7,13 +7,13 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// enter makes a request one of its cohort, or one that waits for the store.
+// enter makes a request one of its demand, or one that waits for the store.
 func (f *fold) enter(r *request) {
 	r.since = f.now
 	if r.broken {
 		return
 	}
-	c := r.spec.cohort
+	c := r.spec.demand
 	if len(c.waiters) == 0 || r.before(c.waiters[0]) {
 		f.recordRivals(c)
 	}
@@ -26,12 +26,12 @@ func (f *fold) enter(r *request) {
 		}
 	}
 	c.join(r, f.now)
-	r.cohort = c
+	r.demand = c
 }
 
 // exit takes it out again and keeps what it waited for.
 func (f *fold) exit(r *request) {
-	c := r.cohort
+	c := r.demand
 	if c == nil {
 		if f.now > r.since {
 			r.blame = append(r.blame, part{blameKey{cause: storeFault, pool: r.firstPool()}, f.now - r.since})
@@ -42,12 +42,12 @@ func (f *fold) exit(r *request) {
 		f.recordRivals(c)
 	}
 	c.record(f.now, f)
-	r.blame = append(r.blame, c.leave(r, f.room)...)
-	r.cohort = nil
+	r.blame = append(r.blame, c.leave(r, f.scratch)...)
+	r.demand = nil
 	if len(c.waiters) == 0 {
 		for i := range c.wants {
 			p := c.wants[i].pool
-			p.active = slices.DeleteFunc(p.active, func(o *cohort) bool { return o == c })
+			p.active = slices.DeleteFunc(p.active, func(o *demand) bool { return o == c })
 		}
 	}
 }
@@ -59,9 +59,9 @@ func (r *request) firstPool() int32 {
 	return r.spec.wants[0].name
 }
 
-// recordRivals records the cohorts whose foremost rival may change with c. Who
+// recordRivals records the demands whose foremost rival may change with c. Who
 // lacks resources is not kept by rivals, but by holders.
-func (f *fold) recordRivals(c *cohort) {
+func (f *fold) recordRivals(c *demand) {
 	for i := range c.wants {
 		for _, p := range c.wants[i].pool.rivals {
 			for _, o := range p.active {
@@ -75,7 +75,7 @@ func (f *fold) recordRivals(c *cohort) {
 
 // first is the waiter that is served first of all that want what c wants, c's
 // own included, and the want of c at which they meet.
-func (f *fold) first(c *cohort) (*request, *want) {
+func (f *fold) first(c *demand) (*request, *want) {
 	best, meet := c.waiters[0], &want{name: -1}
 	if len(c.wants) > 0 {
 		meet = &c.wants[0]
@@ -93,24 +93,14 @@ func (f *fold) first(c *cohort) (*request, *want) {
 	return best, meet
 }
 
-// suits reports whether what the cohort wants of p leaves room for w.
-func (c *cohort) suits(p *pool, w *want) bool {
-	for i := range c.wants {
-		if c.wants[i].pool == p && !c.wants[i].compatible(w) {
-			return false
-		}
-	}
-	return true
-}
-
-// hear takes the snapshot that a waiter's event carries.
-func (f *fold) hear(r *request, e *eventlog.Event) {
-	c := r.cohort
+// takeSnapshot takes the snapshot that a waiter's event carries.
+func (f *fold) takeSnapshot(r *request, e *eventlog.Event) {
+	c := r.demand
 	if c == nil || len(e.Blockers) == 0 {
 		return
 	}
 	c.record(f.now, f)
-	var said []rumour
+	var said []seenHolder
 	var front labelID
 	for i := range e.Blockers {
 		b := &e.Blockers[i]
@@ -126,26 +116,26 @@ func (f *fold) hear(r *request, e *eventlog.Event) {
 			}
 			continue
 		}
-		f.guess(c, b.Key)
-		k := rumour{key: b.Key, label: f.labels.blocker(b), cause: causeOf(b.State)}
+		f.addBlockerKey(c, b.Key)
+		k := seenHolder{key: b.Key, label: f.labels.blocker(b), cause: causeOf(b.State)}
 		if !b.Since.IsZero() {
 			k.since = micros(b.Since.UnixMicro())
 		}
 		if s := f.slots[b.Key]; s != nil && !f.outdated(s, &k) {
 			continue // events know better
 		}
-		if !slices.ContainsFunc(said, func(o rumour) bool { return o.key == k.key && o.label == k.label }) {
+		if !slices.ContainsFunc(said, func(o seenHolder) bool { return o.key == k.key && o.label == k.label }) {
 			said = append(said, k)
 		}
 	}
-	c.hear(f.now, said, front)
+	c.takeSnapshot(f.now, said, front)
 }
 
 // outdated reports whether a key is free of holders known by events, after it
 // ended those that a snapshot disproves, because it names a later one: they died
 // without a word. A snapshot may itself be older than the latest event, so only
 // the time since when somebody holds the key can tell.
-func (f *fold) outdated(s *slot, k *rumour) bool {
+func (f *fold) outdated(s *slot, k *seenHolder) bool {
 	for i := len(s.uses) - 1; i >= 0; i-- {
 		if u := &s.uses[i]; !u.shared && u.seats == 0 && k.since > u.hold.start {
 			if k.since < f.now {
@@ -166,9 +156,9 @@ func (f *fold) own(b *eventlog.Blocker) bool {
 	return f.requests[b.Req] != nil || f.runs[b.Run]
 }
 
-// guess makes a key that blocks c a member of the pool whose members are not
+// addBlockerKey makes a key that blocks c a member of the pool whose members are not
 // all known, if there is just one.
-func (f *fold) guess(c *cohort, key string) {
+func (f *fold) addBlockerKey(c *demand, key string) {
 	var p *pool
 	for i := range c.wants {
 		switch o := c.wants[i].pool; {
@@ -182,7 +172,7 @@ func (f *fold) guess(c *cohort, key string) {
 		}
 	}
 	if p != nil {
-		f.enrol(p, key)
+		f.addMember(p, key)
 	}
 }
 
@@ -200,7 +190,7 @@ func causeOf(state string) causeID {
 func (f *fold) withdraw(e *eventlog.Event, p *proc) {
 	r := f.open(e, p)
 	if len(e.Blockers) > 0 && r.waiting {
-		f.hear(r, e)
+		f.takeSnapshot(r, e)
 	}
 	if r.hold != nil {
 		return
@@ -217,10 +207,10 @@ func (f *fold) withdraw(e *eventlog.Event, p *proc) {
 func (f *fold) served(r *request, e *eventlog.Event) {
 	if r.waiting {
 		f.exit(r)
-		f.depth(r, -1)
+		f.countQueue(r, -1)
 		r.waiting = false
 	}
-	waited := toMicros(e.WaitedMS.Duration())
+	waited := toMicros(e.WaitedMS)
 	if waited == 0 {
 		waited = f.now - r.start
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/junit"
 )
 
 // annotateFlags are the flags of annotate.
@@ -69,7 +70,7 @@ func oneOf(flag, word string, words ...string) error {
 	return fmt.Errorf("--%s is %q; want %s", flag, word, strings.Join(words, ", "))
 }
 
-func (f annotateFlags) junit() (*report.JUnit, error) {
+func (f annotateFlags) junit() (*junit.Annotator, error) {
 	err := errors.Join(
 		oneOf("properties", f.properties, "auto", "none"),
 		oneOf("system-out", f.systemOut, "none", "failed", "all"))
@@ -79,7 +80,7 @@ func (f annotateFlags) junit() (*report.JUnit, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &report.JUnit{NoProperties: f.properties == "none", SystemOut: f.systemOut, Aliases: f.aliases}
+	j := &junit.Annotator{NoProperties: f.properties == "none", SystemOut: f.systemOut, Aliases: f.aliases}
 	if j.SystemOut == "none" {
 		j.SystemOut = ""
 	}
@@ -153,7 +154,7 @@ func distinctNames(files []string, dir bool) error {
 // An annotator annotates files.
 type annotator struct {
 	cmd    *cobra.Command
-	junit  *report.JUnit
+	junit  *junit.Annotator
 	flags  annotateFlags
 	dir    bool // the output is a directory
 	strict bool // a file that is not understood is an error
@@ -267,7 +268,7 @@ func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if err != nil {
 		return err
 	}
-	var j report.JUnit
+	var j junit.Annotator
 	if _, err := foldInput(cmd, &in, report.Options{OnRequest: j.Add}); err != nil {
 		return err
 	}

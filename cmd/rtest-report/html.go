@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/html"
+	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
 func newHTMLCmd() *cobra.Command {
@@ -42,8 +44,12 @@ the workspace browser of a CI server.`,
 }
 
 func writeHTML(cmd *cobra.Command, in *input, dir, title string, args ...string) error {
-	page := report.HTML{Title: title}
-	rep, err := foldInput(cmd, in, report.Options{OnRequest: page.Add, Replay: replayMost}, args...)
+	page := html.Page{Title: title}
+	events, err := in.open(cmd, args...)
+	if err != nil {
+		return err
+	}
+	rep, err := whatif.FoldAndCompare(events, report.Options{OnRequest: page.Add}, replayMost)
 	if err != nil {
 		return err
 	}

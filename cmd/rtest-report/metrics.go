@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/metrics"
 )
 
 func newMetricsCmd() *cobra.Command {
@@ -24,7 +25,7 @@ a node exporter picks them up from its textfile directory.`,
 				return err
 			}
 			var b bytes.Buffer
-			if err := rep.WriteMetrics(&b); err != nil {
+			if err := metrics.Write(&b, rep); err != nil {
 				return err
 			}
 			return finish(cmd, &in, out, b.Bytes())

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/pprof"
 )
 
 func newPprofCmd() *cobra.Command {
@@ -29,7 +30,7 @@ profile of Go; by holder the other way round, as in a mutex profile.`,
 			if f, ok := cmd.OutOrStdout().(*os.File); ok && out == "" && term.IsTerminal(int(f.Fd())) {
 				return errors.New("a profile is not for a terminal; write it to a file with -o FILE")
 			}
-			p := report.Pprof{ByHolder: by == "holder"}
+			p := pprof.Profile{ByHolder: by == "holder"}
 			rep, err := foldInput(cmd, &in, report.Options{OnRequest: p.Add}, args...)
 			if err != nil {
 				return err

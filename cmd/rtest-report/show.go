@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/summary"
 )
 
 // show is how a summary is printed, and the flags that say so.
@@ -33,15 +34,15 @@ func (s *show) bind(cmd *cobra.Command) {
 
 func names() string {
 	var l []string
-	for _, b := range report.Bys {
+	for _, b := range summary.Bys {
 		l = append(l, string(b))
 	}
 	return strings.Join(l, "|")
 }
 
 // view checks the flags, before any work is done.
-func (s *show) view() (report.View, error) {
-	v := report.View{Top: s.top}
+func (s *show) view() (summary.View, error) {
+	v := summary.View{Top: s.top}
 	switch s.format {
 	case "text", "md", "json":
 	default:
@@ -53,7 +54,7 @@ func (s *show) view() (report.View, error) {
 		return v, fmt.Errorf("unknown --ci %q; known are none, auto, github and azure", s.ci)
 	}
 	for _, name := range s.by {
-		b, err := report.ParseBy(name)
+		b, err := summary.ParseBy(name)
 		if err != nil {
 			return v, err
 		}
@@ -70,16 +71,16 @@ func (s *show) print(w, stderr io.Writer, r *report.Report) error {
 	}
 	switch s.format {
 	case "md":
-		err = r.WriteMarkdown(w, v)
+		err = summary.Markdown(w, r, v)
 	case "json":
-		err = r.WriteJSON(w)
+		err = summary.JSON(w, r)
 	default:
-		err = r.WriteText(w, v)
+		err = summary.Text(w, r, v)
 	}
 	if err != nil {
 		return err
 	}
-	return warnCI(stderr, s.ci, r.Warnings())
+	return warnCI(stderr, s.ci, summary.Warnings(r))
 }
 
 // warningsMax is how many annotations GitHub shows of one step.

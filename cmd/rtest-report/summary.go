@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
 func newSummaryCmd() *cobra.Command {
@@ -51,11 +52,12 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []st
 	if err != nil {
 		return err
 	}
-	opts := report.Options{Replay: replayMost}
-	if in.said != nil {
-		opts.Replay = 0 // half a run cannot be compared with another half
+	var r *report.Report
+	if in.said != nil { // half a run cannot be compared with another half
+		r, err = report.Fold(events, report.Options{})
+	} else {
+		r, err = whatif.FoldAndCompare(events, report.Options{}, replayMost)
 	}
-	r, err := report.Fold(events, opts)
 	if err != nil {
 		return err
 	}

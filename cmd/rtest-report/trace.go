@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/trace"
 )
 
 func newTraceCmd() *cobra.Command {
@@ -19,7 +20,7 @@ chrome://tracing: a track of holds for each resource, waits for each test, count
 of the queues, and arrows from who gave a resource back to who waited for it.`,
 		Example: `  rtest-report trace --events events -o trace.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var t report.Trace
+			var t trace.Trace
 			if _, err := foldInput(cmd, &in, report.Options{OnRequest: t.Add}, args...); err != nil {
 				return err
 			}

@@ -9,12 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
 func newWhatIfCmd() *cobra.Command {
 	var in input
-	var w report.WhatIf
+	var w whatif.WhatIf
 	var policy, format string
 	cmd := &cobra.Command{
 		Use:   "whatif [flags] [EVENTS...]",
@@ -62,7 +62,7 @@ script must not take it for one.`,
 }
 
 // asked checks what can be checked without the events.
-func asked(w *report.WhatIf) error {
+func asked(w *whatif.WhatIf) error {
 	switch {
 	case w.WaitP95 < 0:
 		return fmt.Errorf("--wait-p95 %s: nobody waits less than no time", w.WaitP95)
@@ -74,13 +74,13 @@ func asked(w *report.WhatIf) error {
 	return nil
 }
 
-func printWhatIf(cmd *cobra.Command, in *input, w report.WhatIf, format string, args []string) error {
+func printWhatIf(cmd *cobra.Command, in *input, w whatif.WhatIf, format string, args []string) error {
 	events, err := in.open(cmd, args...)
 	if err != nil {
 		return err
 	}
-	e, err := report.Estimate(events, w)
-	if errors.Is(err, report.ErrNoEstimate) {
+	e, err := whatif.Estimate(events, w)
+	if errors.Is(err, whatif.ErrNoEstimate) {
 		return errors.Join(in.done(cmd), &exitError{exitBreach, err})
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -125,6 +126,26 @@ type Event struct {
 	Line []byte `json:"-"`
 }
 
+// RequestID is the identity of the request that an event is about: Req, and where
+// a producer left it out, the test that asks. A test without request identities is
+// taken to have one request at a time.
+func (e *Event) RequestID() string {
+	if e.Req != "" {
+		return e.Req
+	}
+	return fmt.Sprintf("%s %d %s %s", e.Host, e.PID, e.Test.Pkg, e.Test.Name)
+}
+
+// Process is the process that wrote the event.
+func (e *Event) Process() Process { return Process{e.Host, e.Run.ID, e.PID} }
+
+// A Process is one process of a run. Process numbers come again, on the same machine
+// and on others, which is why the host and the run belong to it.
+type Process struct {
+	Host, Run string
+	PID       int
+}
+
 // RunInfo identifies the run of a test suite that a process belongs to.
 type RunInfo struct {
 	ID      string `json:"id,omitempty"`      // the same in all its processes
@@ -187,6 +208,13 @@ type MS time.Duration
 
 // Duration converts it.
 func (m MS) Duration() time.Duration { return time.Duration(m) }
+
+// Bounded is the duration in whole microseconds, at least nothing and at most a
+// year: nobody waits for less or longer, whatever a broken line may say, and sums of
+// what is left do not overflow.
+func (m MS) Bounded() time.Duration {
+	return max(0, min(time.Duration(m), 365*24*time.Hour)).Round(time.Microsecond)
+}
 
 // MarshalJSON writes 1500, or 0.25.
 func (m MS) MarshalJSON() ([]byte, error) {

@@ -1,0 +1,165 @@
+package html
+
+import (
+	"fmt"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+	"github.com/resourcelocker/resourcelocker/report/summary"
+)
+
+// causeFills are the patterns of causes. They differ without colours.
+var causeFills = map[report.Cause]string{report.PoolFull: "full", report.Behind: "behind", report.Orphan: "orphan", report.Kept: "keptby", report.Foreign: "foreign", report.StoreFault: "fault", report.Unknown: "unknown"}
+
+// causeHelp is what makes the time of a cause shorter.
+var causeHelp = map[report.Cause]string{
+	report.PoolFull:   "more resources, or shorter holds",
+	report.Behind:     "fewer or smaller requests for many at once; Expect, so that short ones may go first",
+	report.Orphan:     "shorter leases (RTEST_TTL)",
+	report.Kept:       "a shorter HoldOnFail, or freeing by hand (rtest-report free)",
+	report.Foreign:    "a look at what else uses the resources",
+	report.StoreFault: "a look at the lock server and the network",
+	report.Unknown:    "events of all runs that share the resources, in one report",
+}
+
+// stack draws a bar whose parts are causes. Parts too small to see keep half a
+// pixel: that there is a store fault matters more than its exact width.
+func (c *chart) stack(x, y, width, height float64, blame []report.CauseTime, all eventlog.MS, who string) {
+	if all <= 0 {
+		return
+	}
+	var done eventlog.MS
+	for _, b := range blame {
+		x0, x1 := width*float64(done)/float64(all), width*float64(done+b.Time)/float64(all)
+		done += b.Time
+		c.rect(x+x0, y, max(0.5, x1-x0), height, causeFills[b.Cause], fmt.Sprintf("%s%s: %s, %s", who, b.Cause, words.Short(b.Time), words.Percent(float64(b.Time)/float64(all))))
+	}
+}
+
+func causeLegend(blame []report.CauseTime) (l []legend) {
+	for _, b := range blame {
+		l = append(l, legend{causeFills[b.Cause], string(b.Cause)})
+	}
+	return l
+}
+
+// causesChart is what all waits were spent on, as one bar.
+func causesChart(rep *report.Report) chart {
+	all := rep.Total.Blamed()
+	c := chart{ID: "causes", Title: "What the waits were spent on", W: chartWidth, H: 34, Legend: causeLegend(rep.Blame)}
+	c.stack(0, 2, chartWidth, 30, rep.Blame, all, "")
+	if all > 0 {
+		c.Desc = "One bar for " + words.Short(all) + " of waiting: " + summary.Causes(rep.Blame, all) + "."
+	}
+	return c
+}
+
+func causesTable(rep *report.Report) table {
+	t := table{Caption: "Causes of waiting", Head: []string{"cause", "time", "share", "what helps"}, Words: 1}
+	all := rep.Total.Blamed()
+	for _, b := range rep.Blame {
+		t.Rows = append(t.Rows, []string{string(b.Cause), words.Short(b.Time), words.Percent(words.Portion(b.Time, all)), causeHelp[b.Cause]})
+	}
+	return t
+}
+
+const blameRows = 12
+
+// blameChart is how much waiting each holder caused.
+func blameChart(rep *report.Report) chart {
+	c := chart{ID: "blame", Title: "Who was waited for", W: chartWidth}
+	var blamed []report.HolderGroup
+	for _, h := range rep.Holders {
+		if h.Caused > 0 {
+			blamed = append(blamed, h)
+		}
+	}
+	shown := blamed[:min(len(blamed), blameRows)]
+	// The rest is one bar, not left out: many small culprits can outweigh a big one.
+	others := report.HolderGroup{}
+	times := map[report.Cause]eventlog.MS{}
+	for _, h := range blamed[len(shown):] {
+		others.Caused += h.Caused
+		for _, b := range h.Blame {
+			times[b.Cause] += b.Time
+		}
+	}
+	used := map[report.Cause]bool{}
+	for _, cause := range report.Causes {
+		if times[cause] > 0 {
+			others.Blame = append(others.Blame, report.CauseTime{Cause: cause, Time: times[cause]})
+		}
+	}
+	if n := len(blamed) - len(shown); n > 0 {
+		others.Test = fmt.Sprintf("%d others", n)
+		shown = append(shown[:len(shown):len(shown)], others)
+	}
+	longest := eventlog.MS(1)
+	var names []string
+	for _, h := range shown {
+		longest = max(longest, h.Caused)
+		names = append(names, h.Holder.String())
+	}
+	c.fit(names...)
+	const room = 90 // for the number after the bar
+	y := 4.0
+	for _, h := range shown {
+		c.label(y+rowHeight-5, h.Holder.String())
+		width := (chartWidth - c.Left - room) * float64(h.Caused) / float64(longest)
+		c.stack(c.Left, y, width, rowHeight, h.Blame, h.Caused, h.Holder.String()+", ")
+		c.text(c.Left+width+6, y+rowHeight-5, "", "tick", words.Short(h.Caused))
+		y += rowHeight + rowGap
+		for _, b := range h.Blame {
+			used[b.Cause] = true
+		}
+	}
+	for _, cause := range report.Causes {
+		if used[cause] {
+			c.Legend = append(c.Legend, legend{causeFills[cause], string(cause)})
+		}
+	}
+	c.H = y + 2
+	if len(shown) > 0 {
+		c.Desc = fmt.Sprintf("A bar for each test that others waited for, longest first, divided by cause. The first is %s with %s.", words.Plain(shown[0].Holder.String()), words.Short(shown[0].Caused))
+	}
+	return c
+}
+
+const waitRows = 15
+
+// waitsChart compares how long requests of each group waited. All bars have one
+// scale, linear: on a logarithmic one a second looks like a minute.
+func waitsChart(id, title string, groups []report.Group) chart {
+	c := chart{ID: id, Title: title, W: chartWidth, Legend: []legend{{"held", "up to P50"}, {"top", "up to P95"}, {"line", "to the longest"}}}
+	shown := groups[:min(len(groups), waitRows)]
+	longest := eventlog.MS(1)
+	var names []string
+	for _, g := range shown {
+		longest = max(longest, g.Wait.Max)
+		names = append(names, g.Name)
+	}
+	c.fit(names...)
+	const room = 90
+	x := func(m eventlog.MS) float64 { return (chartWidth - c.Left - room) * float64(m) / float64(longest) }
+	y := 4.0
+	for _, g := range shown {
+		c.label(y+rowHeight-5, g.Name)
+		tip := fmt.Sprintf("%s: %s, P50 %s, P95 %s, longest %s", words.Plain(g.Name), words.Count(g.Requests, "request"), words.Short(g.Wait.P50), words.Short(g.Wait.P95), words.Short(g.Wait.Max))
+		c.line(c.Left+x(g.Wait.P95), y+rowHeight/2, c.Left+x(g.Wait.Max), y+rowHeight/2, "whisker")
+		c.rect(c.Left, y+2, max(1, x(g.Wait.P95)), rowHeight-4, "top", tip)
+		c.rect(c.Left, y+2, max(1, x(g.Wait.P50)), rowHeight-4, "held", tip)
+		c.text(c.Left+x(g.Wait.Max)+6, y+rowHeight-5, "", "tick", words.Short(g.Wait.P95)+" P95")
+		y += rowHeight + rowGap
+	}
+	// Percentiles of the others together are not known: percentiles do not add up.
+	if n := len(groups) - len(shown); n > 0 {
+		c.text(c.Left-8, y+rowHeight-5, "end", "name", fmt.Sprintf("%d others", n))
+		c.text(c.Left, y+rowHeight-5, "", "tick", "with less time waited in all")
+		y += rowHeight + rowGap
+	}
+	c.H = y + 2
+	c.Desc = "A bar for each: dark up to the median wait, light up to the 95th percentile, a line to the longest wait."
+	return c
+}

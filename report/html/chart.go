@@ -1,0 +1,201 @@
+package html
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// A chart is an SVG. Its shapes have presentation attributes only: a page of a CI
+// server may not set styles, and may be saved without its style sheet.
+type chart struct {
+	ID     string
+	Title  string
+	Desc   string // what a reader who does not see it should know
+	W, H   float64
+	Left   float64 // where the names on the left end
+	Shapes []shape
+	Legend []legend
+}
+
+// A shape is a rectangle, a line, a path or a text. Attr values are numbers and
+// names from this package; only Text and Tip come from events.
+type shape struct {
+	Kind       string // "rect", "line", "path", "text"
+	X, Y, W, H float64
+	Fill       string // id of a pattern, for rect and path
+	Class      string
+	D          string // of a path
+	Anchor     string // of a text: "end", "middle" or start if empty
+	Text, Tip  string
+}
+
+// N prints a number for SVG.
+func (shape) N(x float64) string { return svgNumber(x) }
+
+func (chart) N(x float64) string { return svgNumber(x) }
+
+// svgNumber has one decimal: a tenth of a pixel is enough, and 10,000 bars count.
+func svgNumber(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		x = 0
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0")
+}
+
+// A legend explains a pattern.
+type legend struct{ Fill, Text string }
+
+func (c *chart) rect(x, y, w, h float64, fill, tip string) {
+	c.Shapes = append(c.Shapes, shape{Kind: "rect", X: x, Y: y, W: w, H: h, Fill: fill, Tip: tip})
+}
+
+func (c *chart) line(x1, y1, x2, y2 float64, class string) {
+	c.Shapes = append(c.Shapes, shape{Kind: "line", X: x1, Y: y1, W: x2, H: y2, Class: class})
+}
+
+func (c *chart) text(x, y float64, anchor, class, s string) {
+	c.Shapes = append(c.Shapes, shape{Kind: "text", X: x, Y: y, Anchor: anchor, Class: class, Text: s})
+}
+
+// Sizes that all charts share, in units of a page 1000 wide.
+const (
+	chartWidth = 1000
+	leftMost   = 230 // room for names
+	leftLeast  = 96
+	charWidth  = 6.6 // of a letter at the size of labels, about
+)
+
+// fit makes room on the left for names.
+func (c *chart) fit(names ...string) {
+	c.Left = leftLeast
+	for _, n := range names {
+		c.Left = min(leftMost, max(c.Left, float64(utf8.RuneCountInString(words.Plain(n)))*charWidth+16))
+	}
+}
+
+// label puts a name in the column on the left, cut to its width in the middle,
+// where names differ least.
+func (c *chart) label(y float64, name string) {
+	full := words.Plain(name)
+	n, r := int((c.Left-12)/charWidth), []rune(full)
+	if len(r) > n {
+		full = string(r[:n*2/3]) + "…" + string(r[len(r)-(n-n*2/3-1):])
+	}
+	c.text(c.Left-8, y, "end", "name", full)
+	if full != name {
+		c.Shapes[len(c.Shapes)-1].Tip = words.Plain(name)
+	}
+}
+
+// inside cuts a text to what fits into a bar: nothing, if that would say nothing.
+func inside(s string, width float64) string {
+	const least = 7
+	n, r := int(width/charWidth), []rune(s)
+	switch {
+	case len(r) <= n:
+		return s
+	case n < least:
+		return ""
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// A timeScale maps moments to x. Moments are microseconds since 1970.
+type timeScale struct {
+	from, to    int64
+	left, right float64
+}
+
+func (s timeScale) x(t int64) float64 {
+	if s.to <= s.from {
+		return s.left
+	}
+	t = min(max(t, s.from), s.to)
+	return s.left + (s.right-s.left)*float64(t-s.from)/float64(s.to-s.from)
+}
+
+// tickSteps are distances that a reader can add up.
+var tickSteps = []time.Duration{
+	time.Microsecond, 2 * time.Microsecond, 5 * time.Microsecond, 10 * time.Microsecond, 20 * time.Microsecond, 50 * time.Microsecond,
+	100 * time.Microsecond, 200 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2 * time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// step is the distance of about n ticks.
+func (s timeScale) step(n int) time.Duration {
+	window := time.Duration(s.to-s.from) * time.Microsecond
+	for _, d := range tickSteps {
+		if window/d <= time.Duration(n) {
+			return d
+		}
+	}
+	days := window/(24*time.Hour)/time.Duration(n) + 1
+	return days * 24 * time.Hour
+}
+
+// axis draws the ticks of time from top to bottom, with their words below.
+func (c *chart) axis(s timeScale, top, bottom float64) {
+	step := s.step(7)
+	us := step.Microseconds()
+	for t := (s.from + us - 1) / us * us; t <= s.to; t += us {
+		x := s.x(t)
+		c.line(x, top, x, bottom, "grid")
+		anchor := "middle"
+		if x > s.right-24 {
+			anchor = "end"
+		}
+		c.text(x, bottom+14, anchor, "tick", tickWords(t, step))
+	}
+}
+
+// tickWords is a moment in UTC, as precisely as the distance of ticks needs.
+func tickWords(us int64, step time.Duration) string {
+	t := time.UnixMicro(us).UTC()
+	switch {
+	case step >= 24*time.Hour:
+		return t.Format("Jan 2")
+	case step >= time.Minute:
+		if t.Hour() == 0 && t.Minute() == 0 {
+			return t.Format("Jan 2")
+		}
+		return t.Format("15:04")
+	case step >= time.Second:
+		return t.Format("15:04:05")
+	case step >= time.Millisecond:
+		return t.Format("15:04:05.000")
+	}
+	return t.Format("05.000000")
+}
+
+// moment is a moment in a tip or a table, in UTC; with the day where the window
+// has several.
+func (s timeScale) moment(us int64) string {
+	layout := "15:04:05.000"
+	if time.UnixMicro(s.from).UTC().YearDay() != time.UnixMicro(s.to).UTC().YearDay() || s.to-s.from > (24*time.Hour).Microseconds() {
+		layout = "Jan 2 15:04:05.000"
+	}
+	return strings.TrimSuffix(time.UnixMicro(us).UTC().Format(layout), ".000")
+}
+
+// niceMax is the end of an axis of values: 1, 2 or 5 times a power of ten.
+func niceMax(v float64) float64 {
+	if v <= 0 {
+		return 1
+	}
+	p := math.Pow(10, math.Floor(math.Log10(v)))
+	for _, m := range []float64{1, 2, 5} {
+		if v <= m*p*1.0000001 {
+			return m * p
+		}
+	}
+	return 10 * p
+}

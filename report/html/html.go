@@ -1,0 +1,203 @@
+// Package html makes a report into a page with charts that opens everywhere: give
+// each request to [Page.Add], then call [Page.Write].
+package html
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"fmt"
+	"html/template"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+// A Page makes the report into a page with charts: for each request give it to
+// Add, then Write. The zero value is ready to use. It keeps about 100 bytes for
+// each hold, to draw when resources were in use.
+//
+// The page is made for the strictest place where it is opened, the workspace
+// browser of a CI server: it has no script, no inline style and no image, only
+// SVG and one style sheet beside it. It can be read without colours, and by a
+// screen reader: beside each chart stands its table.
+type Page struct {
+	Title   string // default "Lock contention"
+	Warning string // shown at the top: what of the input could not be used
+
+	holds []hold
+	waits []wait
+	ends  []badEnd // what went wrong
+	more  int      // of those, not kept
+	keys  map[string]int32
+	names []string // of keys
+	tests map[testName]int32
+	who   []testName
+}
+
+// A hold is a request from its grant to its end, in microseconds since 1970.
+type hold struct {
+	from, to int64
+	test     int32
+	kind     holdKind
+	keys     []int32
+}
+
+// A wait is a request until it was served.
+type wait struct{ from, to int64 }
+
+type testName struct{ pkg, name string }
+
+// A holdKind is how a hold is drawn.
+type holdKind uint8
+
+const (
+	heldOwn holdKind = iota
+	heldShared
+	heldKept // for somebody to look at, for a part of the time
+	heldLost
+	heldOpen // its end was not seen
+)
+
+// Add takes a request, in any order; it fits [report.Options.OnRequest].
+func (h *Page) Add(r *report.Request) {
+	asked := r.Asked.UnixMicro()
+	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds()})
+	h.ended(r)
+	if r.Served.IsZero() || len(r.Chosen) == 0 {
+		return
+	}
+	o := hold{from: r.Served.UnixMicro(), test: h.test(r), kind: kindOf(r)}
+	o.to = o.from + r.Held.Microseconds()
+	if !r.Ended.IsZero() {
+		o.to = max(o.from, r.Ended.UnixMicro())
+	}
+	for _, c := range r.Chosen {
+		k, ok := h.keys[c.Key]
+		if !ok {
+			if h.keys == nil {
+				h.keys = map[string]int32{}
+			}
+			k = int32(len(h.names))
+			h.keys[c.Key] = k
+			h.names = append(h.names, c.Key)
+		}
+		if !slices.Contains(o.keys, k) { // several seats of one resource
+			o.keys = append(o.keys, k)
+		}
+	}
+	h.holds = append(h.holds, o)
+}
+
+// A badEnd is a request that was not served, or whose lease was lost.
+type badEnd struct {
+	at             int64
+	waited         time.Duration
+	test           int32
+	what, by, said string
+}
+
+// endsMax bounds those that are kept; more are counted.
+const endsMax = 2000
+
+func (h *Page) ended(r *report.Request) {
+	e := badEnd{at: r.Asked.UnixMicro(), waited: r.Waited, test: h.test(r), said: r.Error}
+	switch {
+	case r.End == eventlog.Lost:
+		e.what = "lease lost"
+	case r.End == eventlog.Expired || r.End == eventlog.Reclaim:
+		e.what = "died with its lease"
+	case r.Outcome == eventlog.Acquired || r.Outcome == "":
+		return
+	default:
+		e.what = string(r.Outcome)
+	}
+	if len(h.ends) >= endsMax {
+		h.more++
+		return
+	}
+	if b := r.BlockedBy(); b.Holder != (report.Holder{}) {
+		e.by = b.Holder.String()
+	}
+	h.ends = append(h.ends, e)
+}
+
+func (h *Page) test(r *report.Request) int32 {
+	name := r.Test.Name
+	if name == "" {
+		name = cmp.Or(r.Test.Pkg, fmt.Sprint("pid ", r.PID, " on ", r.Host))
+	}
+	t := testName{r.Test.Pkg, name}
+	i, ok := h.tests[t]
+	if !ok {
+		if h.tests == nil {
+			h.tests = map[testName]int32{}
+		}
+		i = int32(len(h.who))
+		h.tests[t] = i
+		h.who = append(h.who, t)
+	}
+	return i
+}
+
+func kindOf(r *report.Request) holdKind {
+	switch {
+	case r.End == eventlog.Lost || r.End == eventlog.Expired || r.End == eventlog.Reclaim:
+		return heldLost
+	case r.End == "":
+		return heldOpen
+	case r.Ended.IsZero():
+		return heldKept
+	}
+	for _, c := range r.Chosen {
+		if c.Req >= 0 && c.Req < len(r.Reqs) && (r.Reqs[c.Req].Shared || r.Reqs[c.Req].Seats > 0) {
+			return heldShared
+		}
+	}
+	return heldOwn
+}
+
+//go:embed page.tmpl style.css
+var assets embed.FS
+
+var pageTemplate = template.Must(template.New("page.tmpl").ParseFS(assets, "page.tmpl"))
+
+// Write makes the directory, and in it index.html and style.css; other files in
+// it stay.
+func (h *Page) Write(dir string, rep *report.Report) error {
+	page, err := h.page(rep)
+	if err != nil {
+		return err
+	}
+	// Beside the page: the content policies that forbid inline styles allow a file
+	// of the same origin.
+	css, err := assets.ReadFile("style.css")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "style.css"), css, 0o666); err != nil {
+		return err
+	}
+	// Last, and in one step: somebody may look while a run goes on.
+	part := filepath.Join(dir, ".index.html.part")
+	if err := os.WriteFile(part, page, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(part, filepath.Join(dir, "index.html"))
+}
+
+func (h *Page) page(rep *report.Report) ([]byte, error) {
+	var b bytes.Buffer
+	if err := pageTemplate.Execute(&b, h.view(rep)); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}

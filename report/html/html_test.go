@@ -1,0 +1,276 @@
+package html
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
+)
+
+func pageOf(t *testing.T, events []eventlog.Event) string {
+	t.Helper()
+	h := &Page{}
+	rep, err := report.Fold(reporttest.Sequence(events), report.Options{OnRequest: h.Add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := h.page(rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPage(t, page)
+	return string(page)
+}
+
+var (
+	forbidden = regexp.MustCompile(`(?i)<script|<style|<img|<iframe|<object|<embed|<form|\sstyle=|\son[a-z]+=|(href|src)="(javascript|data):|@import|<base|<foreignObject`)
+	idAttr    = regexp.MustCompile(`\sid="([^"]*)"`)
+	useAttr   = regexp.MustCompile(`url\(#([^)]*)\)|href="#([^"]*)"|aria-labelledby="([^"]*)"`)
+	svgElem   = regexp.MustCompile(`(?s)<svg role="img".*?</svg>`)
+	thElem    = regexp.MustCompile(`<th[ >][^>]*>?`)
+)
+
+// checkPage holds what every page must be: well-formed, complete without what a
+// strict content policy blocks, and readable without seeing it.
+func checkPage(t *testing.T, page []byte) {
+	t.Helper()
+	if m := forbidden.Find(page); m != nil {
+		t.Errorf("the page has %q, which the content policy of CI servers blocks", m)
+	}
+	ids := map[string]int{}
+	for _, m := range idAttr.FindAllSubmatch(page, -1) {
+		if ids[string(m[1])]++; ids[string(m[1])] > 1 {
+			t.Errorf("two elements have the id %q", m[1])
+		}
+	}
+	for _, m := range useAttr.FindAllSubmatch(page, -1) {
+		for _, id := range strings.Fields(string(slices.Concat(m[1:]...))) {
+			if ids[id] == 0 {
+				t.Errorf("%s: no element has that id", m[0])
+			}
+		}
+	}
+	for _, svg := range svgElem.FindAll(page, -1) {
+		if !bytes.Contains(svg, []byte("<title id=")) || !bytes.Contains(svg, []byte("<desc id=")) || bytes.Contains(svg, []byte("<desc></desc>")) {
+			t.Errorf("a chart without title and description: %.300s", svg)
+		}
+	}
+	for _, th := range thElem.FindAll(page, -1) {
+		if !bytes.Contains(th, []byte(`scope="`)) {
+			t.Errorf("%s has no scope", th)
+		}
+	}
+	if bytes.Count(page, []byte("<table>")) != bytes.Count(page, []byte("<caption>")) {
+		t.Error("a table without a caption")
+	}
+	if bytes.Contains(page, []byte("ZgotmplZ")) {
+		t.Error("the template refused a value")
+	}
+	checkNesting(t, page)
+}
+
+// checkNesting reads the page as XML, which it is but for its void elements.
+func checkNesting(t *testing.T, page []byte) {
+	t.Helper()
+	d := xml.NewDecoder(bytes.NewReader(page))
+	d.Strict, d.AutoClose, d.Entity = true, xml.HTMLAutoClose, xml.HTMLEntity
+	page = regexp.MustCompile(`<(meta|link)([^>]*)>`).ReplaceAll(page, []byte("<$1$2/>"))
+	d = xml.NewDecoder(bytes.NewReader(page))
+	for {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatalf("the page is not nested well: %v", err)
+		}
+	}
+}
+
+func TestGolden(t *testing.T) {
+	page := pageOf(t, reporttest.Labs["5"].Events())
+	reporttest.Golden(t, "five.html", []byte(page))
+	if again := pageOf(t, reporttest.Labs["5"].Events()); again != page {
+		t.Error("the same events gave another page")
+	}
+}
+
+const pageMax = 2_000_000
+
+func TestStaysSmall(t *testing.T) {
+	for name, l := range reporttest.Labs {
+		page := pageOf(t, l.Events())
+		if len(page) > pageMax {
+			t.Errorf("%s requests make a page of %d bytes", name, len(page))
+		}
+		if name == "10000" && !strings.Contains(page, "32 others") {
+			t.Error("nothing says that 32 resources share a row")
+		}
+	}
+}
+
+// TestOfTheWorst has more of everything than is shown, with long and evil names.
+func TestOfTheWorst(t *testing.T) {
+	evil := func(i int) string {
+		return fmt.Sprintf("%d</title></svg><script>alert(1)</script>\"'&\x00\n\u202e板%s", i, strings.Repeat("x", 900))
+	}
+	var events []eventlog.Event
+	begin := time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC)
+	for i := range 2500 {
+		at := begin.Add(time.Duration(i) * 7 * time.Second)
+		e := eventlog.Event{Req: fmt.Sprint(i), Host: evil(i % 100), PID: i, Run: eventlog.RunInfo{ID: evil(i % 50), URL: "javascript:alert(1)//" + evil(i)},
+			Test: eventlog.TestInfo{Pkg: evil(i % 70), Name: evil(i)}}
+		say := func(after time.Duration, f func(*eventlog.Event)) {
+			e := e
+			e.At = at.Add(after)
+			f(&e)
+			events = append(events, e)
+		}
+		key := evil(i / 2)
+		req := []eventlog.Requirement{{Name: evil(i / 3), Candidates: []string{key}, Tags: map[string]string{evil(i % 200): evil(i)}}}
+		say(0, func(e *eventlog.Event) { e.Ev, e.Reqs = eventlog.Request, req })
+		if i%5 == 0 {
+			say(5*time.Second, func(e *eventlog.Event) {
+				e.Ev, e.Outcome, e.Error, e.WaitedMS = eventlog.Withdraw, eventlog.TimedOut, evil(i), eventlog.MS(5*time.Second)
+			})
+			continue
+		}
+		say(0, func(e *eventlog.Event) {
+			e.Ev, e.Outcome, e.Chosen = eventlog.Grant, eventlog.Acquired, []eventlog.Chosen{{Key: key, Tags: req[0].Tags}}
+		})
+		if i%7 != 0 {
+			say(6*time.Second, func(e *eventlog.Event) { e.Ev, e.HeldMS = eventlog.Release, eventlog.MS(6*time.Second) })
+		}
+	}
+	page := pageOf(t, events)
+	if len(page) > pageMax {
+		t.Errorf("%d bytes", len(page))
+	}
+	if !strings.Contains(page, "others") {
+		t.Error("nothing says that something was left out")
+	}
+}
+
+func TestOfLittle(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	one := eventlog.Event{Ev: eventlog.Request, At: at, Req: "1", Test: eventlog.TestInfo{Name: "T"}, Reqs: []eventlog.Requirement{{Name: "b", Candidates: []string{"b1"}}}}
+	grant := eventlog.Event{Ev: eventlog.Grant, At: at, Req: "1", Test: one.Test, Chosen: []eventlog.Chosen{{Key: "b1"}}, Outcome: eventlog.Acquired}
+	for name, events := range map[string][]eventlog.Event{
+		"nothing":            nil,
+		"no request":         {{Ev: eventlog.Run, At: at}},
+		"one that waits":     {one},
+		"a moment":           {one, grant},
+		"a hold without end": {one, grant, {Ev: eventlog.Run, At: at.Add(time.Hour)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			page := pageOf(t, events)
+			if !strings.Contains(page, "<h1>Lock contention</h1>") {
+				t.Error("no title")
+			}
+		})
+	}
+}
+
+func TestLinksJobs(t *testing.T) {
+	l := table{Caption: "c", Head: []string{"a", "b"}, Words: 1, Rows: [][]string{{"x", "https://ci.example.com/812?a=1&b=2"}, {"y", "javascript:alert(1)"}}}
+	var b bytes.Buffer
+	if err := pageTemplate.ExecuteTemplate(&b, "rows", l); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), `<a href="https://ci.example.com/812?a=1&amp;b=2">`) || strings.Contains(b.String(), `href="javascript`) {
+		t.Error(b.String())
+	}
+}
+
+func TestTimelineBars(t *testing.T) {
+	s := timeScale{0, 1000, 0, 1000} // a pixel is a microsecond
+	of := func(from, to int64, k holdKind) *hold { return &hold{from: from, to: to, kind: k} }
+	for _, c := range []struct {
+		name  string
+		holds []*hold
+		want  string
+	}{
+		{"apart", []*hold{of(0, 100, 0), of(200, 300, 0)}, "[1×0-100 1×200-300]"},
+		{"wide and near stay", []*hold{of(0, 100, 0), of(100, 200, 0)}, "[1×0-100 1×100-200]"},
+		{"narrow and near join", []*hold{of(0, 1, 0), of(2, 3, 0), of(4, 5, 0)}, "[3×0-5]"},
+		{"narrow and far stay", []*hold{of(0, 1, 0), of(50, 51, 0)}, "[1×0-1 1×50-51]"},
+		{"a lost one stays", []*hold{of(0, 1, 0), of(2, 3, heldLost), of(4, 5, 0)}, "[1×0-1 1×2-3 1×4-5]"},
+		{"at the same time", []*hold{of(0, 100, 0), of(50, 150, 0), of(100, 200, 0)}, "[1×0-100 1×100-200] [1×50-150]"},
+	} {
+		var got []string
+		for _, lane := range lanes(c.holds, s, 3) {
+			var bars []string
+			for _, b := range lane {
+				bars = append(bars, fmt.Sprintf("%d×%d-%d", b.n, b.from, b.to))
+			}
+			got = append(got, fmt.Sprint(bars))
+		}
+		if g := strings.Join(got, " "); g != c.want {
+			t.Errorf("%s: %s, want %s", c.name, g, c.want)
+		}
+	}
+	var many []*hold
+	for i := range lanesMax + 1 {
+		many = append(many, of(int64(i), 100, 0))
+	}
+	if lanes(many, s, 3) != nil {
+		t.Errorf("%d holders at a time got a lane each", len(many))
+	}
+}
+
+func TestCurve(t *testing.T) {
+	c := newCurve(0, 40, 4)
+	for _, s := range []curveStep{{0, 1}, {5, 1}, {10, -1}, {10, 1}, {15, -1}, {25, -1}, {35, 1}} {
+		c.add(s.at, s.by)
+	}
+	means, tops := c.columns()
+	// At 10 one ends and one begins: at no moment are there three.
+	if fmt.Sprint(means, tops) != "[1.5 1.5 0.5 0.5] [2 2 1 1]" || c.peak() != 2 {
+		t.Error(means, tops, c.peak())
+	}
+	c.low, c.top = 5, 35 // of the first column the last half is known
+	if means, _ = c.columns(); fmt.Sprint(means) != "[2 1.5 0.5 0]" {
+		t.Error(means)
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a b", "page")
+	h := &Page{Title: "Night <1>", Warning: "input is partial: 1 last line torn"}
+	rep, err := report.Fold(reporttest.Sequence(reporttest.Labs["5"].Events()), report.Options{OnRequest: h.Add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // over an older one
+		if err := h.Write(dir, rep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<h1>Night &lt;1&gt;</h1>", "1 last line torn", `href="style.css"`} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if err := h.Write(filepath.Join(dir, "index.html"), rep); err == nil {
+		t.Error("a file was taken for a directory")
+	}
+}

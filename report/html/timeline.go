@@ -1,0 +1,241 @@
+package html
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// The timeline has a row for each resource and a bar for each hold. What does not
+// fit is drawn together, never left out: holds narrower than a few pixels as one
+// bar that says how many they are, and resources beyond timelineRows as one row.
+const (
+	timelineRows = 30
+	timelineBars = 3000 // beyond that, wider bars are joined
+	rowHeight    = 18
+	rowGap       = 5
+	lanesMax     = 4 // holders at the same time that get a bar each
+)
+
+// A bar is one hold or several that are drawn together.
+type bar struct {
+	from, to int64 // from the first to the last
+	busy     int64 // of that time
+	n        int
+	test     int32
+	kind     holdKind
+}
+
+var holdFills = map[holdKind]string{heldOwn: "held", heldShared: "shared", heldKept: "kept", heldLost: "lost", heldOpen: "open"}
+
+// timeline draws the holds of the resources that were waited for most.
+func (h *Page) timeline(rep *report.Report) chart {
+	c := chart{ID: "timeline", Title: "When each resource was in use", W: chartWidth}
+	rows, rest := h.timelineRows(rep)
+	c.fit(rowNames(rows)...)
+	s := timeScale{rep.From.UnixMicro(), rep.To.UnixMicro(), c.Left, chartWidth - 10}
+	top := 4.0
+	var drawn [][][]bar
+	// Try with fine bars, and with coarser ones until they are few enough: a page
+	// of 10,000 requests must open at once.
+	for width := 3.0; ; width *= 2 {
+		drawn = drawn[:0]
+		bars := 0
+		for _, k := range rows {
+			l := lanes(k.holds, s, width)
+			drawn = append(drawn, l)
+			for _, lane := range l {
+				bars += len(lane)
+			}
+		}
+		if bars <= timelineBars || width > 50 {
+			break
+		}
+	}
+	height := float64(len(rows)) * (rowHeight + rowGap)
+	if len(rest) > 0 {
+		height += rowHeight + rowGap
+	}
+	c.axis(s, top, top+height)
+	y := top
+	for i, k := range rows {
+		c.label(y+rowHeight-5, k.name)
+		c.line(c.Left, y+rowHeight+rowGap/2, chartWidth-10, y+rowHeight+rowGap/2, "rule")
+		if drawn[i] == nil {
+			c.crowd(s, y, k.holds, maxUsers(k.holds))
+		} else {
+			h.bars(&c, s, y, drawn[i])
+		}
+		y += rowHeight + rowGap
+	}
+	if len(rest) > 0 {
+		c.label(y+rowHeight-5, fmt.Sprintf("%d others", len(rest)))
+		var all []*hold
+		for _, k := range rest {
+			all = append(all, k.holds...)
+		}
+		slices.SortStableFunc(all, func(a, b *hold) int { return cmp.Compare(a.from, b.from) })
+		c.crowd(s, y, all, len(rest))
+	}
+	c.H = top + height + 20
+	for _, l := range holdLegend {
+		if slices.ContainsFunc(c.Shapes, func(s shape) bool { return s.Fill == l.Fill }) {
+			c.Legend = append(c.Legend, l)
+		}
+	}
+	c.Desc = fmt.Sprintf("Time from left to right, in UTC; a row for each of %s, a bar for each hold.", words.Count(len(rows), "resource"))
+	if len(rest) > 0 {
+		c.Desc += fmt.Sprintf(" The last row shows how many of the other %d were in use.", len(rest))
+	}
+	return c
+}
+
+// holdLegend explains the fills of bars.
+var holdLegend = []legend{
+	{"held", "held"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds"},
+	{"kept", "held, then kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
+}
+
+func rowNames(rows []timelineRow) (names []string) {
+	for _, r := range rows {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// A timelineRow is a resource with its holds in the order of time.
+type timelineRow struct {
+	name  string
+	holds []*hold
+}
+
+// timelineRows picks the resources that were waited for most, and lists them by
+// name, as a lab is labelled.
+func (h *Page) timelineRows(rep *report.Report) (rows, rest []timelineRow) {
+	byKey := make([][]*hold, len(h.names))
+	for i := range h.holds {
+		for _, k := range h.holds[i].keys {
+			byKey[k] = append(byKey[k], &h.holds[i])
+		}
+	}
+	for i := range rep.Resources {
+		g := &rep.Resources[i]
+		k, ok := h.keys[g.Name]
+		if !ok {
+			continue // never held
+		}
+		slices.SortFunc(byKey[k], func(a, b *hold) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+		r := timelineRow{g.Name, byKey[k]}
+		if len(rows) < timelineRows {
+			rows = append(rows, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	slices.SortFunc(rows, func(a, b timelineRow) int { return words.NaturalCompare(a.name, b.name) })
+	return rows, rest
+}
+
+// lanes puts holds that overlap into lanes of their own and joins those that are
+// narrower than width pixels. It is nil if there are too many at one time.
+func lanes(holds []*hold, s timeScale, width float64) [][]bar {
+	lanes := [][]bar{}
+	for _, o := range holds {
+		b := bar{o.from, o.to, o.to - o.from, 1, o.test, o.kind}
+		put := false
+		for i := range lanes {
+			if last := &lanes[i][len(lanes[i])-1]; last.to <= o.from {
+				lanes[i] = joined(lanes[i], b, s, width)
+				put = true
+				break
+			}
+		}
+		if put {
+			continue
+		}
+		if len(lanes) == lanesMax {
+			return nil
+		}
+		lanes = append(lanes, []bar{b})
+	}
+	return lanes
+}
+
+// joined appends a bar, or makes it part of the last one when both are narrow
+// and near: what is drawn together shows less time free than there was, but never
+// more than width pixels of it.
+func joined(lane []bar, b bar, s timeScale, width float64) []bar {
+	last := &lane[len(lane)-1]
+	narrow := s.x(b.to)-s.x(b.from) < width && (last.n > 1 || s.x(last.to)-s.x(last.from) < width)
+	alike := b.kind == last.kind || b.kind < heldKept && last.kind < heldKept // Mean lost lease does not spoil a dozen
+	if narrow && alike && s.x(b.from)-s.x(last.to) < width && s.x(b.to)-s.x(last.from) < 8*width {
+		last.busy += b.busy
+		last.to = b.to
+		last.n++
+		return lane
+	}
+	return append(lane, b)
+}
+
+// bars draws the lanes of a row.
+func (h *Page) bars(c *chart, s timeScale, y float64, lanes [][]bar) {
+	height := float64(rowHeight) / float64(max(1, len(lanes)))
+	for _, lane := range lanes {
+		for _, b := range lane {
+			x, w := s.x(b.from), max(1, s.x(b.to)-s.x(b.from))
+			if b.n > 1 {
+				fill := "many"
+				if b.kind >= heldKept {
+					fill = holdFills[b.kind]
+				}
+				c.rect(x, y, w, height, fill, fmt.Sprintf("%d holds, %s of %s to %s UTC", b.n, words.Percent(float64(b.busy)/float64(max(1, b.to-b.from))), s.moment(b.from), s.moment(b.to)))
+				continue
+			}
+			name := words.Plain(h.who[b.test].name)
+			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", name, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
+			if label := inside(name, w-6); label != "" && height > 12 {
+				class := "onbar"
+				if b.kind != heldOwn {
+					class = "onlight"
+				}
+				c.text(x+4, y+height-5, "", class, label)
+			}
+		}
+		y += height
+	}
+}
+
+// crowdColumns is how finely many holders at one time are drawn.
+const crowdColumns = 130
+
+// crowd draws how many of a number were in use, as columns.
+func (c *chart) crowd(s timeScale, y float64, holds []*hold, of int) {
+	users := newCurve(s.from, s.to, crowdColumns)
+	for _, o := range holds {
+		users.add(o.from, 1)
+		users.add(o.to, -1)
+	}
+	means, _ := users.columns()
+	w := (s.right - s.left) / crowdColumns
+	for i, m := range means {
+		if m <= 0 {
+			continue
+		}
+		h := min(1, m/float64(max(1, of))) * rowHeight
+		c.rect(s.left+float64(i)*w, y+rowHeight-h, w, h, "many", fmt.Sprintf("%s of %d in use at %s UTC", words.Mean(m), of, s.moment(users.start(i))))
+	}
+}
+
+func maxUsers(holds []*hold) int {
+	users := newCurve(0, 1, 1)
+	for _, o := range holds {
+		users.add(o.from, 1)
+		users.add(o.to, -1)
+	}
+	return users.peak()
+}

@@ -1,0 +1,112 @@
+package metrics
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
+)
+
+func labMetrics(t *testing.T, events []eventlog.Event) string {
+	t.Helper()
+	rep, err := report.Fold(reporttest.Sequence(events), report.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := Write(&b, rep); err != nil {
+		t.Fatal(err)
+	}
+	checkMetrics(t, b.String())
+	return b.String()
+}
+
+var (
+	metricSample = regexp.MustCompile(`^([a-z_]+)(\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*\})? (-?[0-9.]+(?:e[+-]?[0-9]+)?)$`)
+	metricHead   = regexp.MustCompile(`^# (TYPE|UNIT|HELP) ([a-z_]+) (.+)$`)
+)
+
+// checkMetrics holds the rules of the format: families in one piece, each with a
+// type, samples of its kind, no series twice, the end marked.
+func checkMetrics(t *testing.T, text string) {
+	t.Helper()
+	body, ok := strings.CutSuffix(text, "# EOF\n")
+	if !ok {
+		t.Fatal("no # EOF at the end")
+	}
+	family, kind := "", ""
+	seen := map[string]bool{}
+	for line := range strings.Lines(body) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := metricHead.FindStringSubmatch(line); m != nil {
+			switch {
+			case m[1] == "TYPE":
+				if seen[m[2]] {
+					t.Errorf("family %s stands twice", m[2])
+				}
+				family, kind = m[2], m[3]
+				seen[family] = true
+			case m[2] != family:
+				t.Errorf("%q within family %s", line, family)
+			case m[1] == "UNIT" && !strings.HasSuffix(family, "_"+m[3]):
+				t.Errorf("%s does not end with its unit, %s", family, m[3])
+			}
+			continue
+		}
+		m := metricSample.FindStringSubmatch(line)
+		if m == nil {
+			t.Fatalf("no sample: %q", line)
+		}
+		suffixes := map[string][]string{"counter": {"_total"}, "gauge": {""}, "summary": {"", "_sum", "_count"}}[kind]
+		found := false
+		for _, s := range suffixes {
+			found = found || m[1] == family+s
+		}
+		if !found {
+			t.Errorf("%q within %s %s", line, kind, family)
+		}
+		if seen[m[1]+m[2]] && m[2] != "" {
+			t.Errorf("series %s%s stands twice", m[1], m[2])
+		}
+		seen[m[1]+m[2]] = true
+	}
+}
+
+func TestMetricsGolden(t *testing.T) {
+	reporttest.Golden(t, "five.txt", []byte(labMetrics(t, reporttest.Labs["5"].Events())))
+}
+
+func TestMetricsOfNothing(t *testing.T) {
+	if m := labMetrics(t, nil); !strings.Contains(m, "rtest_requests_total{outcome=\"acquired\"} 0\n") {
+		t.Error(m)
+	}
+}
+
+// TestMetricsStayFew: a lab with thousands of everything makes few series.
+func TestMetricsStayFew(t *testing.T) {
+	var events []eventlog.Event
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i := range 1000 {
+		e := eventlog.Event{At: at.Add(time.Duration(i) * time.Second), Req: fmt.Sprint(i), Test: eventlog.TestInfo{Name: fmt.Sprint("Test", i)}}
+		e.Ev, e.Reqs = eventlog.Request, []eventlog.Requirement{{Name: fmt.Sprintf("pool \"%d\"\n\\", i), Candidates: []string{fmt.Sprint("b", i)}}}
+		events = append(events, e)
+		e.Ev, e.Reqs, e.Outcome = eventlog.Withdraw, nil, eventlog.TimedOut
+		e.At = e.At.Add(time.Second)
+		e.WaitedMS = eventlog.MS(time.Second)
+		events = append(events, e)
+	}
+	m := labMetrics(t, events)
+	if n := strings.Count(m, "\n"); n > 1500 {
+		t.Errorf("%d lines", n)
+	}
+	if !strings.Contains(m, "rtest_pools_omitted 950\n") || !strings.Contains(m, `pool="pool \"0\"\n\\"`) {
+		t.Errorf("%.2000s", m)
+	}
+}

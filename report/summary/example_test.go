@@ -1,0 +1,93 @@
+package summary_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/summary"
+)
+
+// twoTests is the log of two tests that share a board.
+const twoTests = `{"v":1,"ev":"request","ts":"2026-03-01T12:00:00Z","test":{"name":"TestSoak"},"req":"r1","reqs":[{"name":"boards","candidates":["board-1"]}]}
+{"v":1,"ev":"grant","ts":"2026-03-01T12:00:00Z","test":{"name":"TestSoak"},"req":"r1","chosen":[{"key":"board-1","req":0}]}
+{"v":1,"ev":"request","ts":"2026-03-01T12:00:04Z","test":{"name":"TestPair"},"req":"r2","reqs":[{"name":"boards","candidates":["board-1"]}]}
+{"v":1,"ev":"release","ts":"2026-03-01T12:00:10Z","test":{"name":"TestSoak"},"req":"r1"}
+{"v":1,"ev":"grant","ts":"2026-03-01T12:00:10Z","test":{"name":"TestPair"},"req":"r2","chosen":[{"key":"board-1","req":0}]}
+{"v":1,"ev":"release","ts":"2026-03-01T12:00:12Z","test":{"name":"TestPair"},"req":"r2"}
+`
+
+func ExampleText() {
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	by, err := summary.ParseBy("resource") // what a user typed; summary.Bys lists what there is
+	if err != nil {
+		panic(err)
+	}
+	if err := summary.Text(os.Stdout, r, summary.View{By: []summary.By{by, summary.ByHolder}, Top: 1}); err != nil {
+		panic(err)
+	}
+	// Output:
+	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
+	// boards: 1 resource, in use 1.0 (100%), P95 wait 6.0s, 6.0s lost waiting
+	//   100% pool full
+	// Most waits were caused by TestSoak: 6.0s.
+	//
+	// Resources, by time waited for them
+	//   resource  requests  wait P50   P95   max  hold P50    P95    max  used
+	//   board-1          2         0  6.0s  6.0s      2.0s  10.0s  10.0s  100%
+	//
+	// Holders, by the waits of others that they caused
+	//   holder    holds  hold P50    max  caused  of all waits
+	//   TestSoak      1     10.0s  10.0s    6.0s          100%
+	//   … and 1 more
+}
+
+func ExampleMarkdown() {
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	// The file is read by GitHub when the step has ended.
+	if err := summary.Markdown(os.Stdout, r, summary.View{By: []summary.By{summary.ByPair}}); err != nil {
+		panic(err)
+	}
+	// Output:
+	// ## Lock contention
+	//
+	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
+	//
+	// - boards: 1 resource, in use 1.0 (100%), P95 wait 6.0s, 6.0s lost waiting
+	//   <br>100% pool full
+	// - Most waits were caused by TestSoak: 6.0s.
+	//
+	// ### Who waited for whom
+	//
+	// by time
+	//
+	// | waiter | waited | of all waits | because of | cause |
+	// | --- | ---: | ---: | --- | --- |
+	// | TestPair | 6.0s | 100% | TestSoak | pool full |
+}
+
+func ExampleJSON() {
+	r := report.Report{Total: report.Group{Requests: 3, Wait: report.Stat{N: 3, P95: eventlog.MS(1500 * time.Millisecond)}}}
+	var b strings.Builder
+	if err := summary.JSON(&b, &r); err != nil {
+		panic(err)
+	}
+	for l := range strings.Lines(b.String()) {
+		if strings.Contains(l, "p95_ms") {
+			fmt.Println(strings.TrimSpace(l))
+			break
+		}
+	}
+	// Output: "p95_ms": 1500,
+}

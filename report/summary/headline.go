@@ -1,0 +1,164 @@
+package summary
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// headlinePools bounds the pools that the head of a report speaks of.
+const headlinePools = 5
+
+// Headline says what happened in a few lines: what a reader needs who reads no
+// further. Lines that begin with two spaces belong to the one before.
+func Headline(r *report.Report) []string {
+	if r.Total.Requests+len(r.Now) == 0 {
+		return []string{fmt.Sprintf("No lock was asked for (%s).", words.Count(r.Events, "event"))}
+	}
+	t := &r.Total
+	open := waiting(r)
+	first := fmt.Sprintf("%s by %s in %s over %s: ", words.Count(t.Requests+open, "request"), words.Count(len(r.Tests), "test"), where(r), words.Short(r.Window))
+	switch {
+	case t.Wait.Total == 0 && open > 0:
+		first += fmt.Sprintf("%d wait, nobody else did.", open)
+	case t.Wait.Total == 0:
+		first += "nobody waited."
+	default:
+		first += fmt.Sprintf("waited %s in all, P50 %s, P95 %s, longest %s.", words.Short(t.Wait.Total), words.Short(t.Wait.P50), words.Short(t.Wait.P95), words.Short(t.Wait.Max))
+	}
+	l := []string{first}
+	l = append(l, pools(r)...)
+	if t.Overtaken > 0 {
+		l = append(l, fmt.Sprintf("%s: a later request took what an earlier one, still waiting, could have used.", words.Count(t.Overtaken, "overtaking")))
+	}
+	l = append(l, backfillWords(r.Backfill)...)
+	return append(l, trouble(r)...)
+}
+
+// waiting counts the requests whose wait has no end in the events.
+func waiting(r *report.Report) (n int) {
+	for i := range r.Now {
+		if r.Now[i].Waiting {
+			n++
+		}
+	}
+	return n
+}
+
+func where(r *report.Report) string {
+	if r.Runs > 1 {
+		return words.Count(r.Runs, "run")
+	}
+	return words.Count(r.Processes, "process")
+}
+
+// pools words the pools, those that were waited for most first.
+func pools(r *report.Report) []string {
+	pools := slices.Clone(r.Pools)
+	slices.SortStableFunc(pools, func(a, b report.Group) int { return int(max(-1, min(1, b.Blamed()-a.Blamed()))) })
+	var l []string
+	for i := range pools {
+		g := &pools[i]
+		if i == headlinePools || i > 0 && g.Blamed() == 0 {
+			l = append(l, fmt.Sprintf("and %s.", words.Count(len(pools)-i, "other pool")))
+			break
+		}
+		line := fmt.Sprintf("%s: %s, in use %s (%s)", words.Plain(g.Name), words.Count(g.Size, "resource"), words.Mean(g.InUse), words.Percent(g.Utilisation))
+		lost := g.Blamed()
+		if lost > 0 {
+			line += fmt.Sprintf(", P95 wait %s, %s lost waiting", words.Short(g.Wait.P95), words.Short(lost))
+		}
+		if g.QueueMax > 1 {
+			line += fmt.Sprintf(", up to %d in line", g.QueueMax)
+		}
+		l = append(l, line)
+		if lost > 0 {
+			l = append(l, "  "+Causes(g.Blame, lost))
+		}
+	}
+	if len(r.Holders) > 0 && r.Holders[0].Caused > 0 {
+		h := &r.Holders[0]
+		line := fmt.Sprintf("Most waits were caused by %s: %s", words.Plain(r.Name(h.Holder)), words.Short(h.Caused))
+		if w := holderRun(h, r.Runs > 1); w != "" {
+			line += " (" + words.Plain(w) + ")"
+		}
+		l = append(l, line+".")
+	}
+	return l
+}
+
+// Causes lists causes by their part, the largest first.
+func Causes(blame []report.CauseTime, all eventlog.MS) string {
+	blame = slices.Clone(blame)
+	slices.SortStableFunc(blame, func(a, b report.CauseTime) int { return int(max(-1, min(1, b.Time-a.Time))) })
+	var parts []string
+	for _, c := range blame {
+		parts = append(parts, words.Percent(words.Portion(c.Time, all))+" "+string(c.Cause))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// trouble words what should not happen.
+func trouble(r *report.Report) []string {
+	var l []string
+	say := func(head string, parts ...string) {
+		parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+		if len(parts) > 0 {
+			l = append(l, head+strings.Join(parts, ", ")+".")
+		}
+	}
+	n := func(n int, words string) string {
+		if n == 0 {
+			return ""
+		}
+		return fmt.Sprint(n, " ", words)
+	}
+	t := &r.Total
+	say("Gave up: ", n(t.TimedOut, "timed out"), n(t.Skipped, "skipped"), n(t.Failed, "failed"), n(t.Canceled, "cancelled"))
+	say("Leases: ", n(t.Lost, "lost"), n(t.Orphaned, "orphaned by a holder that died"), n(r.RenewFails, "renewals that did not get through"))
+	waits := waiting(r)
+	say("Without an end in the events (killed, or still running): ", n(waits, "waiting"), n(len(r.Now)-waits, "holding"))
+	if r.Dropped > 0 {
+		l = append(l, fmt.Sprintf("%s dropped by their writers: the numbers are too low.", words.Count(int(r.Dropped), "event")+" were"))
+	}
+	return l
+}
+
+// Warnings words what the owner of a CI job should know, the worst first: lost
+// leases, tests that gave up, and whom they waited for. One line each.
+func Warnings(r *report.Report) []string {
+	var l []string
+	for i := range r.Tests {
+		if g := &r.Tests[i]; g.Lost > 0 {
+			l = append(l, fmt.Sprintf("%s lost %s while it ran", words.Plain(r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name})), words.Count(g.Lost, "lease")))
+		}
+	}
+	for i := range r.Tests {
+		g := &r.Tests[i]
+		if g.Requests == g.Acquired {
+			continue
+		}
+		w := fmt.Sprintf("%s gave up %d of %s after waiting up to %s", words.Plain(r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name})), g.Requests-g.Acquired, words.Count(g.Requests, "request"), words.Short(g.Wait.Max))
+		if g.BlockedBy != nil {
+			w += fmt.Sprintf(", mostly for %s", words.Plain(r.Name(g.BlockedBy.Holder)))
+			if g.BlockedBy.URL != "" {
+				w += " " + words.Plain(g.BlockedBy.URL)
+			}
+		}
+		l = append(l, w)
+	}
+	for i := range r.Tests {
+		if g := &r.Tests[i]; g.Orphaned > 0 {
+			l = append(l, fmt.Sprintf("%s died with %s", words.Plain(r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name})), words.Count(g.Orphaned, "lease")))
+		}
+	}
+	if r.Dropped > 0 {
+		l = append(l, fmt.Sprintf("%d lock events were dropped: the report is incomplete", r.Dropped))
+	}
+	return l
+}

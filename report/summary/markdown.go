@@ -1,0 +1,75 @@
+package summary
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// markdownMax is the size that no report exceeds: GitHub takes 1 MiB for the
+// summary of a step, Buildkite for an annotation, and refuses more as a whole.
+const markdownMax = 900 << 10
+
+// Markdown writes a report for the summary of a CI job. It stays below
+// 900 KiB, by leaving out rows if it must.
+func Markdown(w io.Writer, r *report.Report, v View) error {
+	var b strings.Builder
+	b.WriteString("## Lock contention\n\n")
+	for i, l := range Headline(r) {
+		text, sub := strings.CutPrefix(l, "  ")
+		switch {
+		case sub:
+			fmt.Fprintf(&b, "  <br>%s\n", words.EscapeMarkdown(text))
+		case i == 0:
+			fmt.Fprintf(&b, "%s\n\n", words.EscapeMarkdown(text))
+		default:
+			fmt.Fprintf(&b, "- %s\n", words.EscapeMarkdown(text))
+		}
+	}
+	if r.Total.Requests > 0 {
+		for _, t := range Tables(r, v, 25) {
+			t.markdown(&b)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t *Table) markdown(b *strings.Builder) {
+	const reserve = 4 << 10 // for the line that tells of what is left out, and the heads of other tables
+	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", t.Title, t.Note)
+	b.WriteString("|")
+	for _, h := range t.Head {
+		b.WriteString(" " + h + " |")
+	}
+	b.WriteString("\n|")
+	for i := range t.Head {
+		if !t.Numeric(i) {
+			b.WriteString(" --- |")
+		} else {
+			b.WriteString(" ---: |")
+		}
+	}
+	b.WriteString("\n")
+	for n, row := range t.Rows {
+		var l strings.Builder
+		l.WriteString("|")
+		for _, cell := range row {
+			if cell != "" {
+				cell = words.Markdown(cell)
+			}
+			l.WriteString(" " + cell + " |")
+		}
+		if b.Len()+l.Len() > markdownMax-reserve {
+			t.More += len(t.Rows) - n
+			break
+		}
+		fmt.Fprintln(b, l.String())
+	}
+	if t.More > 0 {
+		fmt.Fprintf(b, "\n… and %d more\n", t.More)
+	}
+}

@@ -1,0 +1,126 @@
+package whatif
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+// FoldAndCompare is [report.Fold] that also finds out what backfill brought, if there
+// was any, by a replay with fifo: it fills [report.Backfill.FIFO]. It keeps up to
+// most requests for it; of more, the report does not tell. 0 means no limit.
+func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options, most int) (*report.Report, error) {
+	p := newReplay(most)
+	opts.OnRequest = p.keep(opts.OnRequest)
+	r, err := report.Fold(p.tap(events), opts)
+	if err != nil {
+		return nil, err
+	}
+	if r.Backfill != nil {
+		r.Backfill.FIFO = p.fifo(r)
+	}
+	return r, nil
+}
+
+// fifoSeeds is over how many tie-breaks a report compares: few, as it does so
+// without being asked.
+const fifoSeeds = 3
+
+// fifo replays what was kept with fifo.
+func (p *replay) fifo(r *report.Report) *report.FIFO {
+	if p.tooMany {
+		return &report.FIFO{NoEstimate: fmt.Sprintf("more than %d requests are not replayed unasked; rtest-report whatif --policy fifo does it", p.most)}
+	}
+	f, err := p.compare(r)
+	if err != nil {
+		return &report.FIFO{NoEstimate: strings.TrimPrefix(err.Error(), ErrNoEstimate.Error()+": ")}
+	}
+	return f
+}
+
+func (p *replay) compare(r *report.Report) (*report.FIFO, error) {
+	passed := map[string]bool{}
+	for i := range p.requests {
+		if q := &p.requests[i]; q.PassedBy > 0 {
+			passed[q.ID] = true
+		}
+	}
+	if err := p.prepare(r); err != nil {
+		return nil, err
+	}
+	with, err := p.baseline(fifoSeeds)
+	if err != nil {
+		return nil, err
+	}
+	without, err := p.play("with fifo", nil, mode{policy: lockcore.FIFO}, fifoSeeds)
+	if err != nil {
+		return nil, err
+	}
+	a, b := with.scenario(), without.scenario()
+	f := &report.FIFO{Waits: eventlog.MS(b.Waited.Median - a.Waited.Median), Makespan: eventlog.MS(b.Makespan.Median - a.Makespan.Median)}
+	for i := range p.requests {
+		if passed[p.requests[i].ID] {
+			cost := eventlog.MS(max(0, with.wait(i)-without.wait(i)))
+			f.Cost += cost
+			f.CostMax = max(f.CostMax, cost)
+		}
+	}
+	return f, nil
+}
+
+// A mode is a policy, and what its scheduler knows to begin with.
+type mode struct {
+	policy  lockcore.Policy
+	history bool // it has seen the tests of the run before
+}
+
+// String words it.
+func (m mode) String() string {
+	if m.history {
+		return m.policy.String() + " by known lengths"
+	}
+	return m.policy.String()
+}
+
+// learn finds out how long each test usually holds what it asks for.
+func (p *replay) learn() {
+	key := func(i int) string {
+		j := &p.jobs[i]
+		k := []string{j.Owner.Package, j.Owner.Test}
+		for n := range j.Requirements {
+			k = append(k, j.Requirements[n].Name)
+		}
+		return strings.Join(k, "\x00")
+	}
+	holds := map[string][]time.Duration{}
+	for i := range p.jobs {
+		holds[key(i)] = append(holds[key(i)], p.requests[i].Held)
+	}
+	for _, l := range holds {
+		slices.Sort(l)
+	}
+	p.usual = make([]time.Duration, len(p.jobs))
+	for i := range p.jobs {
+		l := holds[key(i)]
+		p.usual[i] = l[len(l)/2]
+	}
+}
+
+// knowing is jobs whose lengths are known before the run, as they are to a store
+// that has seen the suite before. What a test said itself comes first.
+func (p *replay) knowing(jobs []simulate.Job) []simulate.Job {
+	for i := range jobs {
+		if jobs[i].Expect == 0 {
+			jobs[i].Expect = p.usual[i]
+		}
+	}
+	return jobs
+}

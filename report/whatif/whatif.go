@@ -1,0 +1,173 @@
+// Package whatif replays a recorded run through the real scheduler: as it was, with
+// more or fewer resources, or with another policy. See [Estimate].
+package whatif
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// WhatIf says how a recorded run should have been different. The zero value asks
+// nothing, and [Estimate] only replays.
+type WhatIf struct {
+	// Add holds NAME=N: N resources more of a pool, of a tag written as
+	// name=value, or like the resource NAME. New ones can be used by whoever could
+	// use most of the others.
+	Add []string
+	// Remove holds NAME=N, or the key of one resource.
+	Remove []string
+	// Policy is that of the changed run. Nil means that of the recorded one, which
+	// is the one that reproduces it best.
+	Policy *lockcore.Policy
+	// WaitP95, if not 0, asks how many resources would be needed for 95 of 100
+	// requests to wait no longer: of the pool or tag that is added to first, else
+	// of the pool that was waited for most.
+	WaitP95 time.Duration
+	Seeds   int // random tie-breaks; 0 means 10
+}
+
+// tolerance is how far the replay of what happened may be from what happened.
+const tolerance = 0.02
+
+// A Range is a figure over random tie-breaks.
+type Range struct{ Min, Median, Max time.Duration }
+
+// A Scenario is what a run would have been like.
+type Scenario struct {
+	Name     string          `json:"name"`
+	Policy   lockcore.Policy `json:"policy"`
+	Makespan Range           `json:"makespan"` // from the first request to the last release
+	Waited   Range           `json:"waited"`   // by all requests together
+	P95      Range           `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
+}
+
+// Estimates is what [Estimate] found. All but Recorded are estimates.
+type Estimates struct {
+	Requests int       `json:"requests"`
+	Lanes    int       `json:"lanes"`    // tests at a time, in all processes
+	Seeds    int       `json:"seeds"`    // random tie-breaks
+	GaveUp   int       `json:"gave_up"`  // requests that were left out
+	Unended  int       `json:"unended"`  // requests that were left out
+	Recorded Scenario  `json:"recorded"` // Policy is that of Replayed
+	Replayed Scenario  `json:"replayed"` // the same run through the simulation
+	Changed  *Scenario `json:"changed,omitempty"`
+	Advice   *Advice   `json:"advice,omitempty"`
+}
+
+// Advice is how many resources a wished wait needs.
+type Advice struct {
+	Of      string        `json:"of"` // pool or tag
+	WaitP95 time.Duration `json:"-"`  // as wished
+	Now     int           `json:"now"`
+	Enough  bool          `json:"enough"` // false: not even Needed would do, so it is something else that is waited for
+	Needed  int           `json:"needed"`
+	P95     Range         `json:"p95_wait"` // with Needed
+}
+
+// Estimate replays events through the scheduler, as they were and with the changes
+// of w. Its error wraps [ErrNoEstimate] when the events do not allow for one: most
+// of all, when the replay of what happened takes 2 % more or less time than it
+// took, because then the replay lacks something that matters, such as holders
+// that left no events, or holds as short as the store's own delays.
+func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, error) {
+	p, err := readReplay(events)
+	if err != nil {
+		return nil, err
+	}
+	var changes []change
+	for _, flag := range []string{"add", "remove"} {
+		list := w.Add
+		if flag == "remove" {
+			list = w.Remove
+		}
+		for _, text := range list {
+			c, err := p.parseChange(flag, text)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, c)
+		}
+	}
+	e := &Estimates{Requests: len(p.jobs), Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended}
+	slices.Sort(p.waits)
+	e.Recorded = Scenario{Name: "recorded", Makespan: exactly(p.makespan), Waited: exactly(p.waited), P95: exactly(rank95(p.waits))}
+	replayed, err := p.baseline(e.Seeds)
+	if err != nil {
+		return nil, err
+	}
+	e.Replayed = replayed.scenario()
+	e.Recorded.Policy = e.Replayed.Policy
+	as := replayed.mode
+	if w.Policy != nil && *w.Policy != as.policy {
+		// A store that backfills has mostly seen the tests before.
+		as = mode{*w.Policy, *w.Policy == lockcore.Backfill}
+	}
+	if len(changes) > 0 || as != replayed.mode {
+		var names []string
+		for _, c := range changes {
+			names = append(names, c.words())
+		}
+		if as != replayed.mode {
+			names = append(names, "with "+as.policy.String())
+		}
+		changed, err := p.play(strings.Join(names, ", "), changes, as, e.Seeds)
+		if err != nil {
+			return nil, err
+		}
+		s := changed.scenario()
+		e.Changed = &s
+	}
+	if w.WaitP95 > 0 {
+		e.Advice, err = p.advise(w, changes, as, e.Seeds)
+	}
+	return e, err
+}
+
+// baseline replays what happened. Events do not tell the policy of the store,
+// unless it let somebody past somebody else, nor what it had learned before: of
+// the modes that reproduce the makespan, the one is taken that comes closest to
+// the recorded waits.
+func (p *replay) baseline(seeds int) (*plays, error) {
+	modes := []mode{{lockcore.Backfill, false}, {lockcore.Backfill, true}, {lockcore.FIFO, false}}
+	if p.early {
+		modes = modes[:2]
+	}
+	var far []string
+	var best *plays
+	var least time.Duration
+	for _, m := range modes {
+		all, err := p.play("replayed", nil, m, seeds)
+		if err != nil {
+			return nil, err
+		}
+		s := all.scenario()
+		if off := (s.Makespan.Median - p.makespan).Abs(); float64(off) > tolerance*float64(p.makespan) {
+			far = append(far, fmt.Sprintf("%s with %s", exact(s.Makespan.Median), m))
+			continue
+		}
+		if off := (s.Waited.Median - p.waited).Abs(); best == nil || off < least {
+			best, least = all, off
+		}
+	}
+	if best == nil {
+		return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events", ErrNoEstimate, exact(p.makespan), strings.Join(far, ", "))
+	}
+	return best, nil
+}
+
+// exact words a duration so that two that are 2 % apart look different.
+func exact(d time.Duration) string {
+	if d >= 10*time.Second {
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return d.Round(100 * time.Microsecond).String()
+}
+
+func exactly(d time.Duration) Range { return Range{d, d, d} }
