@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// memorySink collects lines; gate, if set, is received from before each Append.
+// memorySink collects lines; opened, if set, is received from before each Append.
 type memorySink struct {
-	mu    sync.Mutex
-	lines []string
-	calls int
-	fail  func(call int) (int, error)
-	gate  chan struct{}
+	mu     sync.Mutex
+	lines  []string
+	calls  int
+	fail   func(call int) (int, error)
+	opened chan struct{}
 }
 
 func (s *memorySink) Append(lines [][]byte) (int, error) {
-	if s.gate != nil {
-		<-s.gate
+	if s.opened != nil {
+		<-s.opened
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestWriteNeverWaitsAndCountsWhatItDrops(t *testing.T) {
-	sink := &memorySink{gate: make(chan struct{})}
+	sink := &memorySink{opened: make(chan struct{})}
 	w := NewWriter(sink, RunInfo{})
 	const n = 3 * queueMax
 	for range n {
@@ -141,7 +141,7 @@ func TestWriteNeverWaitsAndCountsWhatItDrops(t *testing.T) {
 	if w.Dropped() == 0 {
 		t.Fatal("nothing was dropped though nothing could be written")
 	}
-	close(sink.gate)
+	close(sink.opened)
 	if err := w.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -169,15 +169,15 @@ func TestDropsAtTheEndAreTold(t *testing.T) {
 			return 1, full
 		}
 		return 0, nil
-	}, gate: make(chan struct{}, 10)}
-	sink.gate <- struct{}{} // let the run event out, so that the next calls have known contents
+	}, opened: make(chan struct{}, 10)}
+	sink.opened <- struct{}{} // let the run event out, so that the next calls have known contents
 	w := NewWriter(sink, RunInfo{})
 	w.Flush(context.Background())
 	for range 3 {
 		w.Write(Event{Ev: Grant})
 	}
 	for range 9 {
-		sink.gate <- struct{}{}
+		sink.opened <- struct{}{}
 	}
 	// The three may go out in one call or in more; whatever call 2 loses is told.
 	if err := w.Close(); err != nil && !errors.Is(err, full) {
@@ -194,14 +194,14 @@ func TestDropsAtTheEndAreTold(t *testing.T) {
 }
 
 func TestFlushIsBoundedByItsContext(t *testing.T) {
-	sink := &memorySink{gate: make(chan struct{})}
+	sink := &memorySink{opened: make(chan struct{})}
 	w := NewWriter(sink, RunInfo{})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if err := w.Flush(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	close(sink.gate)
+	close(sink.opened)
 }
 
 func TestConcurrentWritesKeepLinesWholeAndInOrder(t *testing.T) {
