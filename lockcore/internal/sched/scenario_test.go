@@ -1,212 +1,125 @@
-package sched
+package sched_test
 
 import (
+	"context"
 	"fmt"
-	"math/rand/v2"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/datadriven"
-
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
 )
 
-// TestScenarios runs the stories under testdata/stories. Rewrite their expectations
-// with `go test -run Scenarios -rewrite`, and read the diff.
-func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata/stories", func(t *testing.T, path string) {
-		s := &story{rnd: rand.New(rand.NewPCG(1, 2)), tickets: make(map[string]*lockcore.Ticket)}
-		datadriven.RunTest(t, path, s.run)
+// TestStories plays the stories under testdata/stories, which every store that
+// serves in order plays as well. Rewrite their expectations with `go test -run
+// Stories -rewrite`, and read the diff.
+func TestStories(t *testing.T) {
+	locktest.TestStories(t, "testdata/stories", func(t *testing.T, f func(*testing.T, locktest.Stage)) {
+		s := &bareStore{t: t, waiters: make(map[string]waiter)}
+		f(t, locktest.Stage{
+			Open: func(p lockcore.Policy, delay time.Duration) lockcore.Store {
+				s.state.Policy, s.state.LockDelay = p, delay
+				return s
+			},
+			Now:  func() time.Time { return time.Unix(0, s.now) },
+			Pass: func(d time.Duration) { s.now += int64(d); s.step(s.state.Tick) },
+			As:   func(proc string) lockcore.Store { return &inProcess{s, proc} },
+			Reap: func(proc string) {
+				s.step(func(now int64, rnd sched.Rand) { s.state.Reap(now, func(p string) bool { return p == proc }, rnd) })
+			},
+			Polls: true,
+		})
 	})
 }
 
-// A story is a state with names for its tickets.
-type story struct {
-	state   State
-	now     time.Duration
-	rnd     *rand.Rand
-	tickets map[string]*lockcore.Ticket
+// A bareStore is a state, and nothing else.
+type bareStore struct {
+	t       *testing.T
+	state   sched.State
+	now     int64
+	waiters map[string]waiter
 }
 
-func (s *story) at() int64 { return int64(s.now) }
+type waiter struct {
+	ticket *lockcore.Ticket
+	wake   func(*lockcore.Grant)
+}
 
-// run handles one directive. Each ends with the waiters that it got served.
-func (s *story) run(t *testing.T, d *datadriven.TestData) string {
-	var out strings.Builder
-	name := ""
-	if len(d.CmdArgs) > 0 && len(d.CmdArgs[0].Vals) == 0 {
-		name = d.CmdArgs[0].Key
-	}
-	switch d.Cmd {
-	case "policy": // policy fifo
-		if err := s.state.Policy.UnmarshalText([]byte(name)); err != nil {
-			t.Fatal(err)
-		}
-	case "delay": // delay 5s: the lock delay of the state
-		s.state.LockDelay = mustDuration(t, name)
-	case "after": // after 10ms: time passes, and what is due happens
-		s.now += mustDuration(t, name)
-		s.state.Tick(s.at(), s.rnd.IntN)
-	case "ask": // ask NAME [priority=] [ttl=] [waited=] [expect=] [test=] [proc=] [parents=(…)] [once], a requirement a line
-		s.ask(t, d, name, &out)
-	case "release": // release NAME [keep=]
-		keep := s.duration(t, d, "keep", 0)
-		if !s.state.Release(s.at(), name, keep, s.rnd.IntN) {
-			out.WriteString("not held\n")
-		}
-	case "renew": // renew NAME
-		g := &lockcore.Grant{Ticket: s.tickets[name]}
-		if l := s.state.lapsed[name]; l != nil {
-			g.Obtained = l.obtained
-		}
-		if err := s.state.Renew(s.at(), g, s.rnd.IntN); err != nil {
-			fmt.Fprintln(&out, err)
-		}
-	case "withdraw": // withdraw NAME
-		s.state.Withdraw(s.at(), name, s.rnd.IntN)
-	case "free": // free KEY
-		for _, h := range s.state.Free(s.at(), name, "freed by hand", s.rnd.IntN) {
-			fmt.Fprintf(&out, "took %v from %s\n", h.Keys(), h.ID)
-		}
-	case "reap": // reap PROC
-		s.state.Reap(s.at(), func(p string) bool { return p == name }, s.rnd.IntN)
-	case "show": // show: holders, then waiters in line with what is reserved for them
-		s.show(&out)
-	case "why": // why NAME: the standing of a waiter, as its error words it
-		s.why(name, &out)
-	default:
-		t.Fatalf("unknown directive %q", d.Cmd)
-	}
+// step runs one operation, tells those whom it got served, and puts the state through
+// its encoding, so that every story is one about the codec, too.
+func (s *bareStore) step(op func(now int64, rnd sched.Rand)) {
+	op(s.now, func(n int) int { return n - 1 }) // a random order is that of the list
 	for _, g := range s.state.TakeGranted() {
-		l := s.state.leases[g.ID]
-		fmt.Fprintf(&out, "%s now has %v%s\n", g.ID, l.obtained, map[bool]string{true: ", past others"}[l.backfilled])
+		if w, ok := s.waiters[g.ID]; ok {
+			w.wake(s.state.Lease(g.ID, w.ticket))
+		}
 	}
-	s.recode(t)
-	if out.Len() == 0 {
-		return "ok\n"
-	}
-	return out.String()
-}
-
-func (s *story) why(name string, out *strings.Builder) {
-	snap := s.state.Snapshot(s.at(), s.rnd.IntN)
-	e := &lockcore.BusyError{}
-	e.Position, e.Blockers = snap.Blockers(&lockcore.Waiter{ID: name, Requirements: s.tickets[name].Requirements})
-	fmt.Fprintf(out, "place %d\n", e.Position)
-	for _, b := range e.Blockers {
-		fmt.Fprintf(out, "%s: %s %s\n", b.Key, b.State, b.ID)
-	}
-	if err := snap.Deadlock(name); err != nil {
-		fmt.Fprintln(out, err)
-	}
-}
-
-// recode puts the state through its encoding after every directive, so that
-// every story is one about the codec, too.
-func (s *story) recode(t *testing.T) {
 	delay, history := s.state.LockDelay, s.state.History
-	again, err := Decode(s.state.Append(nil))
+	again, err := sched.Decode(s.state.Append(nil))
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.state = *again
 	s.state.LockDelay, s.state.History = delay, history
 }
 
-func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *strings.Builder) {
-	tk := s.tickets[name]
-	if tk == nil || d.Input != "" {
-		rev := 0
-		if tk != nil {
-			rev = tk.Revision + 1
-		}
-		tk = &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: s.duration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once"), Revision: rev}
-		tk.Expect = s.duration(t, d, "expect", 0)
-		d.MaybeScanArgs(t, "priority", &tk.Priority)
-		d.MaybeScanArgs(t, "test", &tk.Owner.Test)
-		if a, ok := d.Arg("parents"); ok {
-			tk.Parents = a.Vals
-		}
-		for line := range strings.Lines(d.Input) {
-			tk.Requirements = append(tk.Requirements, parseRequirement(t, strings.Fields(line)))
-		}
-		s.tickets[name] = tk
-	}
-	tk.Waited = s.duration(t, d, "waited", 0)
-	proc := ""
-	d.MaybeScanArgs(t, "proc", &proc)
-	g, poll := s.state.Ask(s.at(), tk, proc, s.rnd.IntN)
-	switch {
-	case g != nil:
-		fmt.Fprintf(out, "granted %v, token %d%s\n", g.Obtained, g.Token, map[bool]string{true: ", past others"}[g.Backfilled])
-	case tk.Wait:
-		fmt.Fprintf(out, "waits, asks again in %s\n", poll)
-	default:
-		fmt.Fprintln(out, "busy")
-	}
+func (s *bareStore) Ask(_ context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
+	return s.ask(t, "", wake)
 }
 
-// parseRequirement reads "2 of a b c", with "shared", "seats=3", "inorder",
-// "lru" or "name=…" behind it.
-func parseRequirement(t *testing.T, words []string) lockcore.Requirement {
-	var r lockcore.Requirement
-	n, err := strconv.Atoi(words[0])
-	if err != nil || words[1] != "of" {
-		t.Fatalf("a requirement is like \"2 of a b c\", not %q", words)
-	}
-	r.Need = n
-	for _, w := range words[2:] {
-		switch k, v, _ := strings.Cut(w, "="); k {
-		case "shared":
-			r.Shared = true
-		case "inorder":
-			r.Choice = lockcore.InOrder
-		case "lru":
-			r.Choice = lockcore.LeastRecentlyUsed
-		case "seats":
-			r.Seats, _ = strconv.Atoi(v)
-		case "name":
-			r.Name = v
-		default:
-			r.Candidates = append(r.Candidates, lockcore.Candidate{Key: w})
+func (s *bareStore) ask(t *lockcore.Ticket, proc string, wake func(*lockcore.Grant)) (ans lockcore.Answer, err error) {
+	s.waiters[t.ID] = waiter{t, wake}
+	s.step(func(now int64, rnd sched.Rand) { ans.Grant, ans.Poll = s.state.Ask(now, t, proc, rnd) })
+	return ans, nil
+}
+
+func (s *bareStore) Renew(_ context.Context, grants []*lockcore.Grant) ([]error, error) {
+	errs := make([]error, len(grants))
+	s.step(func(now int64, rnd sched.Rand) {
+		for i, g := range grants {
+			errs[i] = s.state.Renew(now, g, rnd)
 		}
-	}
-	return r
+	})
+	return errs, nil
 }
 
-func (s *story) show(out *strings.Builder) {
-	snap := s.state.Snapshot(s.at(), s.rnd.IntN)
-	since := func(at time.Time) string { return time.Duration(at.UnixNano()).String() }
-	for _, h := range snap.Holders {
-		fmt.Fprintf(out, "%s %s %v since %s until %s", h.ID, h.State, h.Obtained, since(h.Since), since(h.Expires))
-		if h.Reason != "" {
-			fmt.Fprintf(out, " (%s)", h.Reason)
+func (s *bareStore) Release(_ context.Context, g *lockcore.Grant, keep time.Duration) (err error) {
+	s.step(func(now int64, rnd sched.Rand) {
+		if !s.state.Release(now, g.Ticket.ID, keep, rnd) {
+			err = lockcore.ErrNotHeld
 		}
-		fmt.Fprintln(out)
-	}
-	for _, w := range snap.Waiters {
-		fmt.Fprintf(out, "%s waits, reserved %v\n", w.ID, w.Reserved)
-	}
-	if len(snap.Holders)+len(snap.Waiters) == 0 {
-		fmt.Fprintln(out, "nobody")
-	}
+	})
+	return err
 }
 
-func (s *story) duration(t *testing.T, d *datadriven.TestData, key string, def time.Duration) time.Duration {
-	v := ""
-	d.MaybeScanArgs(t, key, &v)
-	if v == "" {
-		return def
-	}
-	return mustDuration(t, v)
+func (s *bareStore) Withdraw(_ context.Context, id string) error {
+	s.step(func(now int64, rnd sched.Rand) { s.state.Withdraw(now, id, rnd) })
+	return nil
 }
 
-func mustDuration(t *testing.T, v string) time.Duration {
-	d, err := time.ParseDuration(v)
-	if err != nil {
-		t.Fatal(err)
+func (s *bareStore) Free(_ context.Context, key, why string) (freed []lockcore.Holder, err error) {
+	s.step(func(now int64, rnd sched.Rand) { freed = s.state.Free(now, key, why, rnd) })
+	if freed == nil {
+		err = fmt.Errorf("%q: %w", key, lockcore.ErrNotHeld)
 	}
-	return d
+	return freed, err
+}
+
+func (s *bareStore) Snapshot(context.Context) (snap lockcore.Snapshot, err error) {
+	s.step(func(now int64, rnd sched.Rand) { snap = s.state.Snapshot(now, rnd) })
+	return snap, nil
+}
+
+func (s *bareStore) Close() error   { return nil }
+func (s *bareStore) String() string { return "the scheduler" }
+
+// inProcess is a client in a process.
+type inProcess struct {
+	*bareStore
+	proc string
+}
+
+func (s *inProcess) Ask(_ context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
+	return s.ask(t, s.proc, wake)
 }

@@ -30,15 +30,15 @@ func (s *State) Snapshot(now int64, rnd Rand) lockcore.Snapshot {
 }
 
 func (l *lease) holder() lockcore.Holder {
-	state := "held"
+	state, expires := "held", l.expires
 	switch {
 	case l.kept:
 		state = "kept"
 	case l.provisional != 0:
-		state = "granted"
+		state, expires = "granted", min(expires, l.provisional)
 	}
 	return lockcore.Holder{
 		ID: l.id, Requirements: l.reqs, Obtained: l.obtained, Owner: l.owner, Token: l.token, Since: time.Unix(0, l.since),
-		Expires: time.Unix(0, l.expires), Expect: l.expect, Reason: l.reason, Parents: l.parents, State: state,
+		Expires: time.Unix(0, expires), Expect: l.expect, Reason: l.reason, Parents: l.parents, State: state,
 	}
 }
