@@ -27,7 +27,7 @@ type Request struct {
 	// Outcome is that of the wait; empty if its end was not seen: the process was
 	// killed, or still runs.
 	Outcome eventlog.Outcome
-	Cause   eventlog.Cause
+	Refusal eventlog.Refusal // why it was not served
 	Error   string
 	Chosen  []eventlog.Chosen // shared; do not change
 	End     eventlog.Kind     // how the hold ended: Release, Lost, Expired, Reclaim, or empty

@@ -216,8 +216,8 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 	}
 	r.Served = time.UnixMicro(int64(f.now)).UTC()
 	r.Waited = waited.ms().Duration()
-	r.Cause, r.Error, r.Polls = e.Cause, e.Error, e.Polls
-	if e.Cause == eventlog.CauseStore {
+	r.Refusal, r.Error, r.Polls = e.Refusal, e.Error, e.Polls
+	if e.Refusal == eventlog.RefusedStore {
 		for i := range r.blame {
 			if r.blame[i].cause == unknown {
 				r.blame[i].cause = storeFault

@@ -157,7 +157,7 @@ func TestEventsTellTheStory(t *testing.T) {
 	if late := find("StoryWaiter", eventlog.Grant, 2); late.WaitedMS < queue.WaitedMS {
 		t.Errorf("granted after %s, queued after %s", late.WaitedMS.Duration(), queue.WaitedMS.Duration())
 	}
-	if e := find("StoryHasty", eventlog.Withdraw, 1); e.Cause != eventlog.CauseBusy || len(e.Blockers) != 2 || e.Policy != "skip" || !strings.Contains(e.Error, "busy") {
+	if e := find("StoryHasty", eventlog.Withdraw, 1); e.Refusal != eventlog.RefusedBusy || len(e.Blockers) != 2 || e.Policy != "skip" || !strings.Contains(e.Error, "busy") {
 		t.Errorf("withdraw: %+v", e)
 	}
 	if e := find("StoryHolder", eventlog.Release, 1); e.HeldMS == 0 || e.Req != asked.Req {

@@ -27,7 +27,7 @@ var (
 type verdict struct {
 	skip    bool
 	outcome eventlog.Outcome
-	cause   eventlog.Cause
+	cause   eventlog.Refusal
 	words   string
 	busy    *lockcore.BusyError
 }
@@ -43,22 +43,22 @@ func (c *call) judge(err error) verdict {
 	switch {
 	case errors.Is(err, errSilent), v.busy != nil && isWaitOver(v.busy.Cause) && v.busy.Position == 0:
 		// Whoever waits in line is told his place; here nobody answered.
-		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.CauseStore
+		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.RefusedStore
 		v.words = fmt.Sprintf("rtest: the store did not answer within %s when asked for %s", short(v.busy.Waited), wanted(c.reqs))
 	case v.busy != nil && v.busy.Cause == nil:
-		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.CauseBusy
+		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.RefusedBusy
 	case v.busy != nil && isWaitOver(v.busy.Cause):
-		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.CauseTimeout
+		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.RefusedTimeout
 	case errors.Is(err, lockcore.ErrDeadlock):
-		v.cause = eventlog.CauseDeadlock
+		v.cause = eventlog.RefusedDeadlock
 	case errors.Is(err, lockcore.ErrUnsatisfiable):
-		v.cause = eventlog.CauseImpossible
+		v.cause = eventlog.RefusedImpossible
 	case v.busy != nil:
-		v.cause = eventlog.CauseCancelled
+		v.cause = eventlog.RefusedCancelled
 	case errors.As(err, &open) && open.mistake():
-		v.cause = eventlog.CauseStore
+		v.cause = eventlog.RefusedStore
 	default:
-		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.CauseStore
+		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.RefusedStore
 	}
 	if c.hint != "" && !strings.Contains(v.words, c.hint) {
 		v.words += "; " + c.hint
@@ -67,9 +67,9 @@ func (c *call) judge(err error) verdict {
 	switch {
 	case v.skip:
 		v.outcome = eventlog.Skipped
-	case v.cause == eventlog.CauseCancelled:
+	case v.cause == eventlog.RefusedCancelled:
 		v.outcome = eventlog.Cancelled
-	case v.cause == eventlog.CauseTimeout || v.cause == eventlog.CauseBusy:
+	case v.cause == eventlog.RefusedTimeout || v.cause == eventlog.RefusedBusy:
 		v.outcome = eventlog.TimedOut
 	default:
 		v.outcome = eventlog.Failed

@@ -138,13 +138,13 @@ func (r *record) grant(l *Lease) {
 
 // withdraw ends the wait of a call that got nothing: outcome says what became of
 // the test, cause why, which a policy would otherwise hide.
-func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Cause, b *lockcore.BusyError, words string) {
+func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Refusal, b *lockcore.BusyError, words string) {
 	r.sums.failed(r.call)
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Withdraw)
-	e.Outcome, e.Cause, e.Error, e.Policy = outcome, cause, words, r.call.cfg.onBusy.String()
+	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.call.cfg.onBusy.String()
 	e.WaitedMS = eventlog.MS(time.Since(r.call.start))
 	if b != nil {
 		e.QueuePos, e.Blockers = b.Position, blockersOf(b)

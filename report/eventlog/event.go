@@ -43,7 +43,7 @@ var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, 
 type Outcome string
 
 // The outcomes. Skipped and Failed are what a policy made of a request that was
-// not served; Event.Cause says why it was not.
+// not served; Event.Refusal says why it was not.
 const (
 	Acquired    Outcome = "acquired"
 	TimedOut    Outcome = "timeout"
@@ -54,17 +54,17 @@ const (
 	LeaseExpiry Outcome = "expired"
 )
 
-// A Cause says why a request was not served.
-type Cause string
+// A Refusal says why a request was not served.
+type Refusal string
 
-// The causes.
+// The refusals.
 const (
-	CauseBusy       Cause = "busy"       // a single attempt found it taken
-	CauseTimeout    Cause = "timeout"    // the wait was over
-	CauseStore      Cause = "store"      // the store could not be asked
-	CauseImpossible Cause = "impossible" // not even with everything free
-	CauseDeadlock   Cause = "deadlock"   // waiters in a circle
-	CauseCancelled  Cause = "cancelled"  // the caller went away
+	RefusedBusy       Refusal = "busy"       // a single attempt found it taken
+	RefusedTimeout    Refusal = "timeout"    // the wait was over
+	RefusedStore      Refusal = "store"      // the store could not be asked
+	RefusedImpossible Refusal = "impossible" // not even with everything free
+	RefusedDeadlock   Refusal = "deadlock"   // waiters in a circle
+	RefusedCancelled  Refusal = "cancelled"  // the caller went away
 )
 
 // An Event is one line of an event log. Empty fields are left out of the line.
@@ -103,7 +103,7 @@ type Event struct {
 	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
 	Store    string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
 	Outcome  Outcome   `json:"outcome,omitempty"`
-	Cause    Cause     `json:"cause,omitempty"`
+	Refusal  Refusal   `json:"cause,omitempty"`
 	Error    string    `json:"error,omitempty"`
 
 	// Backfilled says, on Grant, that it was served before somebody who came

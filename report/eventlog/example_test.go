@@ -137,7 +137,7 @@ func ExampleEvent() {
 	e := eventlog.Event{
 		V: eventlog.Version, Ev: eventlog.Withdraw, Seq: 3, TS: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		Run: eventlog.RunInfo{ID: "ci-813"}, Host: "runner-1", PID: 4711, Req: "r2",
-		WaitedMS: eventlog.MS(time.Minute), Outcome: eventlog.Skipped, Cause: eventlog.CauseTimeout,
+		WaitedMS: eventlog.MS(time.Minute), Outcome: eventlog.Skipped, Refusal: eventlog.RefusedTimeout,
 	}
 	b, err := json.Marshal(e)
 	fmt.Println(string(b), err)

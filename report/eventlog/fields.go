@@ -70,7 +70,7 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 	case "outcome":
 		err = text(d, &e.Outcome)
 	case "cause":
-		err = text(d, &e.Cause)
+		err = text(d, &e.Refusal)
 	case "error":
 		err = text(d, &e.Error)
 	case "blockers_more":

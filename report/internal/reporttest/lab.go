@@ -91,7 +91,7 @@ func (l Lab) serve(r *labRequest, free map[string]time.Duration, last map[string
 	waited := at - r.asked
 	if waited > r.patience {
 		by := last[chosen[0].Key]
-		say(r.asked+r.patience, r, eventlog.Event{Ev: eventlog.Withdraw, WaitedMS: eventlog.MS(r.patience), Outcome: eventlog.Skipped, Cause: eventlog.CauseTimeout,
+		say(r.asked+r.patience, r, eventlog.Event{Ev: eventlog.Withdraw, WaitedMS: eventlog.MS(r.patience), Outcome: eventlog.Skipped, Refusal: eventlog.RefusedTimeout,
 			Error: fmt.Sprintf("gave up after %s waiting for boards; %q is held by %s", r.patience, chosen[0].Key, by.test)})
 		return r.asked + r.patience
 	}

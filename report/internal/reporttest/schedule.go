@@ -101,7 +101,7 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 		e.Ev, e.Outcome = eventlog.Withdraw, eventlog.TimedOut
 		for _, a := range args {
 			if cause, ok := strings.CutPrefix(a, "cause="); ok {
-				e.Cause = eventlog.Cause(cause)
+				e.Refusal = eventlog.Refusal(cause)
 			} else {
 				e.Outcome = eventlog.Outcome(a)
 			}
