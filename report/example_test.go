@@ -3,6 +3,7 @@ package report_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -52,4 +53,95 @@ func ExampleFold() {
 	// TestPair waited 6s for TestSoak: pool full
 	// pool full 6s
 	// 33% of the time with locks was waiting
+}
+
+// foldTwo folds the log of two tests that share a board.
+func foldTwo() *report.Report {
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func ExampleReport() {
+	var r *report.Report = foldTwo()
+	var all report.Group = r.Total
+	var waits report.Stat = all.Wait
+	fmt.Println(all.Requests, "requests waited", waits.Total.Duration(), "in all, at most", waits.Max.Duration())
+	fmt.Println("spent on causes:", all.Blamed().Duration())
+	for _, p := range []report.Pair(r.Pairs) {
+		fmt.Println(r.Name(p.Waiter), "waited for", r.Name(p.Holder))
+	}
+	for _, h := range []report.HolderGroup(r.Holders) {
+		fmt.Println(r.Name(h.Holder), "held", h.Hold.N, "times and caused", h.Caused.Duration())
+	}
+	for _, g := range r.Tests {
+		if b := (*report.Blocker)(g.BlockedBy); b != nil {
+			fmt.Println(g.Name, "waited most for", b.Test)
+		}
+	}
+	for _, o := range []report.OpenRequest(r.Now) {
+		fmt.Println(o.Test, "is still there")
+	}
+	// Output:
+	// 2 requests waited 6s in all, at most 6s
+	// spent on causes: 6s
+	// TestPair waited for TestSoak
+	// TestSoak held 1 times and caused 6s
+	// TestPair held 1 times and caused 0s
+	// TestPair waited most for TestSoak
+}
+
+// The causes of waits, in the order in which reports show them.
+func ExampleCause() {
+	for _, c := range report.Causes {
+		switch c {
+		case report.PoolFull, report.Behind:
+			fmt.Println(c, "- more resources help")
+		case report.Orphan, report.Kept, report.Foreign:
+			fmt.Println(c, "- somebody else must let go")
+		case report.StoreFault, report.Unknown:
+			fmt.Println(c, "- nobody held it")
+		}
+	}
+	// Output:
+	// pool full - more resources help
+	// behind another request - more resources help
+	// orphaned lease - somebody else must let go
+	// kept after a failure - somebody else must let go
+	// another program - somebody else must let go
+	// store fault - nobody held it
+	// unknown - nobody held it
+}
+
+func ExampleShare() {
+	q := report.Request{Blame: []report.Share{
+		{Cause: report.PoolFull, Holder: report.Holder{Test: "TestSoak"}, Pool: "boards", Time: eventlog.MS(4 * time.Second)},
+		{Cause: report.Unknown, Time: eventlog.MS(5 * time.Second)},
+	}}
+	b := q.BlockedBy() // the part whose holder is known
+	fmt.Println(b.Holder, b.Time.Duration())
+	// Output: TestSoak 4s
+}
+
+// Pools that were waited for because they were full.
+func ExampleCauseTime() {
+	for _, g := range foldTwo().Pools {
+		for _, c := range []report.CauseTime(g.Blame) {
+			fmt.Println(g.Name, c.Cause, c.Time.Duration())
+		}
+	}
+	// Output: boards pool full 6s
+}
+
+// What it brought that some were served before others; FoldAndCompare of package
+// whatif fills FIFO.
+func ExampleBackfill() {
+	b := report.Backfill{Requests: 3, FIFO: &report.FIFO{Waits: eventlog.MS(time.Minute)}}
+	if b.FIFO.NoEstimate == "" {
+		fmt.Printf("%d were served early; in the order of arrival all would have waited %v longer\n", b.Requests, b.FIFO.Waits.Duration())
+	}
+	// Output: 3 were served early; in the order of arrival all would have waited 1m0s longer
 }

@@ -146,3 +146,80 @@ func ExampleEvent() {
 	// {"v":1,"ev":"withdraw","seq":3,"ts":"2026-03-01T12:00:00Z","mono_ms":0,"run":{"id":"ci-813"},"host":"runner-1","pid":4711,"req":"r2","waited_ms":60000,"outcome":"skipped","cause":"timeout"} <nil>
 	// 15 kinds; files end in .jsonl
 }
+
+// The kinds of events and what they begin or end.
+func ExampleKind() {
+	for _, k := range []eventlog.Kind{eventlog.Pool, eventlog.TestPause, eventlog.TestCont, eventlog.TestEnd, eventlog.RenewFail} {
+		fmt.Println(k, "ends no hold")
+	}
+	for _, k := range []eventlog.Kind{eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim} {
+		fmt.Println(k, "ends a hold")
+	}
+	// Output:
+	// pool ends no hold
+	// test.pause ends no hold
+	// test.cont ends no hold
+	// test.end ends no hold
+	// renew_fail ends no hold
+	// release ends a hold
+	// lost ends a hold
+	// expired ends a hold
+	// reclaim ends a hold
+}
+
+// How waits and holds end, as a program that counts them sees it.
+func ExampleOutcome() {
+	for _, o := range []eventlog.Outcome{eventlog.Acquired, eventlog.TimedOut, eventlog.Skipped, eventlog.Failed, eventlog.Cancelled} {
+		fmt.Println("a wait:", o)
+	}
+	for _, o := range []eventlog.Outcome{eventlog.LeaseLost, eventlog.LeaseExpiry} {
+		fmt.Println("a hold:", o)
+	}
+	// Output:
+	// a wait: acquired
+	// a wait: timeout
+	// a wait: skipped
+	// a wait: failed
+	// a wait: cancelled
+	// a hold: lost
+	// a hold: expired
+}
+
+// Waits that more resources would have served, and those that nothing would have.
+func ExampleRefusal() {
+	for _, r := range []eventlog.Refusal{eventlog.RefusedBusy, eventlog.RefusedTimeout, eventlog.RefusedStore,
+		eventlog.RefusedImpossible, eventlog.RefusedDeadlock, eventlog.RefusedCancelled} {
+		fmt.Println(r, r == eventlog.RefusedBusy || r == eventlog.RefusedTimeout)
+	}
+	// Output:
+	// busy true
+	// timeout true
+	// store false
+	// impossible false
+	// deadlock false
+	// cancelled false
+}
+
+// Two processes of one number, on two machines.
+func ExampleProcess() {
+	a := eventlog.Event{Host: "ci-1", PID: 4711, Run: eventlog.RunInfo{ID: "812"}, Test: eventlog.TestInfo{Name: "TestPair"}}
+	b := a
+	b.Host = "ci-2"
+	fmt.Println(a.Process() == b.Process(), a.Process() == eventlog.Process{Host: "ci-1", Run: "812", PID: 4711})
+	fmt.Println(a.RequestID()) // of an event without Req
+	// Output:
+	// false true
+	// ci-1 4711  TestPair
+}
+
+// A Writer hands its lines to a Sink: a file, a stream, or what a program likes.
+func ExampleWriter() {
+	var sink eventlog.Sink = &counting{}
+	var w *eventlog.Writer = eventlog.NewWriter(sink, eventlog.RunInfo{ID: "nightly-7"})
+	w.Write(eventlog.Event{Ev: eventlog.Request, Req: "r1"})
+	if err := w.Close(); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("dropped:", w.Dropped())
+	// Output: dropped: 0
+}

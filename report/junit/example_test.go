@@ -48,3 +48,12 @@ func ExampleAnnotator() {
 	//
 	// 1 of 2 testcases used locks; not there: [lab TestSoak]
 }
+
+// A gate that wants every testcase with locks to be known.
+func ExampleResult() {
+	var a junit.Annotator
+	_, result := a.Annotate([]byte("<testsuite/>"))
+	var r junit.Result = result
+	fmt.Println(r.Testcases, r.Matched, r.Warning)
+	// Output: 0 0 it has no testcase
+}

@@ -2,6 +2,7 @@ package redisreport_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,4 +54,38 @@ func Example() {
 	// lock_acquire_wait 90
 	// lock_release_wait 300
 	// board-2 was waited for 90 s
+}
+
+// What becomes of the values of tags, and what a query says of those that nobody
+// counted.
+func ExampleReporter() {
+	server, err := miniredis.Run()
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	client := redis.NewClient(&redis.Options{Addr: server.Addr(), DB: 1})
+	defer client.Close()
+
+	var r *redisreport.Reporter = redisreport.New(client, &redisreport.Options{})
+	r.LockRequested(lockcore.Candidate{Key: "board-1", Tags: map[string]string{"site": "Lab 2/East"}})
+	r.LockFailed(lockcore.Candidate{Key: "board-1", Tags: map[string]string{"site": "Lab 2/East"}})
+	fmt.Println(r.Close(), errors.Is(r.Close(), redisreport.ErrClosed))
+
+	q := redisreport.Query{Client: client}
+	site := redisreport.Sanitise("Lab 2/East")
+	for _, a := range []redisreport.Aspect{redisreport.RequestCount, redisreport.AcquireCount, redisreport.FailCount, redisreport.ReleaseCount, redisreport.ReleaseWait} {
+		n, err := q.Aspect(context.Background(), "site", site, a)
+		fmt.Println(site, a, n, err)
+	}
+	_, err = q.Aspect(context.Background(), "site", "lab 3", redisreport.RequestCount)
+	fmt.Println(errors.Is(err, redisreport.ErrNoData))
+	// Output:
+	// <nil> true
+	// lab 2/east lock_request_count 1 <nil>
+	// lab 2/east lock_acquire_count 0 <nil>
+	// lab 2/east lock_acquire_fail_count 1 <nil>
+	// lab 2/east lock_release_count 0 <nil>
+	// lab 2/east lock_release_wait 0 <nil>
+	// true
 }

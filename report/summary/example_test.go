@@ -91,3 +91,34 @@ func ExampleJSON() {
 	}
 	// Output: "p95_ms": 1500,
 }
+
+func ExampleHeadline() {
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(summary.Headline(r)[0])
+	fmt.Println(summary.Causes(r.Blame, r.Total.Blamed()))
+	fmt.Println(len(summary.Warnings(r)), "warnings")
+	// Output:
+	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
+	// 100% pool full
+	// 0 warnings
+}
+
+// A table of one's own look: rows and what each column is.
+func ExampleTables() {
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	tables := summary.Tables(r, summary.View{By: []summary.By{summary.ByPool, summary.ByTest, summary.ByPair, summary.ByResource, summary.ByTag, summary.ByHolder}}, 10)
+	var pools summary.Table = tables[0]
+	fmt.Println(pools.Title, pools.Head[8], pools.Numeric(8), pools.Rows[0][8])
+	fmt.Println(len(tables), "of", len(summary.Bys), "have rows")
+	// Output:
+	// Pools used true 100%
+	// 5 of 6 have rows
+}

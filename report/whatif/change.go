@@ -129,24 +129,39 @@ func (p *replay) alike(a, b string) bool {
 	return !slices.ContainsFunc(p.sets, func(s candidateSet) bool { return s.keys[a] != s.keys[b] })
 }
 
-// known lists names that may be changed.
+// known lists the names that may be changed, by what they are: somebody who mistyped
+// the key of a board is helped by keys, not by pools.
 func (p *replay) known() string {
-	var l []string
-	for _, m := range []map[string]map[string]bool{p.pools, p.tags} {
-		for _, name := range slices.SortedFunc(maps.Keys(m), words.NaturalCompare) {
-			if name != "" {
-				l = append(l, words.Plain(name))
-			}
+	keys := map[string]map[string]bool{}
+	for i := range p.sets {
+		for k := range p.sets[i].keys {
+			keys[k] = nil
 		}
 	}
-	const enough = 12
-	if len(l) > enough {
-		l = append(l[:enough], "…")
+	var l []string
+	for _, kind := range []struct {
+		word  string
+		names map[string]map[string]bool
+	}{{"pool", p.pools}, {"tag", p.tags}, {"resource", keys}} {
+		var names []string
+		for _, name := range slices.SortedFunc(maps.Keys(kind.names), words.NaturalCompare) {
+			if name != "" {
+				names = append(names, words.Plain(name))
+			}
+		}
+		const enough = 6
+		word := kind.word
+		if len(names) > 1 {
+			word += "s"
+		}
+		if n := len(names); n > enough {
+			names = append(names[:enough-1], fmt.Sprintf("… (%d more)", n-enough+1))
+		}
+		if len(names) > 0 {
+			l = append(l, "the "+word+" "+strings.Join(names, ", "))
+		}
 	}
-	if len(l) == 0 {
-		return "only single resources, by their keys"
-	}
-	return strings.Join(l, ", ")
+	return strings.Join(l, "; ")
 }
 
 // with is the jobs after the changes.

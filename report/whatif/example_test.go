@@ -1,11 +1,13 @@
 package whatif_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
@@ -41,4 +43,34 @@ func ExampleEstimate() {
 	// boards +1 (like board-1): this run would have taken 2.0s less (-17%), and waited 6.0s less (-100%) in all (estimate).
 	// boards: 2, instead of 1 now, give a P95 wait of at most 1s (estimate: 0).
 	// boards to have: 2
+}
+
+// What the estimates are, for a program of one's own.
+func ExampleEstimates() {
+	var reader eventlog.Reader
+	var e *whatif.Estimates
+	e, err := whatif.Estimate(reader.Decode("two.jsonl", strings.NewReader(twoTests)), whatif.WhatIf{Remove: []string{"board-9=1"}})
+	fmt.Println(e == nil, errors.Is(err, whatif.ErrNoEstimate), err)
+
+	e, err = whatif.Estimate(reader.Decode("two.jsonl", strings.NewReader(twoTests)), whatif.WhatIf{})
+	if errors.Is(err, whatif.ErrNoEstimate) {
+		fmt.Println("the events do not suffice:", err)
+	}
+	var replayed whatif.Scenario = e.Replayed
+	var makespan whatif.Range = replayed.Makespan
+	fmt.Println(replayed.Policy, makespan.Min, makespan.Median, makespan.Max)
+	// Output:
+	// true false --remove "board-9=1": no pool, tag or resource of the events is called "board-9"; there are the pool boards; the resource board-1
+	// backfill 12s 12s 12s
+}
+
+// The report, and what it was worth that some were served early.
+func ExampleFoldAndCompare() {
+	var reader eventlog.Reader
+	r, err := whatif.FoldAndCompare(reader.Decode("two.jsonl", strings.NewReader(twoTests)), report.Options{}, 5000)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Total.Requests, "requests; somebody was served early:", r.Backfill != nil)
+	// Output: 2 requests; somebody was served early: false
 }

@@ -167,7 +167,7 @@ func TestWhatIfMistypes(t *testing.T) {
 		w     WhatIf
 		words string
 	}{
-		{WhatIf{Add: []string{"bords=1"}}, `no pool, tag or resource of the events is called "bords"; there are boards, kind=nrf52`},
+		{WhatIf{Add: []string{"bords=1"}}, `no pool, tag or resource of the events is called "bords"; there are the pool boards; the tag kind=nrf52; the resource b1`},
 		{WhatIf{Add: []string{"boards"}}, `does not say how many: write boards=1`},
 		{WhatIf{Add: []string{"kind=nrf52"}}, `does not say how many: write kind=nrf52=1`},
 		{WhatIf{Add: []string{"boards=0"}}, `"0" is no number of resources: write boards=1`},

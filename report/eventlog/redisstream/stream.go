@@ -150,7 +150,7 @@ func Read(ctx context.Context, address, after string, r *eventlog.Reader) iter.S
 }
 
 // Last is the identity of the newest entry of the stream that address names,
-// or empty if there is none.
+// or "0-0", which is before every entry, if there is none.
 func Last(ctx context.Context, address string) (string, error) {
 	t, err := parse(address)
 	if err != nil {
