@@ -9,8 +9,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// Ask implements [lockcore.Store]. A ticket that is not granted leaves nothing
-// on the servers: its place in line is known to this process alone.
+// Ask implements [lockcore.Store]. A ticket that is not granted leaves nothing on the
+// servers: only this process knows its place in line.
 func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.Grant)) (lockcore.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return lockcore.Answer{}, err
@@ -28,8 +28,8 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	return s.settle(a, obtained, err, wake)
 }
 
-// confirm answers for a ticket that was granted before: with the grant, if it
-// still stands.
+// confirm returns the grant of a ticket that was granted before, if a renewal shows
+// that it still stands.
 func (s *Store) confirm(ctx context.Context, k *ticket) (*lockcore.Grant, error) {
 	s.mu.Lock()
 	obtained := k.obtained
@@ -46,8 +46,8 @@ func (s *Store) confirm(ctx context.Context, k *ticket) (*lockcore.Grant, error)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.tickets[k.id] = k
-		k.obtained, k.leaving, k.given = nil, false, nil
-		return nil, nil // a new request then
+		k.obtained, k.releasing, k.confirmed = nil, false, nil
+		return nil, nil // then it is a new request
 	case errs[0] != nil:
 		return nil, errs[0]
 	}
@@ -61,19 +61,19 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k.asking = false
-	defer func() { k.again = false }()
+	defer func() { k.recheck = false }()
 	s.view.claims.drop(k.id)
 	switch {
 	case err != nil:
 	case obtained != nil:
-		k.obtained, k.valid, k.misses = obtained, a.start.Add(validity(a.t.TTL, 0)), 0
+		k.obtained, k.valid, k.collisions = obtained, a.start.Add(validity(a.t.TTL, 0)), 0
 		s.tickets[k.id] = k
-		s.unline(k)
+		s.removeFromLine(k)
 		ans.Grant = &lockcore.Grant{Ticket: a.t, Obtained: obtained}
 	case a.t.Wait:
-		s.enline(k, wake)
+		s.addToLine(k, wake)
 		ans.Poll = jitter(sched.Poll(a.t.TTL))
-		if k.again {
+		if k.recheck {
 			ans.Poll = jitter(collide)
 		}
 		if k.after.After(now) {
@@ -83,19 +83,25 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	default:
 		s.forget(k)
 	}
-	// What this one claimed and did not get may serve another.
+	// Another waiter may get what this one claimed and did not obtain.
 	s.dispatch(now)
 	return ans, err
 }
 
-// An asking is one Ask on its way: looks at what is free, chooses, and votes,
-// until it has everything or knows that it cannot.
+// An asking is one Ask under way. It looks at what is free, chooses keys and has the
+// servers vote on them, until it has everything or knows that it cannot.
 //
-// A fresh request takes what it last saw to be still so and asks all servers at
-// once, which costs one round trip. Those that wait are many, and would split the
-// servers among themselves when something comes free: so they ask one server
-// first, the same for all, and only the one that gets its yes goes on to the
-// others. One that is refused there has nothing to undo.
+// A new request trusts what this process last saw, and asks all servers at once: one
+// round trip. Waiters are many. If all of them asked all servers when something comes
+// free, some servers would say yes to one and some to another, and nobody would have a
+// majority. So waiters ask one server first, the lead server, which is the same for
+// all of them:
+//
+//	A asks server 0: yes       B asks server 0: no
+//	A asks servers 1 and 2     B waits, and has nothing to undo
+//
+// This is no election: a waiter that takes another server to lead costs an attempt,
+// and never safety.
 type asking struct {
 	s     *Store
 	k     *ticket
@@ -105,13 +111,13 @@ type asking struct {
 	keys  []string      // to report on; nil: everything
 	looks string        // the same for the scripts
 
-	// Where the next vote starts, set by the chooser.
-	gate  int    // the server to ask first; -1: all at once
-	heard []bool // servers whose view is fresh, guarded by Store.mu; nil: the choice goes by the gate alone
+	// Where the next vote begins; the chooser sets it.
+	lead     int    // the server to ask first; -1: all at once
+	answered []bool // servers whose view is fresh, guarded by Store.mu; nil: only the lead server's view counts
 }
 
 func newAsking(s *Store, k *ticket) *asking {
-	a := &asking{s: s, k: k, t: k.t, start: time.Now(), limit: s.limit(k.t.TTL), gate: -1}
+	a := &asking{s: s, k: k, t: k.t, start: time.Now(), limit: s.limit(k.t.TTL), lead: -1}
 	a.keys, a.looks = candidates(k.t.Requirements)
 	return a
 }
@@ -124,7 +130,8 @@ func (a *asking) run(ctx context.Context) ([][]string, error) {
 	choose, err := a.first(ctx)
 	for round := 0; err == nil && choose != nil; round++ {
 		if round == rounds || validity(a.t.TTL, time.Since(a.start)) < a.t.TTL/2 {
-			// A lease would count from the start of this ask: better to be asked anew.
+			// The TTL of a lease would count from the start of this ask, so too little of
+			// it would be left. The caller asks again.
 			a.collided()
 			return nil, nil
 		}
@@ -141,22 +148,22 @@ func (a *asking) run(ctx context.Context) ([][]string, error) {
 	return nil, err
 }
 
-// collide is how long to stay away after a vote that rivals split, doubled with
-// every further one.
+// collide is how long a request pauses after a vote in which rivals got some of the
+// servers. Every further collision doubles it.
 const collide = 2 * time.Millisecond
 
-// collided puts off the next attempt and returns for how long.
+// collided puts off the next attempt, and returns for how long.
 func (a *asking) collided() time.Duration {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	d := jitter(min(collide<<min(a.k.misses, 3), sched.Poll(a.t.TTL)))
-	a.k.misses++
+	d := jitter(min(collide<<min(a.k.collisions, 3), sched.Poll(a.t.TTL)))
+	a.k.collisions++
 	a.k.after = time.Now().Add(d)
 	return d
 }
 
-// pause stays away for a moment after a collision. A waiter does so in line,
-// where it does not keep its caller.
+// pause puts off the next vote after a collision. A waiter does not pause here: it
+// goes back into line, and its caller is asked to come again.
 func (a *asking) pause(ctx context.Context) (chooser, error) {
 	d := a.collided()
 	if a.t.Wait {

@@ -9,18 +9,19 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// A chooser picks keys and says, in asking.gate, which server to ask for them
-// first. It reports false when there are not enough free ones.
+// A chooser picks keys, and sets asking.lead to the server to ask for them first. It
+// reports false when too few are free.
 type chooser func() ([][]string, bool)
 
-// first is where an ask begins. A nil chooser says that it need not.
+// first returns the chooser for the first vote of an ask, or nil if there is nothing
+// to vote on.
 func (a *asking) first(ctx context.Context) (chooser, error) {
 	a.s.mu.Lock()
 	h, waiting := a.k.hint, a.k.waiting
 	a.k.hint = none
 	a.s.mu.Unlock()
-	if h == byGate {
-		return a.byGate, nil
+	if h == freeAtLeader {
+		return a.byLeader, nil
 	}
 	if waiting || leastRecent(a.t.Requirements, nil) != nil {
 		return a.survey(ctx)
@@ -35,17 +36,17 @@ func (a *asking) first(ctx context.Context) (chooser, error) {
 	return a.survey(ctx)
 }
 
-// guess chooses by what was last seen. When that is too little, later says that
-// it would do but for this process itself: another of its requests is about to
-// take the keys, or it has just given them back and leaves them to others for a
-// moment.
+// guess chooses by what this process last saw. If too few keys are free, later
+// reports that only this process itself is in the way: another of its requests is
+// about to take the keys, or it has just released them and leaves them to other
+// processes for headStart.
 func (a *asking) guess() (picks [][]string, ok, later bool) {
 	s, v, reqs, now := a.s, &a.s.view, a.t.Requirements, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.gate = -1
+	a.lead = -1
 	free := v.freeByMajority(nil, now)
-	if picks, ok = a.match(v.beside(reqs, v.except(&v.courtesy, free, now), now)); ok {
+	if picks, ok = a.match(v.beside(reqs, v.except(&v.leftToOthers, free, now), now)); ok {
 		return picks, true, false
 	}
 	if picks, ok = a.match(v.beside(reqs, free, now)); ok && a.t.Wait {
@@ -59,19 +60,20 @@ func (a *asking) guess() (picks [][]string, ok, later bool) {
 	return nil, false, later
 }
 
-// byGate chooses by what the server says that waiters ask first.
-func (a *asking) byGate() ([][]string, bool) {
+// byLeader chooses by what the lead server says is free.
+func (a *asking) byLeader() ([][]string, bool) {
 	s, now := a.s, time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a.gate, a.heard = s.gate(now), nil
-	return a.match(s.view.beside(a.t.Requirements, s.view.freeAt(a.gate, now), now))
+	a.lead, a.answered = s.leader(now), nil
+	return a.match(s.view.beside(a.t.Requirements, s.view.freeAt(a.lead, now), now))
 }
 
-// bySurvey chooses by what a majority says, and asks first the first server that
-// can say yes. A server that is well, and was only too slow for the survey, counts
-// with what it said before: else a holder that one of the others alone knows of, a
-// ghost, could stand for a majority for as long as it lasts.
+// bySurvey chooses by what a majority says is free, and asks the first server that can
+// say yes first. A server that is in good health, but was too slow for the survey,
+// counts with what it said before. Without it, two of three servers would have to
+// agree, and a stale holder on one of them (its client died in the midst of a vote)
+// would keep everybody from the key until its TTL is over.
 func (a *asking) bySurvey() ([][]string, bool) {
 	s, now := a.s, time.Now()
 	s.mu.Lock()
@@ -79,24 +81,24 @@ func (a *asking) bySurvey() ([][]string, bool) {
 	counts := make([]bool, len(s.nodes))
 	for i, n := range s.nodes {
 		cold, _ := n.health()
-		counts[i] = !cold || a.heard == nil || a.heard[i]
+		counts[i] = !cold || a.answered == nil || a.answered[i]
 	}
 	free := s.view.freeByMajority(counts, now)
 	picks, ok := a.match(s.view.beside(a.t.Requirements, free, now))
 	if !ok && !a.t.Wait {
-		// A single attempt does not leave anything to a rival that may yet fail.
+		// A single attempt does not stand back for a rival, which may yet fail.
 		picks, ok = a.match(s.view.bare(a.t.Requirements, free))
 	}
 	if ok {
-		g := s.gate(now)
-		if a.gate = s.opener(a.t.Requirements, picks, now); a.gate >= 0 && a.gate != g {
-			s.nodes[g].stray(now.Add(ghostFor))
+		g := s.leader(now)
+		if a.lead = s.opener(a.t.Requirements, picks, now); a.lead >= 0 && a.lead != g {
+			s.nodes[g].skip(now.Add(skipStaleHolder))
 		}
 	}
 	return picks, ok
 }
 
-// match chooses keys and claims them, so that others in this process choose
+// match chooses keys and claims them, so that other requests of this process choose
 // different ones. Store.mu is held.
 func (a *asking) match(free func(int, string) int) ([][]string, bool) {
 	a.s.view.claims.drop(a.k.id)
@@ -109,23 +111,23 @@ func (a *asking) match(free func(int, string) int) ([][]string, bool) {
 
 // claim notes what a ticket is about to take. Store.mu is held.
 func (s *Store) claim(k *ticket, picks [][]string, until time.Time) {
-	s.view.claims.put(&seen{id: k.id, until: until, units: unitsOf(k.t.Requirements, picks)})
+	s.view.claims.put(&knownLease{id: k.id, until: until, units: unitsOf(k.t.Requirements, picks)})
 }
 
-// gate is the server that waiters ask first: the same for all processes, as long
-// as they agree on which servers are well. Store.mu is held.
-func (s *Store) gate(now time.Time) int {
+// leader is the server that waiters ask first. It is the same for all processes as
+// long as they agree on which servers are in good health. Store.mu is held.
+func (s *Store) leader(now time.Time) int {
 	for i, n := range s.nodes {
-		if n.leads(now) {
+		if n.mayLead(now) {
 			return i
 		}
 	}
 	return 0
 }
 
-// opener is the server to ask first for these keys: the gate, or if something
-// there is taken, which a majority does not know of, the next one. -1 stands for
-// none. Store.mu is held.
+// opener is the server to ask first for these keys: the lead server, or the next one
+// if the keys are taken there by a lease that a majority does not have. It is -1 if
+// there is no such server. Store.mu is held.
 func (s *Store) opener(reqs []lockcore.Requirement, picks [][]string, now time.Time) int {
 	only := make([]lockcore.Requirement, len(reqs))
 	for r := range reqs {
@@ -136,7 +138,7 @@ func (s *Store) opener(reqs []lockcore.Requirement, picks [][]string, now time.T
 		}
 	}
 	for i, n := range s.nodes {
-		if !n.leads(now) {
+		if !n.mayLead(now) {
 			continue
 		}
 		if _, ok := lockcore.Match(only, s.view.bare(only, s.view.freeAt(i, now)), nil); ok {
@@ -146,21 +148,21 @@ func (s *Store) opener(reqs []lockcore.Requirement, picks [][]string, now time.T
 	return -1
 }
 
-// survey asks the servers who holds what.
+// survey asks the servers for the leases on the keys.
 func (a *asking) survey(ctx context.Context) (chooser, error) {
 	s := a.s
 	n := len(s.nodes)
-	heard, b := make([]bool, n), newBallot(n, 0)
+	answered, b := make([]bool, n), newBallot(n, 0)
 	errs := make([]error, n)
 	lru := leastRecent(a.t.Requirements, nil)
 	note := func(i int, f fields, err error) error {
 		if err == nil {
-			err = s.observe(i, a.keys, f.sub(0), heard)
+			err = s.observe(i, a.keys, f.sub(0), answered)
 			s.observeUse(i, lru, f.sub(1))
 		}
 		return err
 	}
-	g := gather(s, hearing[fields]{
+	g := gather(s, question[fields]{
 		to: s.everyone(), limit: a.limit,
 		ask: func(ctx context.Context, n *node) (fields, error) {
 			return n.fields(ctx, lookScript, s.config.LockDelay.Microseconds(), a.looks, encode(lru))
@@ -171,7 +173,7 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 				b.replies[i] = down
 			}
 			if b.verdict(0) == won {
-				return nearly // what a bare majority sees hides keys that one of it has a stale holder for
+				return nearly // with a bare majority, a stale holder on one of them hides a key
 			}
 			return open
 		},
@@ -183,15 +185,15 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 	if b.verdict(0) != won {
 		return nil, s.noQuorum(errs)
 	}
-	a.heard = heard
+	a.answered = answered
 	return a.bySurvey, nil
 }
 
-// observe takes an answer about keys into the view. heard, if given, notes that
-// the server was heard.
-func (s *Store) observe(i int, keys []string, reply fields, heard []bool) error {
+// observe takes an answer about keys into the view. It also sets the server's element
+// of answered, unless that is nil.
+func (s *Store) observe(i int, keys []string, reply fields, answered []bool) error {
 	now := time.Now()
-	var leases []*seen
+	var leases []*knownLease
 	for ; len(reply) >= 4; reply = reply[4:] {
 		attempt, err1 := strconv.ParseInt(reply.text(1), 10, 64)
 		left, err2 := strconv.ParseInt(reply.text(2), 10, 64)
@@ -199,13 +201,13 @@ func (s *Store) observe(i int, keys []string, reply fields, heard []bool) error 
 		if err1 != nil || err2 != nil || err3 != nil {
 			return badReply(reply[:4])
 		}
-		leases = append(leases, &seen{id: reply.text(0), attempt: attempt, until: now.Add(time.Duration(left) * time.Microsecond), units: units})
+		leases = append(leases, &knownLease{id: reply.text(0), attempt: attempt, until: now.Add(time.Duration(left) * time.Microsecond), units: units})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.view.servers[i].observe(keys, leases)
-	if heard != nil {
-		heard[i] = true
+	if answered != nil {
+		answered[i] = true
 	}
 	return nil
 }

@@ -16,13 +16,13 @@ import (
 )
 
 // A harm is a way to lose a server, and to get it back.
-type harm struct {
+type fault struct {
 	name     string
 	do, undo func(s *redistest.Server, p *redistest.Proxy)
 	empties  bool // the server forgets everything
 }
 
-var harms = []harm{
+var faults = []fault{
 	{"killed", func(s *redistest.Server, _ *redistest.Proxy) { s.Kill() }, func(s *redistest.Server, _ *redistest.Proxy) { s.Restart() }, true},
 	{"stopped", func(s *redistest.Server, _ *redistest.Proxy) { s.Stop() }, func(s *redistest.Server, _ *redistest.Proxy) { s.Cont() }, false},
 	{"cut-off", func(_ *redistest.Server, p *redistest.Proxy) { p.Refuse(true); p.Cut() }, func(_ *redistest.Server, p *redistest.Proxy) { p.Refuse(false) }, false},
@@ -33,7 +33,7 @@ var harms = []harm{
 // TestMinorityLost takes two of five servers away, at moments that have nothing
 // to do with what the clients are at: nothing may fail.
 func TestMinorityLost(t *testing.T) {
-	for _, h := range harms {
+	for _, h := range faults {
 		t.Run(h.name, func(t *testing.T) {
 			servers := redistest.StartN(t, 5)
 			proxies, url := proxied(t, servers)
@@ -139,7 +139,7 @@ func await(ctx context.Context, s *Store, ticket *lockcore.Ticket) (*lockcore.Gr
 // TestMajorityLost takes three of five servers away: requests fail, saying why,
 // and a lease is lost before anybody else can have its key.
 func TestMajorityLost(t *testing.T) {
-	for _, h := range harms {
+	for _, h := range faults {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			const ttl = time.Second

@@ -9,13 +9,12 @@ import (
 
 // A gathering is one question put to several servers in parallel.
 //
-// Nobody waits for a server that is slow or gone: the asker goes on as soon as
-// what came in is enough, and what comes later goes to another function, which
-// cleans up after it. Servers that failed last time are held in reserve, and
-// asked when the others do not settle the matter at once: else each request would
-// tie up a goroutine and a connection for every server that hangs.
+// The asker goes on as soon as the answers are enough. An answer that comes later goes
+// to question.late, which cleans up. Servers that failed last time are asked only when
+// the others do not settle the matter at once: else every request would tie up a
+// goroutine and a connection for each server that hangs.
 type gathering[T any] struct {
-	hearing[T]
+	question[T]
 	store   *Store
 	goOn    chan struct{} // closed when the asker may go on
 	all     chan struct{} // closed when every answer is dealt with
@@ -41,17 +40,18 @@ type wave struct {
 	left   int // answers that are not dealt with
 }
 
-// hearing says what to do with the answers to a question.
-type hearing[T any] struct {
+// A question is what to ask, and what to do with the answers.
+type question[T any] struct {
 	to    []int         // servers to ask
 	lead  int           // the one to ask before the others, plus 1; 0: none
 	limit time.Duration // for each server, if it was in good health last
 	ask   func(ctx context.Context, n *node) (T, error)
 	// take notes an answer and says what all of them amount to. One call runs at a
-	// time, and none once the asker has gone on. A server in reserve is noted with
-	// an error first, and again if it is asked after all.
+	// time, and none when the asker has gone on. For a server in reserve it is called
+	// with an error first, and again if the server is asked after all.
 	take func(i int, answer T, err error) progress
-	// late gets what comes when the asker has gone on. It may be nil.
+	// late is called with the answers that come when the asker has gone on. It may be
+	// nil.
 	late func(i int, answer T, err error)
 }
 
@@ -60,14 +60,15 @@ type progress uint8
 
 const (
 	open   progress = iota // it needs more
-	nearly                 // it can do with these, and gives the rest a moment
+	nearly                 // these will do, but it waits a moment for the rest
 	enough                 // it goes on
 )
 
-// moment is how long the last answers are waited for at least, once there are
-// enough, beyond what they are expected to take: with them a lease is on all servers and not just on a majority, and
-// nothing is left to clean up. It is short, as the servers may be down.
-const moment = 2 * time.Millisecond
+// lastAnswersWait is how much longer than expected a gathering waits for the last
+// answers when it has nearly enough. With them a lease is on all servers and not just
+// on a majority, and there is nothing to clean up. It is short, as the servers may be
+// down.
+const lastAnswersWait = 2 * time.Millisecond
 
 // notSent is the error of a server that was not asked.
 type notSent struct{ error }
@@ -79,14 +80,14 @@ func sent(err error) bool {
 	return !errors.As(err, &n)
 }
 
-// reserveAfter is how long those that were asked have to settle a matter among
-// themselves, beyond what the slowest of them took last time.
+// reserveAfter is how much longer than last time the servers that were asked may take
+// before those in reserve are asked too.
 const reserveAfter = 50 * time.Millisecond
 
-// gather puts the question. The servers are asked on contexts of their own: an
-// asker that gives up still has to know what became of it.
-func gather[T any](s *Store, h hearing[T]) *gathering[T] {
-	g := &gathering[T]{hearing: h, store: s, goOn: make(chan struct{}), all: make(chan struct{}), started: time.Now(), waiting: make([]*wave, len(s.nodes))}
+// gather asks the servers. Each call has a context of its own: when the asker gives
+// up, its answer is still needed, to undo what the server did.
+func gather[T any](s *Store, h question[T]) *gathering[T] {
+	g := &gathering[T]{question: h, store: s, goOn: make(chan struct{}), all: make(chan struct{}), started: time.Now(), waiting: make([]*wave, len(s.nodes))}
 	g.order()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -95,14 +96,14 @@ func gather[T any](s *Store, h hearing[T]) *gathering[T] {
 		h.take(i, none, notSent{err})
 	}
 	g.callReserve()
-	if g.missing == 0 { // there is nobody to ask
+	if g.missing == 0 { // there is no server to ask
 		g.finish()
 		close(g.all)
 	}
 	return g
 }
 
-// order decides who is asked when: the leader, then those in good health, then
+// order decides the order of asking: the lead server, then those in good health, then
 // the others.
 func (g *gathering[T]) order() {
 	good := make([]int, 0, len(g.to))
@@ -141,8 +142,8 @@ func (g *gathering[T]) after(d time.Duration, f func()) {
 	}))
 }
 
-// callReserve asks the next of those that were held back, if that can still
-// matter. The mutex is held.
+// callReserve asks the next servers in reserve, if the asker has not gone on. The
+// mutex is held.
 func (g *gathering[T]) callReserve() {
 	if g.over || len(g.reserve) == 0 {
 		return
@@ -153,9 +154,9 @@ func (g *gathering[T]) callReserve() {
 	for _, i := range to {
 		cold, took := g.store.nodes[i].health()
 		if cold {
-			// If it is needed, a time limit that is too short for opening a connection
-			// would keep it away for ever.
-			limit = max(limit, patience)
+			// A limit that is too short for opening a connection would keep this server
+			// away for ever.
+			limit = max(limit, slowLimit)
 		}
 		usual = max(usual, took)
 	}
@@ -222,7 +223,7 @@ func (g *gathering[T]) arrive(i int, answer T, err error) (late bool) {
 	return false
 }
 
-// note takes an answer and sees how to go on. The mutex is held.
+// note takes an answer and decides how to go on. The mutex is held.
 func (g *gathering[T]) note(i int, answer T, err error) {
 	g.waiting[i] = nil
 	g.missing--
@@ -235,12 +236,12 @@ func (g *gathering[T]) note(i int, answer T, err error) {
 		g.finish()
 	case p == nearly && !g.hurried:
 		g.hurried = true
-		g.after(2*max(time.Since(g.started), g.usual())+moment, g.finish)
+		g.after(2*max(time.Since(g.started), g.usual())+lastAnswersWait, g.finish)
 	}
 }
 
-// usual is how long the slowest of those that have not answered took last time:
-// servers need not be at the same distance. The mutex is held.
+// usual is how long the slowest of the servers that have not answered took last time:
+// some servers may be farther away than others. The mutex is held.
 func (g *gathering[T]) usual() (d time.Duration) {
 	for i, w := range g.waiting {
 		if w != nil {
@@ -251,8 +252,8 @@ func (g *gathering[T]) usual() (d time.Duration) {
 	return d
 }
 
-// wait returns when there is enough, or with the error of the context; from then
-// on every answer is late.
+// wait returns when the answers are enough, or with the error of the context. Every
+// answer after that is late.
 func (g *gathering[T]) wait(ctx context.Context) error {
 	for {
 		g.mu.Lock()
@@ -279,8 +280,8 @@ func (g *gathering[T]) wait(ctx context.Context) error {
 	}
 }
 
-// expire gives up on servers whose time is over: clients that were made
-// elsewhere need not heed the time limit of a context.
+// expire gives up on servers whose time is over. The client may not: one that the
+// caller of [New] made need not heed the deadline of a context.
 func (g *gathering[T]) expire(w *wave) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -296,7 +297,7 @@ func (g *gathering[T]) expire(w *wave) {
 	}
 }
 
-// linger waits for those that are still to answer, but not long.
+// linger waits for the answers that are still to come, but not longer than d.
 func (g *gathering[T]) linger(d time.Duration) {
 	select {
 	case <-g.all:

@@ -78,7 +78,7 @@ func (st story) play(t *testing.T) (log []string) {
 			}
 			return "fails"
 		}
-		g := gather(s, hearing[bool]{
+		g := gather(s, question[bool]{
 			to: s.everyone(), lead: st.lead, limit: storyLimit,
 			ask: func(ctx context.Context, n *node) (bool, error) {
 				note("ask %d", n.index)
@@ -206,7 +206,7 @@ func TestLinger(t *testing.T) {
 	for _, c := range []struct{ answers, want time.Duration }{{0, 0}, {30 * time.Millisecond, 30 * time.Millisecond}, {time.Second, 100 * time.Millisecond}} {
 		bubble(t, 3, func(s *Store) {
 			start := time.Now()
-			g := gather(s, hearing[bool]{
+			g := gather(s, question[bool]{
 				to: []int{1}, limit: time.Hour,
 				ask:  func(context.Context, *node) (bool, error) { time.Sleep(c.answers); return true, nil },
 				take: func(int, bool, error) progress { return open },
@@ -223,7 +223,7 @@ func TestLinger(t *testing.T) {
 // looks whether it is back. The first that gets through ends that.
 func TestAvoid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &node{back: make(chan struct{}, 1)}
+		n := &node{recovered: make(chan struct{}, 1)}
 		for i, c := range []struct {
 			what  string
 			do    func()
@@ -246,7 +246,7 @@ func TestAvoid(t *testing.T) {
 			}
 		}
 		select {
-		case <-n.back:
+		case <-n.recovered:
 		default:
 			t.Error("nobody was told that it is back")
 		}

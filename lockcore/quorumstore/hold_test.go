@@ -13,7 +13,7 @@ import (
 // no time limit meanwhile: what a network or a busy machine may do to a call at
 // the worst moment, but at a moment that the test chooses. A proxy that is mute
 // for a while does the same to whichever calls are under way just then.
-type holdup struct {
+type delayedCall struct {
 	match  func(args []any) bool // which call
 	answer bool                  // hold up the answer, and not the question
 
@@ -27,18 +27,18 @@ type holdup struct {
 }
 
 // lose lets the call go on, but what the server says does not arrive.
-func (h *holdup) lose() {
+func (h *delayedCall) lose() {
 	h.lost = errors.New("connection reset by a test")
 	h.lift()
 }
 
 // holdQuestion holds up the next call of a script to a server before it is sent.
-func holdQuestion(t testing.TB, n *node, script *redis.Script) *holdup {
+func holdQuestion(t testing.TB, n *node, script *redis.Script) *delayedCall {
 	return hold(t, n, runs(script), false)
 }
 
 // holdAnswer holds up the answer to the next call of a script.
-func holdAnswer(t testing.TB, n *node, script *redis.Script) *holdup {
+func holdAnswer(t testing.TB, n *node, script *redis.Script) *delayedCall {
 	return hold(t, n, runs(script), true)
 }
 
@@ -46,8 +46,8 @@ func runs(script *redis.Script) func([]any) bool {
 	return func(args []any) bool { return len(args) > 1 && args[0] == "evalsha" && args[1] == script.Hash() }
 }
 
-func hold(t testing.TB, n *node, match func(args []any) bool, answer bool) *holdup {
-	h := &holdup{match: match, answer: answer, stuck: make(chan struct{}), free: make(chan struct{}), done: make(chan struct{})}
+func hold(t testing.TB, n *node, match func(args []any) bool, answer bool) *delayedCall {
+	h := &delayedCall{match: match, answer: answer, stuck: make(chan struct{}), free: make(chan struct{}), done: make(chan struct{})}
 	h.lift = sync.OnceFunc(func() { close(h.free) })
 	t.Cleanup(h.lift) // before the store is closed, which waits for its calls
 	n.client.AddHook(h)
@@ -55,7 +55,7 @@ func hold(t testing.TB, n *node, match func(args []any) bool, answer bool) *hold
 }
 
 // claims reports whether this is the call to hold up.
-func (h *holdup) claims(cmd redis.Cmder) bool {
+func (h *delayedCall) claims(cmd redis.Cmder) bool {
 	if !h.match(cmd.Args()) {
 		return false
 	}
@@ -69,7 +69,7 @@ func (h *holdup) claims(cmd redis.Cmder) bool {
 }
 
 // ProcessHook implements [redis.Hook].
-func (h *holdup) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (h *delayedCall) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if !h.claims(cmd) {
 			return next(ctx, cmd)
@@ -93,9 +93,9 @@ func (h *holdup) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // DialHook implements [redis.Hook].
-func (h *holdup) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (h *delayedCall) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessPipelineHook implements [redis.Hook].
-func (h *holdup) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (h *delayedCall) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// info is what servers keep about a lease for people to read, as JSON. What
-// decides anything is stored apart.
+// info is what servers keep about a lease for people to read, as JSON. The scripts do
+// not read it.
 type info struct {
 	Owner    lockcore.Owner         `json:"owner"`
 	Reqs     []lockcore.Requirement `json:"reqs"`   // without candidates
@@ -38,7 +38,7 @@ func infoOf(t *lockcore.Ticket, obtained [][]string) string {
 	return string(text)
 }
 
-// ownerIn is who holds a lease, as far as its info can be read.
+// ownerIn is the holder of a lease, as far as its info can be read.
 func ownerIn(text string) lockcore.Owner {
 	var in info
 	_ = json.Unmarshal([]byte(text), &in) // an owner without a name is better than no message

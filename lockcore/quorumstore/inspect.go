@@ -16,23 +16,23 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// A sighting is a lease as the servers report it.
-type sighting struct {
+// A reportedLease is a lease as the servers report it.
+type reportedLease struct {
 	holder lockcore.Holder
 	left   []time.Duration // until it ends, on each server that has it
 }
 
-// Snapshot implements [lockcore.Store]. It lists the leases that a majority has,
-// counting the servers that did not answer as if they did, on the clock of this
-// process. Of the waiters it knows only those of this process.
+// Snapshot implements [lockcore.Store]. It lists the leases that a majority has;
+// servers that did not answer count as if they had all of them. Moments are on the
+// clock of this process. It lists the waiters of this process only.
 func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	c, err := s.collect(ctx, snapshotScript, func(*node) []any { return nil })
 	if err != nil {
 		return lockcore.Snapshot{}, err
 	}
 	need := majority(len(s.nodes))
-	mute := len(s.nodes) - c.ballot.count(yes)
-	snap := lockcore.Snapshot{Time: c.at, Holders: c.holders(need-mute, need)}
+	silent := len(s.nodes) - c.ballot.count(yes)
+	snap := lockcore.Snapshot{Time: c.at, Holders: c.holders(need-silent, need)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.line {
@@ -41,15 +41,14 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 		}
 		snap.Waiters = append(snap.Waiters, lockcore.Waiter{
 			ID: k.id, Requirements: k.t.Requirements, Owner: k.t.Owner, Priority: k.t.Priority, Since: k.rank.Add(time.Duration(k.t.Priority) * sched.Level),
-			Expires: k.heard.Add(3 * sched.Poll(k.t.TTL)), Reason: k.t.Reason, Parents: k.t.Parents,
+			Expires: k.lastAsked.Add(3 * sched.Poll(k.t.TTL)), Reason: k.t.Reason, Parents: k.t.Parents,
 		})
 	}
 	return snap, nil
 }
 
-// Free implements [lockcore.Store]. A server that is down keeps the lease until
-// it expires there; the holder loses it all the same, as a majority has dropped
-// it.
+// Free implements [lockcore.Store]. A server that is down keeps the lease until it
+// expires there. The holder loses the lease all the same, as a majority has dropped it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
 	c, err := s.collect(ctx, freeScript, func(n *node) []any {
 		return []any{key, why, n.channel, freedLife.Microseconds()}
@@ -74,19 +73,19 @@ type collection struct {
 	closed bool // it is being read: what comes now comes too late
 	ballot ballot
 	errs   []error
-	found  map[string]*sighting
+	found  map[string]*reportedLease
 }
 
-// inspectLinger is how long an overview waits for the last servers: a reader
-// would rather wait a moment than see what has just been given back.
+// inspectLinger is how long a snapshot waits for the last servers: with them it does
+// not show what has just been released.
 const inspectLinger = 100 * time.Millisecond
 
 // collect asks all servers for leases.
 func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *node) []any) (*collection, error) {
 	n := len(s.nodes)
-	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*sighting)}
-	g := gather(s, hearing[fields]{
-		to: s.everyone(), limit: max(patience, s.config.NodeTimeout),
+	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease)}
+	g := gather(s, question[fields]{
+		to: s.everyone(), limit: max(slowLimit, s.config.NodeTimeout),
 		ask: func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
 		take: func(i int, f fields, err error) progress {
 			if c.note(i, f, err) == won {
@@ -116,10 +115,10 @@ func (c *collection) note(i int, f fields, err error) verdict {
 	if c.closed {
 		return won
 	}
-	var leases []*sighting
+	var leases []*reportedLease
 	for j := 0; err == nil && j < len(f); j++ {
-		var l *sighting
-		if l, err = readSighting(f.sub(j)); err == nil {
+		var l *reportedLease
+		if l, err = readReportedLease(f.sub(j)); err == nil {
 			leases = append(leases, l)
 		}
 	}
@@ -140,7 +139,7 @@ func (c *collection) note(i int, f fields, err error) verdict {
 
 // readSighting reads {id, time left, age, kept, takes, info}. Moments are put on
 // the clock of this process: those of the servers may differ from each other.
-func readSighting(f fields) (*sighting, error) {
+func readReportedLease(f fields) (*reportedLease, error) {
 	left, err1 := strconv.ParseInt(f.text(1), 10, 64)
 	age, err2 := strconv.ParseInt(f.text(2), 10, 64)
 	units, err3 := decode(f.text(4))
@@ -153,16 +152,16 @@ func readSighting(f fields) (*sighting, error) {
 	if len(f) > 3 && f[3] == int64(1) {
 		state = "kept"
 	}
-	return &sighting{left: []time.Duration{time.Duration(left) * time.Microsecond}, holder: lockcore.Holder{
+	return &reportedLease{left: []time.Duration{time.Duration(left) * time.Microsecond}, holder: lockcore.Holder{
 		ID: f.text(0), Requirements: in.Reqs, Obtained: byRequirement(units, in.Counts), Owner: in.Owner,
 		Since:  time.Now().Add(-time.Duration(age) * time.Microsecond),
 		Expect: in.Expect, Reason: in.Reason, Parents: in.Parents, State: state,
 	}}, nil
 }
 
-// holders lists what at least so many servers have, oldest first. A lease ends
-// when a majority no longer has it, or when the last of those does that were
-// seen to.
+// holders lists the leases that at least so many servers have, oldest first. A lease
+// expires when fewer than need servers have it; with fewer reports, when the last of
+// these has it no more.
 func (c *collection) holders(atLeast, need int) []lockcore.Holder {
 	var out []lockcore.Holder
 	for _, l := range c.found {

@@ -45,19 +45,19 @@ func teach(t *testing.T, s *Store) {
 	}
 }
 
-// stone is the tombstone of a ticket on a server.
-func stone(s *redistest.Server, id string) string {
+// tombstoneOf is the tombstone of a ticket on a server.
+func tombstoneOf(s *redistest.Server, id string) string {
 	v, _ := s.Do("HGET", heldHash, "g"+id).(string)
 	return v
 }
 
-// paid waits until a server has been told of every release that is owed to it.
-func paid(t *testing.T, n *node) {
+// allReleased waits until every pending release has got through to a server.
+func allReleased(t *testing.T, n *node) {
 	t.Helper()
 	until(t, n.name+" has been told of all releases", func() bool {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		return len(n.debts) == 0
+		return len(n.pending) == 0
 	})
 }
 
@@ -88,19 +88,19 @@ func TestLateYes(t *testing.T) {
 	spread(t, servers, "late")
 }
 
-// TestUnheardYes: what servers gave whose answer did not come in time is taken
+// TestUnansweredYes: what servers gave whose answer did not come in time is taken
 // back without waiting for that answer.
-func TestUnheardYes(t *testing.T) {
+func TestUnansweredYes(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := hasty(t, servers)
 	teach(t, s)
 	one, two := holdAnswer(t, s.nodes[1], takeScript), holdAnswer(t, s.nodes[2], takeScript)
-	if _, err := s.Ask(watched(t), ticketFor("unheard", time.Hour, "k"), nil); !errors.Is(err, lockcore.ErrNoQuorum) {
+	if _, err := s.Ask(watched(t), ticketFor("unanswered", time.Hour, "k"), nil); !errors.Is(err, lockcore.ErrNoQuorum) {
 		t.Fatalf("two of three servers do not answer: want ErrNoQuorum, got %v", err)
 	}
 	<-one.stuck
 	<-two.stuck
-	spread(t, servers, "unheard")
+	spread(t, servers, "unanswered")
 }
 
 // TestBidAfterUndo: a bid that arrives after its undoing is refused.
@@ -112,9 +112,9 @@ func TestBidAfterUndo(t *testing.T) {
 	if _, err := s.Ask(watched(t), ticketFor("slow", time.Hour, "k"), nil); !errors.Is(err, lockcore.ErrNoQuorum) {
 		t.Fatalf("two of three servers do not hear: want ErrNoQuorum, got %v", err)
 	}
-	paid(t, s.nodes[1])
-	paid(t, s.nodes[2])
-	for i, h := range []*holdup{one, two} {
+	allReleased(t, s.nodes[1])
+	allReleased(t, s.nodes[2])
+	for i, h := range []*delayedCall{one, two} {
 		h.lift()
 		<-h.done
 		if holds(servers[i+1], "slow") {
@@ -168,13 +168,13 @@ func TestAfterRelease(t *testing.T) {
 	}
 }
 
-func comesAfterRelease(t *testing.T, s *Store, servers []*redistest.Server, g *lockcore.Grant, h *holdup) {
+func comesAfterRelease(t *testing.T, s *Store, servers []*redistest.Server, g *lockcore.Grant, h *delayedCall) {
 	t.Helper()
 	<-h.stuck
 	if err := s.Release(watched(t), g, 0); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the third server knows of the release", func() bool { return stone(servers[2], "lease") != "" })
+	until(t, "the third server knows of the release", func() bool { return tombstoneOf(servers[2], "lease") != "" })
 	h.lift()
 	<-h.done
 	spread(t, servers, "lease")
@@ -184,9 +184,9 @@ func comesAfterRelease(t *testing.T, s *Store, servers []*redistest.Server, g *l
 	spread(t, servers, "next", 0, 1, 2)
 }
 
-// TestStoneWornOff: should a renewal come so late that no server remembers the
+// TestTombstoneExpired: should a renewal come so late that no server remembers the
 // release, the lease that it brings back is taken back once more.
-func TestStoneWornOff(t *testing.T) {
+func TestTombstoneExpired(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
 	teach(t, s)
@@ -200,7 +200,7 @@ func TestStoneWornOff(t *testing.T) {
 	if err := s.Release(watched(t), g, 0); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the third server knows of the release", func() bool { return stone(servers[2], "lease") != "" })
+	until(t, "the third server knows of the release", func() bool { return tombstoneOf(servers[2], "lease") != "" })
 	servers[2].Do("HDEL", heldHash, "glease")
 	h.lift()
 	<-h.done

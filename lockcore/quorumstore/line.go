@@ -9,19 +9,19 @@ import (
 )
 
 // The waiters of this process stand in a line of their own. When something comes
-// free, those that could be served with it are woken in the order of their rank,
-// and no more of them than that: the process sends one question to the servers
-// and not one for each waiter. Other processes do the same with theirs, and the
-// gate decides between them.
+// free, the process wakes those that could be served with it, in the order of their
+// rank, and no others: so it sends one question to the servers and not one for each
+// waiter. Other processes do the same with theirs, and the
+// lead server decides between them.
 
-// enline puts a ticket in line, or notes that it still waits. Store.mu is held.
-func (s *Store) enline(k *ticket, wake func(*lockcore.Grant)) {
+// addToLine puts a ticket in line, or notes that it still waits. Store.mu is held.
+func (s *Store) addToLine(k *ticket, wake func(*lockcore.Grant)) {
 	k.wake = wake
 	if k.waiting {
 		return
 	}
 	k.waiting = true
-	k.rank = k.heard.Add(-k.t.Waited - time.Duration(k.t.Priority)*sched.Level)
+	k.rank = k.lastAsked.Add(-k.t.Waited - time.Duration(k.t.Priority)*sched.Level)
 	i, _ := slices.BinarySearchFunc(s.line, k, func(o, k *ticket) int {
 		if o.rank.After(k.rank) {
 			return 1
@@ -31,49 +31,49 @@ func (s *Store) enline(k *ticket, wake func(*lockcore.Grant)) {
 	s.line = slices.Insert(s.line, i, k)
 }
 
-// unline takes a ticket out of the line. Store.mu is held.
-func (s *Store) unline(k *ticket) {
+// removeFromLine takes a ticket out of the line. Store.mu is held.
+func (s *Store) removeFromLine(k *ticket) {
 	if k.waiting {
 		k.waiting, k.hint, k.wake = false, none, nil
 		s.line = slices.DeleteFunc(s.line, func(o *ticket) bool { return o == k })
 	}
 }
 
-// dispatch wakes the waiters that the gate could serve. Store.mu is held.
+// dispatch wakes the waiters that the lead server could serve. Store.mu is held.
 func (s *Store) dispatch(now time.Time) {
 	if len(s.line) == 0 {
 		return
 	}
-	g := s.gate(now)
-	s.rouse(now, byGate, s.view.freeAt(g, now))
+	g := s.leader(now)
+	s.wakeServable(now, freeAtLeader, s.view.freeAt(g, now))
 	if end := s.view.servers[g].nextEnd(now); !end.IsZero() {
 		s.arm(end, now)
 	}
 	if g > 0 {
-		s.arm(now.Add(oddFor), now) // the one before it may be back by then
+		s.arm(now.Add(skipRestarted), now) // the one before it may be back by then
 	}
 }
 
-// rouse wakes the waiters that could be served, beside each other. Store.mu is
-// held.
-func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
+// wakeServable wakes the waiters that could be served at the same time with what is
+// free. Store.mu is held.
+func (s *Store) wakeServable(now time.Time, h hint, free freeFunc) {
 	var stale []*ticket
 	for _, k := range s.line {
 		switch {
 		case k.asking:
-			// What it is about to hear may be older than this. What the gate tells is kept
-			// in the view, and looked at when the ask is over; the rest is not.
-			k.again = k.again || h == byOther
+			// The answers that it waits for may be older than this news. The view keeps
+			// news of the lead server until the ask is over; other news must be noted here.
+			k.recheck = k.recheck || h == freeElsewhere
 		case k.stale(now):
 			stale = append(stale, k)
-		case k.hint != none && now.Sub(k.hinted) < slow:
+		case k.hint != none && now.Sub(k.hinted) < wokenFor:
 			k.hint = max(k.hint, h)
 		case now.Before(k.after):
 		default:
 			reqs := k.t.Requirements
 			s.view.claims.drop(k.id)
 			if picks, ok := lockcore.Match(reqs, s.view.beside(reqs, free, now), nil); ok {
-				s.claim(k, picks, now.Add(slow))
+				s.claim(k, picks, now.Add(wokenFor))
 				k.hint, k.hinted = h, now
 				k.wake(nil)
 			}
@@ -84,62 +84,71 @@ func (s *Store) rouse(now time.Time, h hint, free freeFunc) {
 	}
 }
 
-// A rumour is the end of a lease that another server told of than the gate.
-type rumour struct {
+// An unconfirmedEnd is the end of a lease that some server has published and the
+// lead server has not.
+type unconfirmedEnd struct {
 	from    int
 	attempt int64
-	at      time.Time // when to follow it
-	tries   int       // how often it was
+	at      time.Time // when to act on it
+	tries   int       // how often waiters were woken for it
 }
 
 // ended takes in that a server no longer has a lease.
 //
-// Waiters are woken by what the gate tells: it is the one that they ask, and it
-// may be behind the others. Only if it stays silent, because its message was lost
-// or it never had the lease, must the word of any other server do.
+// Waiters ask the lead server first, so they are woken when it publishes the end of
+// a lease, even if others published it before. The lead server may not publish it:
+// its message can get lost, or it never had the lease. Then the message of another
+// server is enough, after confirmWait:
+//
+//	0 ms  server 2 publishes the end of lease A; server 0 leads
+//	3 ms  server 0 publishes it: waiters are woken
+//	or:
+//	8 ms  server 0 is still silent: waiters are woken, and ask all servers
 func (s *Store) ended(i int, id string, attempt int64) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.gate(now)
+	g := s.leader(now)
 	s.view.servers[i].end(id, attempt)
 	switch {
 	case len(s.line) == 0:
 	case i == g:
 		s.dispatch(now)
 	case !s.view.servers[g].over(id, attempt):
-		if s.rumours == nil {
-			s.rumours = make(map[string]rumour)
+		if s.unconfirmed == nil {
+			s.unconfirmed = make(map[string]unconfirmedEnd)
 		}
-		r := rumour{from: i, attempt: attempt, at: now.Add(jitter(rumourWait))}
-		s.rumours[id] = r
+		r := unconfirmedEnd{from: i, attempt: attempt, at: now.Add(jitter(confirmWait))}
+		s.unconfirmed[id] = r
 		s.arm(r.at, now)
 	}
 }
 
-// rumourWait is how much longer the gate may take to tell what another server
-// has told. While the gate cannot be heard, a rumour is followed again, each time
-// after twice as long, up to a second, for a minute or so: whoever followed it at
-// once may have come to most servers before the release did, and nobody else would
-// tell of that.
+// confirmWait is how much longer than another server the lead server may take to
+// publish the end of a lease.
+//
+// One attempt may come too early: the waiter may reach most servers before the
+// release does, and no message tells it when to come again. So while this process is
+// not subscribed to the lead server, waiters are woken again, after a pause that
+// doubles up to confirmWaitMax, for about a minute.
 const (
-	rumourWait   = 8 * time.Millisecond
-	rumourWaitTo = time.Second
-	rumourTries  = 64
+	confirmWait    = 8 * time.Millisecond
+	confirmWaitMax = time.Second
+	confirmTries   = 64
 )
 
-// subscribed takes in that a server tells from now on what happens there, and
-// that something may have been missed before; or that it does not any more.
+// subscribed notes that the subscription to a server began or broke. Messages may
+// have been missed before it began, so all waiters then look anew.
 func (s *Store) subscribed(i int, on bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nodes[i].heard = on
+	s.nodes[i].subscribed = on
 	if !on {
 		return
 	}
-	s.anew = true
-	s.arm(now.Add(jitter(rumourWait)), now)
+	s.lookAtAll = true
+	s.arm(now.Add(jitter(confirmWait)), now)
 }
 
 // arm has tick called at the moment, or earlier. Store.mu is held.
@@ -155,36 +164,37 @@ func (s *Store) arm(at, now time.Time) {
 	}
 }
 
-// tick does what was put off, and looks for leases that ended by themselves:
-// nobody tells of these.
+// tick does what was put off until now. It also looks for leases that expired, as
+// no server publishes that.
 func (s *Store) tick() {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.due = time.Time{}
-	if s.anew {
-		s.rouse(now, byOther, func(r *lockcore.Requirement, _ string) int { return max(1, r.Seats) })
+	if s.lookAtAll {
+		s.wakeServable(now, freeElsewhere, func(r *lockcore.Requirement, _ string) int { return max(1, r.Seats) })
 	}
-	s.pursue(now)
-	s.anew = false
+	s.followUnconfirmed(now)
+	s.lookAtAll = false
 	s.dispatch(now)
 }
 
-// pursue follows the rumours that are due. Store.mu is held.
-func (s *Store) pursue(now time.Time) {
-	g := s.gate(now)
-	for id, r := range s.rumours {
+// followUnconfirmed wakes waiters for the unconfirmed ends that are due. Store.mu is
+// held.
+func (s *Store) followUnconfirmed(now time.Time) {
+	g := s.leader(now)
+	for id, r := range s.unconfirmed {
 		over := s.view.servers[g].over(id, r.attempt)
 		if !over && !now.Before(r.at) {
-			s.rouse(now, byOther, s.view.freeAt(r.from, now))
+			s.wakeServable(now, freeElsewhere, s.view.freeAt(r.from, now))
 			r.tries++
-			r.at = now.Add(jitter(min(rumourWait<<min(r.tries, 10), rumourWaitTo)))
+			r.at = now.Add(jitter(min(confirmWait<<min(r.tries, 10), confirmWaitMax)))
 		}
-		if over || len(s.line) == 0 || r.tries == rumourTries || r.tries > 0 && s.nodes[g].heard {
-			delete(s.rumours, id)
+		if over || len(s.line) == 0 || r.tries == confirmTries || r.tries > 0 && s.nodes[g].subscribed {
+			delete(s.unconfirmed, id)
 			continue
 		}
-		s.rumours[id] = r
+		s.unconfirmed[id] = r
 		s.arm(r.at, now)
 	}
 }

@@ -47,13 +47,13 @@ func onWake(ctx context.Context, s *Store, ticket *lockcore.Ticket, vain ...chan
 	}
 }
 
-// listening waits until a store hears these servers.
+// listening waits until a store is subscribed to these servers.
 func listening(t *testing.T, s *Store, servers ...int) {
 	t.Helper()
 	until(t, fmt.Sprintf("servers %v are listened to", servers), func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return !slices.ContainsFunc(servers, func(i int) bool { return !s.nodes[i].heard })
+		return !slices.ContainsFunc(servers, func(i int) bool { return !s.nodes[i].subscribed })
 	})
 }
 
@@ -67,12 +67,12 @@ func inLine(t *testing.T, s *Store) {
 }
 
 // handOver lets one store give a key, which it has on some of the servers, to
-// another store, which has to be woken and hears some.
-func handOver(t *testing.T, servers []*redistest.Server, on, hears []int) {
+// another store, which has to be woken and is subscribed to some.
+func handOver(t *testing.T, servers []*redistest.Server, on, subscribed []int) {
 	t.Helper()
 	ctx := watched(t)
 	from, to := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
-	// On a busy machine, one attempt does not always hear a majority in time.
+	// On a busy machine, one attempt does not always reach a majority in time.
 	g, err := await(ctx, from, waiting(ticketFor("holder", time.Minute, "k")))
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func handOver(t *testing.T, servers []*redistest.Server, on, hears []int) {
 		g, err := onWake(ctx, to, waiting(ticketFor("waiter", time.Minute, "k")))
 		got <- result{g, err}
 	}()
-	listening(t, to, hears...)
+	listening(t, to, subscribed...)
 	inLine(t, to)
 	if err := from.Release(ctx, g, 0); err != nil {
 		t.Fatal(err)
@@ -101,12 +101,12 @@ func handOver(t *testing.T, servers []*redistest.Server, on, hears []int) {
 	}
 }
 
-// speakers starts three servers, of which only one can be listened to.
-func speakers(t *testing.T, speaker int) (servers []*redistest.Server) {
+// onlyOnePublishes starts three servers, of which only one takes subscriptions.
+func onlyOnePublishes(t *testing.T, speaker int) (servers []*redistest.Server) {
 	for i := range 3 {
 		var args []string
 		if i != speaker {
-			args = []string{"--rename-command", "SUBSCRIBE", "unheard-of"}
+			args = []string{"--rename-command", "SUBSCRIBE", "unavailable"}
 		}
 		servers = append(servers, redistest.Start(t, args...))
 	}
@@ -118,15 +118,15 @@ func speakers(t *testing.T, speaker int) (servers []*redistest.Server) {
 func TestWokenByAnyServer(t *testing.T) {
 	for speaker := range 3 {
 		t.Run(fmt.Sprint(speaker), func(t *testing.T) {
-			handOver(t, speakers(t, speaker), []int{0, 1, 2}, []int{speaker})
+			handOver(t, onlyOnePublishes(t, speaker), []int{0, 1, 2}, []int{speaker})
 		})
 	}
 }
 
-// TestWokenTooEarly: a waiter that hears one server only, of a release that the
-// others have not heard of yet, comes back until it has.
+// TestWokenTooEarly: a waiter may be subscribed to one server only, which publishes a
+// release that has not reached the others yet. It comes back until it has the key.
 func TestWokenTooEarly(t *testing.T) {
-	servers := speakers(t, 2)
+	servers := onlyOnePublishes(t, 2)
 	from, to := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
 	teach(t, from)
 	g := take(t, from, ticketFor("holder", time.Hour, "k"))
@@ -144,7 +144,7 @@ func TestWokenTooEarly(t *testing.T) {
 	go func() { released <- from.Release(ctx, g, 0) }()
 	<-one.stuck
 	<-two.stuck
-	until(t, "the end of the lease is rumoured", func() bool { to.mu.Lock(); defer to.mu.Unlock(); return len(to.rumours) > 0 })
+	until(t, "one server has published the end of the lease", func() bool { to.mu.Lock(); defer to.mu.Unlock(); return len(to.unconfirmed) > 0 })
 	for len(asked) > 0 {
 		<-asked
 	}
@@ -152,7 +152,7 @@ func TestWokenTooEarly(t *testing.T) {
 		select {
 		case <-asked:
 		case <-ctx.Done():
-			t.Fatal("the rumour was not followed again")
+			t.Fatal("the waiter was not woken again")
 		}
 	}
 	one.lift()
@@ -165,10 +165,10 @@ func TestWokenTooEarly(t *testing.T) {
 	}
 }
 
-// TestWokenWhileAsking: what another server than the gate tells is not lost on a
-// waiter that is just hearing something older.
+// TestWokenWhileAsking: a waiter that is waiting for older answers does not miss what
+// a server other than the lead server publishes.
 func TestWokenWhileAsking(t *testing.T) {
-	servers := speakers(t, 2)
+	servers := onlyOnePublishes(t, 2)
 	from, to := openStore(t, urlOf(servers)), openStore(t, urlOf(servers))
 	teach(t, to)
 	g := take(t, from, ticketFor("holder", time.Hour, "k"))
@@ -180,7 +180,7 @@ func TestWokenWhileAsking(t *testing.T) {
 	state := func(f func() bool) func() bool {
 		return func() bool { to.mu.Lock(); defer to.mu.Unlock(); return f() }
 	}
-	until(t, "the subscription is there and dealt with", state(func() bool { return to.nodes[2].heard && !to.anew }))
+	until(t, "the subscription is there and dealt with", state(func() bool { return to.nodes[2].subscribed && !to.lookAtAll }))
 
 	one, two := holdAnswer(t, to.nodes[0], lookScript), holdAnswer(t, to.nodes[1], lookScript)
 	answers := make(chan lockcore.Answer)
@@ -195,7 +195,7 @@ func TestWokenWhileAsking(t *testing.T) {
 	<-two.stuck
 	release(t, from, g)
 	spread(t, servers, "holder")
-	until(t, "the waiter is told", state(func() bool { return to.tickets["waiter"].again }))
+	until(t, "the waiter is told", state(func() bool { return to.tickets["waiter"].recheck }))
 	one.lift()
 	two.lift()
 	if ans := <-answers; ans.Grant != nil || ans.Poll > time.Second {
@@ -206,8 +206,8 @@ func TestWokenWhileAsking(t *testing.T) {
 	}
 }
 
-// TestWokenByReturn: what a waiter missed while it heard nobody, it looks for as
-// soon as it hears somebody again.
+// TestWokenByReturn: messages may have been missed while no subscription worked, so a
+// waiter looks anew as soon as one works again.
 func TestWokenByReturn(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	proxies, url := proxied(t, servers)
@@ -225,10 +225,10 @@ func TestWokenByReturn(t *testing.T) {
 		p.Refuse(true)
 		p.Cut()
 	}
-	until(t, "nobody is heard", func() bool {
+	until(t, "no subscription works", func() bool {
 		to.mu.Lock()
 		defer to.mu.Unlock()
-		return !slices.ContainsFunc(to.nodes, func(n *node) bool { return n.heard })
+		return !slices.ContainsFunc(to.nodes, func(n *node) bool { return n.subscribed })
 	})
 	release(t, from, g)
 	for _, p := range proxies {
@@ -239,32 +239,32 @@ func TestWokenByReturn(t *testing.T) {
 	}
 }
 
-// haunt leaves a lease on one server, as a client does that dies in the midst of a
-// vote.
-func haunt(t *testing.T, server *redistest.Server) {
+// leaveStaleHolder leaves a lease on one server, as a client does that dies in the
+// midst of a vote.
+func leaveStaleHolder(t *testing.T, server *redistest.Server) {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: server.Addr})
 	defer c.Close()
 	dead := Config{Namespace: "test", NodeTimeout: watchdog}.New(c)
 	defer dead.Close()
-	if take(t, dead, ticketFor("ghost", time.Hour, "k")) == nil {
+	if take(t, dead, ticketFor("stale", time.Hour, "k")) == nil {
 		t.Fatal("a free key was refused")
 	}
 }
 
-// TestGhost: what a client that died in the midst of a vote left on one server
-// keeps nobody from the key, and no waiter from being woken.
-func TestGhost(t *testing.T) {
+// TestStaleHolder: a lease that a client left on one server, when it died in the midst
+// of a vote, keeps nobody from the key and no waiter asleep.
+func TestStaleHolder(t *testing.T) {
 	servers := redistest.StartN(t, 3)
-	haunt(t, servers[0])
+	leaveStaleHolder(t, servers[0])
 	handOver(t, servers, []int{1, 2}, []int{0, 1, 2})
 }
 
-// TestGhostAndSlow: the ghost is not taken for a majority when another server
+// TestStaleHolderAndSlowServer: nor does it when another server
 // takes long to say what it has.
-func TestGhostAndSlow(t *testing.T) {
+func TestStaleHolderAndSlowServer(t *testing.T) {
 	servers := redistest.StartN(t, 3)
-	haunt(t, servers[0])
+	leaveStaleHolder(t, servers[0])
 	s := openStore(t, urlOf(servers))
 	teach(t, s)
 	warm(t, s)
@@ -277,11 +277,11 @@ func TestGhostAndSlow(t *testing.T) {
 	<-slow.stuck
 }
 
-// TestGhostAndFar: nor when the other server is far away, so that its votes come
+// TestStaleHolderAndFarServer: nor when that server is far away, so that its votes come
 // long after the others.
-func TestGhostAndFar(t *testing.T) {
+func TestStaleHolderAndFarServer(t *testing.T) {
 	servers := redistest.StartN(t, 3)
-	haunt(t, servers[0])
+	leaveStaleHolder(t, servers[0])
 	proxies, url := proxied(t, servers)
 	proxies[2].Delay(50 * time.Millisecond)
 	s := openStore(t, url)
@@ -302,31 +302,31 @@ func TestWokenByExpiry(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := onWake(watched(t), two, waiting(ticketFor("heir", time.Minute, "k"))); err != nil {
+	if _, err := onWake(watched(t), two, waiting(ticketFor("next", time.Minute, "k"))); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestRouse: of the waiters of a process, those are woken that can be served
-// beside each other, by priority, then by arrival.
-func TestRouse(t *testing.T) {
+// TestWakeServable: of the waiters of a process, those are woken that can be served at
+// the same time, by priority, then by arrival.
+func TestWakeServable(t *testing.T) {
 	s := Config{}.build(make([]string, 3), make([]redis.UniversalClient, 3))
 	now := time.Now()
 	var woken []string
 	enter := func(id string, priority, need int, waited time.Duration) *ticket {
-		k := &ticket{id: id, turn: make(chan struct{}, 1), heard: now, t: waiting(ticketFor(id, time.Minute, "a", "b"))}
+		k := &ticket{id: id, turn: make(chan struct{}, 1), lastAsked: now, t: waiting(ticketFor(id, time.Minute, "a", "b"))}
 		k.t.Requirements[0].Need, k.t.Priority, k.t.Waited = need, priority, waited
 		s.tickets[id] = k
-		s.enline(k, func(*lockcore.Grant) { woken = append(woken, id) })
+		s.addToLine(k, func(*lockcore.Grant) { woken = append(woken, id) })
 		return k
 	}
 	both := enter("both", 0, 2, 3*time.Second)
 	enter("one", 0, 1, 2*time.Second)
 	enter("late", 0, 1, 0)
 	urgent := enter("urgent", 1, 1, time.Second)
-	rouse := func(free ...string) string {
+	wake := func(free ...string) string {
 		woken = nil
-		s.rouse(now, byGate, func(_ *lockcore.Requirement, key string) int {
+		s.wakeServable(now, freeAtLeader, func(_ *lockcore.Requirement, key string) int {
 			if slices.Contains(free, key) {
 				return 1
 			}
@@ -335,9 +335,9 @@ func TestRouse(t *testing.T) {
 		return fmt.Sprint(woken)
 	}
 	upgraded := func() {
-		s.rouse(now, byOther, func(*lockcore.Requirement, string) int { return 0 })
-		if urgent.hint != byOther {
-			t.Error("a waiter that is to look at the gate only missed that something came free elsewhere")
+		s.wakeServable(now, freeElsewhere, func(*lockcore.Requirement, string) int { return 0 })
+		if urgent.hint != freeElsewhere {
+			t.Error("a waiter that is to look at the lead server only missed that something came free elsewhere")
 		}
 	}
 	for _, c := range []struct {
@@ -350,16 +350,16 @@ func TestRouse(t *testing.T) {
 		{what: "one is free: the most urgent can have it", free: []string{"a"}, want: "[urgent]"},
 		{what: "that one is at it; another came free", do: upgraded, free: []string{"a", "b"}, want: "[one]"},
 		{what: "both are at it", free: []string{"a", "b"}, want: "[]"},
-		{what: "it does not come, and others may", do: func() { now = now.Add(2 * slow) }, free: []string{"a"}, want: "[urgent]"},
+		{what: "it does not come, and others may", do: func() { now = now.Add(2 * wokenFor) }, free: []string{"a"}, want: "[urgent]"},
 		{what: "it gave up", do: func() { s.forget(urgent) }, free: []string{"a"}, want: "[one]"},
-		{what: "all gave up who are at it, and both is the first", do: func() { now = now.Add(2 * slow) }, free: []string{"a", "b"}, want: "[both]"},
-		{what: "it collided, and stays away for a moment", do: func() { now = now.Add(2 * slow); both.after = now.Add(time.Second) }, free: []string{"a", "b"}, want: "[one late]"},
+		{what: "all gave up who are at it, and both is the first", do: func() { now = now.Add(2 * wokenFor) }, free: []string{"a", "b"}, want: "[both]"},
+		{what: "it collided, and stays away for a moment", do: func() { now = now.Add(2 * wokenFor); both.after = now.Add(time.Second) }, free: []string{"a", "b"}, want: "[one late]"},
 		{what: "nobody was heard of for long", do: func() { now = now.Add(time.Minute) }, free: []string{"a", "b"}, want: "[]"},
 	} {
 		if c.do != nil {
 			c.do()
 		}
-		if got := rouse(c.free...); got != c.want {
+		if got := wake(c.free...); got != c.want {
 			t.Errorf("%s: woken were %s, want %s", c.what, got, c.want)
 		}
 	}

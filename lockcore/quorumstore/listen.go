@@ -14,30 +14,30 @@ import (
 // listen opens the subscriptions, one a server, when the first request waits.
 // Store.mu is held.
 func (s *Store) listen() {
-	if s.ears || s.life.Err() != nil {
+	if s.subscribing || s.life.Err() != nil {
 		return
 	}
-	s.ears = true
+	s.subscribing = true
 	for i := range s.nodes {
-		s.spawn(func() { s.hear(i) })
+		s.spawn(func() { s.subscribe(i) })
 	}
 }
 
 const (
-	quiet       = 5 * time.Second // after which a silent connection is tested
-	hearPause   = 100 * time.Millisecond
-	hearPauseTo = 2 * time.Second
+	quiet             = 5 * time.Second // after which a silent connection is tested
+	subscribePause    = 100 * time.Millisecond
+	subscribePauseMax = 2 * time.Second
 )
 
-// hear follows a server until the store is closed. What it misses while the
-// connection is down costs waiters the time to their next poll.
-func (s *Store) hear(i int) {
+// subscribe follows what a server publishes until the store is closed. A message that
+// it misses while the connection is down costs waiters the time to their next poll.
+func (s *Store) subscribe(i int) {
 	n := s.nodes[i]
-	for pause := hearPause; s.life.Err() == nil; pause = min(2*pause, hearPauseTo) {
+	for pause := subscribePause; s.life.Err() == nil; pause = min(2*pause, subscribePauseMax) {
 		sub := n.client.Subscribe(s.life, n.channel)
 		stop := context.AfterFunc(s.life, func() { sub.Close() })
 		if s.follow(i, sub) {
-			pause = hearPause
+			pause = subscribePause
 			s.subscribed(i, false)
 		}
 		stop()

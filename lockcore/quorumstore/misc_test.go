@@ -92,12 +92,12 @@ func TestSweep(t *testing.T) {
 			t.Fatal("a free key was refused")
 		}
 	}
-	if _, err := s.nodes[0].release(watched(t), "stone", 1, 0, false, nil); err != nil {
+	if _, err := s.nodes[0].release(watched(t), "refused", 1, 0, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	age(server, "ended", time.Minute)
 	age(server, "forgotten", 2*time.Hour)
-	putAge(server, "gstone", 16, time.Second)
+	putAge(server, "grefused", 16, time.Second)
 	b := newAsking(s, &ticket{id: "sweeper", t: ticketFor("sweeper", time.Minute, "k")}).bid([][]string{{"k"}})
 	b.args = b.args[:10]
 	b.args[9] = "0"
@@ -215,7 +215,7 @@ func TestPrune(t *testing.T) {
 			t.Fatal(err)
 		}
 		long := time.Now().Add(-time.Hour)
-		k.heard = long
+		k.lastAsked = long
 		if i%2 == 0 {
 			k.obtained, k.valid = [][]string{{"k"}}, long
 		}

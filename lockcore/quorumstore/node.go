@@ -39,21 +39,21 @@ var (
 
 // A node is one of the servers.
 type node struct {
-	index   int
-	name    string // host:port
-	client  redis.UniversalClient
-	keys    []string // of the scripts
-	channel string
-	heard   bool // this process listens to it; guarded by Store.mu
+	index      int
+	name       string // host:port
+	client     redis.UniversalClient
+	keys       []string // of the scripts
+	channel    string
+	subscribed bool // this process is subscribed to it; guarded by Store.mu
 
-	mu     sync.Mutex
-	took   time.Duration // by the last call that succeeded; 0: none did
-	bad    error         // why the last call failed; nil: it did not
-	retry  time.Time     // while bad: when a call may try again
-	odd    time.Time     // until then it does not know what most others know
-	debts  map[string]debt
-	paying bool          // a goroutine pays them
-	back   chan struct{} // it answers again: the debts can be paid
+	mu        sync.Mutex
+	took      time.Duration // by the last call that succeeded; 0: none did
+	bad       error         // why the last call failed; nil: it did not
+	retry     time.Time     // while bad: when a call may try again
+	skipUntil time.Time     // until then waiters do not ask it first
+	pending   map[string]pendingRelease
+	sending   bool          // a goroutine sends them
+	recovered chan struct{} // it answers again: what is pending can be sent
 }
 
 // probeEvery is how often a server that failed is tried again by calls that can
@@ -76,24 +76,24 @@ func (n *node) avoid(now time.Time) error {
 	return nil
 }
 
-// leads reports whether waiters may ask the server first.
-func (n *node) leads(now time.Time) bool {
+// mayLead reports whether waiters may ask the server first.
+func (n *node) mayLead(now time.Time) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.bad == nil && !now.Before(n.odd)
+	return n.bad == nil && !now.Before(n.skipUntil)
 }
 
-// How long waiters pass over a server.
+// How long waiters do not take a server as the lead.
 const (
-	oddFor   = 500 * time.Millisecond // that gave what most others refused: it has restarted, and forgot what there is
-	ghostFor = 5 * time.Second        // that has a holder which most others do not know: a client died in the midst of a vote
+	skipRestarted   = 500 * time.Millisecond // one that gave what most others refused: it has restarted, and lost its data
+	skipStaleHolder = 5 * time.Second        // one with a stale holder, which most others do not have: its client died in the midst of a vote
 )
 
-// stray has waiters pass over the server for a while.
-func (n *node) stray(until time.Time) {
+// skip has waiters pass over the server until then.
+func (n *node) skip(until time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.odd = until
+	n.skipUntil = until
 }
 
 // note takes in whether a call succeeded that was made at start.
@@ -110,7 +110,7 @@ func (n *node) note(err error, start time.Time) {
 	if n.bad != nil {
 		n.bad = nil
 		select {
-		case n.back <- struct{}{}:
+		case n.recovered <- struct{}{}:
 		default:
 		}
 	}
@@ -148,91 +148,3 @@ func (n *node) fields(ctx context.Context, s *redis.Script, args ...any) (fields
 type unanswered struct{ waited time.Duration }
 
 func (e unanswered) Error() string { return fmt.Sprintf("no answer within %s", e.waited) }
-
-// A debt is a release that a server could not be told of.
-type debt struct {
-	attempt int64
-	until   time.Time // the server drops the lease by itself then
-}
-
-const (
-	debtsKept = 10_000
-	payPause  = 100 * time.Millisecond // before the first try to pay, doubled up to payMax
-	payMax    = 2 * time.Second
-)
-
-// owe remembers a release that did not get through, and sees to it that it is
-// made when the server is back: until then the keys would stay taken there.
-func (s *Store) owe(n *node, id string, attempt int64, ttl time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.debts == nil {
-		n.debts = make(map[string]debt)
-	}
-	if len(n.debts) >= debtsKept {
-		return
-	}
-	n.debts[id] = debt{max(attempt, n.debts[id].attempt), time.Now().Add(2 * ttl)}
-	if !n.paying && s.life.Err() == nil {
-		n.paying = true
-		s.spawn(func() { s.pay(n) })
-	}
-}
-
-// pay makes the releases owed to a server, one at a time: they are few, and the
-// server has just come back.
-func (s *Store) pay(n *node) {
-	for pause := payPause; ; {
-		select {
-		case <-time.After(pause):
-		case <-n.back:
-		case <-s.life.Done():
-			return
-		}
-		id, d, ok := n.nextDebt()
-		for ok {
-			ctx, cancel := context.WithTimeout(s.life, s.limit(time.Until(d.until)))
-			_, err := n.release(ctx, id, d.attempt, 0, true, nil)
-			cancel()
-			if err != nil {
-				break
-			}
-			s.ended(n.index, id, d.attempt)
-			pause = payPause
-			id, d, ok = n.paid(id, d.attempt)
-		}
-		if !ok {
-			return
-		}
-		pause = min(2*pause, payMax)
-	}
-}
-
-// nextDebt is one that still matters. With none left, the goroutine's claim to
-// be running ends, under the lock that owe takes.
-func (n *node) nextDebt() (string, debt, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.anyDebt()
-}
-
-func (n *node) anyDebt() (string, debt, bool) {
-	now := time.Now()
-	for id, d := range n.debts {
-		if d.until.After(now) {
-			return id, d, true
-		}
-		delete(n.debts, id)
-	}
-	n.paying = false
-	return "", debt{}, false
-}
-
-func (n *node) paid(id string, attempt int64) (string, debt, bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.debts[id].attempt <= attempt {
-		delete(n.debts, id)
-	}
-	return n.anyDebt()
-}

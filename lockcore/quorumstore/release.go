@@ -9,39 +9,41 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// stoneLife is how long a server refuses what was undone before it arrived.
-const stoneLife = 30 * time.Second
+// tombstoneLife is how long a server refuses a request that was undone before it
+// arrived.
+const tombstoneLife = 30 * time.Second
 
-// parting is what a server says to a release.
-type parting struct {
-	held bool // it had the lease
-	ears int  // how many processes heard of its end
+// releaseReply is what a server says to a release.
+type releaseReply struct {
+	held      bool // it had the lease
+	listeners int  // subscribers to which its end was published
 }
 
-// release ends a lease on one server. units are its keys, if they are known.
-func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, stone bool, units []unit) (parting, error) {
+// release ends a lease on one server. units are its keys, if they are known. With
+// refuse, the server then refuses requests for the lease that are still on their way.
+func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, refuse bool, units []unit) (releaseReply, error) {
 	flag := "0"
-	if stone {
+	if refuse {
 		flag = "1"
 	}
-	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, stoneLife.Microseconds(), flag)
-	if keep == 0 && !stone {
+	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag)
+	if keep == 0 && !refuse {
 		args = simple(args, id, units)
 	}
 	v, err := n.run(ctx, releaseScript, args...)
 	if err != nil {
-		return parting{}, err
+		return releaseReply{}, err
 	}
 	count, ok := v.(int64)
 	if !ok {
-		return parting{}, badReply(v)
+		return releaseReply{}, badReply(v)
 	}
-	return parting{held: count%2 == 1, ears: int(count / 2)}, nil
+	return releaseReply{held: count%2 == 1, listeners: int(count / 2)}, nil
 }
 
-// Release implements [lockcore.Store]. It goes to all servers; those that cannot
-// be told now are told when they are back, as long as this store lives, and drop
-// the lease at its expiry otherwise.
+// Release implements [lockcore.Store]. It goes to all servers. To a server that
+// cannot be reached it goes again when the server is back, as long as this store is
+// open; else the server drops the lease at its expiry.
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
 	k, err := s.known(ctx, g.Ticket.ID)
 	if err != nil {
@@ -72,7 +74,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 
 // A releasing is a release under way.
 type releasing struct {
-	*gathering[parting]
+	*gathering[releaseReply]
 	ballot ballot
 	errs   []error
 }
@@ -82,40 +84,40 @@ type releasing struct {
 func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	n := len(s.nodes)
 	s.mu.Lock()
-	if k.given == nil {
-		k.given = make([]bool, n)
+	if k.confirmed == nil {
+		k.confirmed = make([]bool, n)
 	}
-	k.leaving = true
-	given, stones, attempt := slices.Clone(k.given), slices.Clone(k.stones), k.attempt
+	k.releasing = true
+	confirmed, tombstones, attempt := slices.Clone(k.confirmed), slices.Clone(k.tombstones), k.attempt
 	units := unitsOf(k.t.Requirements, k.obtained)
 	s.mu.Unlock()
 	r := &releasing{ballot: newBallot(n, 0), errs: make([]error, n)}
-	note := func(i int, p parting, err error, final bool) reply {
+	note := func(i int, p releaseReply, err error, final bool) reply {
 		switch {
 		case err != nil:
 			if keep == 0 && (final || sent(err)) {
-				s.owe(s.nodes[i], k.id, attempt, k.t.TTL)
+				s.releaseLater(s.nodes[i], k.id, attempt, k.t.TTL)
 			}
 			return down
-		case !p.held && !given[i]:
+		case !p.held && !confirmed[i]:
 			s.ended(i, k.id, attempt)
 			return no
 		}
 		s.mu.Lock()
-		k.given[i] = true
+		k.confirmed[i] = true
 		s.mu.Unlock()
 		if keep == 0 {
-			s.yield(i, k.id, units, p.ears)
+			s.leaveToOthers(i, k.id, units, p.listeners)
 			s.ended(i, k.id, attempt)
 		}
 		return yes
 	}
-	r.gathering = gather(s, hearing[parting]{
+	r.gathering = gather(s, question[releaseReply]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
-		ask: func(ctx context.Context, n *node) (parting, error) {
-			return n.release(ctx, k.id, attempt, keep, stones != nil && stones[n.index], units)
+		ask: func(ctx context.Context, n *node) (releaseReply, error) {
+			return n.release(ctx, k.id, attempt, keep, tombstones != nil && tombstones[n.index], units)
 		},
-		take: func(i int, p parting, err error) progress {
+		take: func(i int, p releaseReply, err error) progress {
 			r.errs[i] = err
 			r.ballot.replies[i] = note(i, p, err, false)
 			if r.ballot.quorate() {
@@ -123,43 +125,45 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 			}
 			return open
 		},
-		late: func(i int, p parting, err error) { note(i, p, err, true) },
+		late: func(i int, p releaseReply, err error) { note(i, p, err, true) },
 	})
 	return r
 }
 
-// headStart is how long what this process has given back is left to those of
-// other processes that wait. They learn of it a network's delay later than this
-// process could ask again, and would starve beside one that loops.
+// headStart is how long this process leaves the keys that it gave back to waiters of
+// other processes. These learn of it a network's delay later than this process could
+// ask again, and would starve beside a process that acquires and releases in a loop.
 const headStart = 2 * time.Millisecond
 
-// yield leaves what was given back to the processes that heard of it, if any
-// other than this one did.
-func (s *Store) yield(i int, id string, units []unit, ears int) {
+// leaveToOthers leaves keys that were given back to the processes that the server
+// told of it, if there are any besides this one.
+func (s *Store) leaveToOthers(i int, id string, units []unit, listeners int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.nodes[i].heard {
-		ears--
+	if s.nodes[i].subscribed {
+		listeners--
 	}
-	if ears <= 0 {
+	if listeners <= 0 {
 		return
 	}
 	now := time.Now()
-	s.view.courtesy.prune(now)
-	s.view.courtesy.put(&seen{id: id, until: now.Add(headStart), units: units})
+	s.view.leftToOthers.prune(now)
+	s.view.leftToOthers.put(&knownLease{id: id, until: now.Add(headStart), units: units})
 }
 
-// takeBack ends an attempt on some servers. It gives them a moment to answer:
-// whoever lost to a rival had better not be in its way the next time.
+// takeBack ends an attempt on some servers. It waits for them, but not long: the
+// keys should be free there before this ask, or a rival's, tries again.
 func (s *Store) takeBack(id string, attempt int64, ttl time.Duration, from []int) {
-	g := gather(s, hearing[parting]{
+	g := gather(s, question[releaseReply]{
 		to: from, limit: s.limit(ttl),
-		ask: func(ctx context.Context, n *node) (parting, error) { return n.release(ctx, id, attempt, 0, false, nil) },
-		take: func(i int, _ parting, err error) progress {
+		ask: func(ctx context.Context, n *node) (releaseReply, error) {
+			return n.release(ctx, id, attempt, 0, false, nil)
+		},
+		take: func(i int, _ releaseReply, err error) progress {
 			if err == nil {
 				s.ended(i, id, attempt)
 			} else if sent(err) {
-				s.owe(s.nodes[i], id, attempt, ttl)
+				s.releaseLater(s.nodes[i], id, attempt, ttl)
 			}
 			return open
 		},
@@ -174,7 +178,7 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 		return err
 	}
 	if k == nil {
-		// Another process may have been granted it.
+		// It may have been granted to another process.
 		k = &ticket{id: id, t: &lockcore.Ticket{ID: id}, attempt: time.Now().UnixMicro(), turn: make(chan struct{}, 1), obtained: [][]string{}}
 		k.turn <- struct{}{}
 	}
@@ -191,7 +195,7 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 			return s.noQuorum(r.errs)
 		}
 	}
-	// A ticket that waits left nothing on the servers: lost attempts were undone.
+	// A ticket that waits has nothing on the servers: failed attempts were undone.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(k)

@@ -9,10 +9,10 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// Renew implements [lockcore.Store]. A server that does not have the lease,
-// because it was down or has restarted, is taken back in if nobody else holds the
-// keys there. It counts at once, as long as the lease stands and another server
-// still had it: only then is it certain that nobody had the keys in between.
+// Renew implements [lockcore.Store]. A server that does not have the lease, because
+// it was down or has restarted, takes it in if nobody else holds the keys there. Its
+// confirmation counts at once if the lease has not expired and another server still
+// had it: only then is it certain that nobody else had the keys in between.
 func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	errs := make([]error, 0, len(grants))
 	unreached := 0
@@ -58,17 +58,17 @@ type renewal struct {
 // renewed is one lease of a renewal.
 type renewed struct {
 	grant   *lockcore.Grant
-	ticket  *ticket // nil: granted to another process
+	ticket  *ticket // nil if it was granted to another process
 	attempt int64
-	valid   time.Time // until when servers may be taken in; zero: never
+	valid   time.Time // until when servers may take it in; zero: never
 	ballot  ballot
 	live    int    // servers that had it
 	joined  []int  // servers that took it in
 	words   string // why a server does not have it
 }
 
-// verdict is that of the ballot, but for servers that were taken in when none,
-// or none in time, had the lease.
+// verdict is that of the ballot, with one exception: servers that took the lease in
+// do not count when no other server still had it, or when it had expired.
 func (l *renewed) verdict(now time.Time) verdict {
 	v := l.ballot.verdict(0)
 	switch {
@@ -84,12 +84,12 @@ func (l *renewed) verdict(now time.Time) verdict {
 
 func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	r := &renewal{s: s, sent: time.Now(), errs: make([]error, len(s.nodes)), settled: make(chan struct{}), args: []any{s.config.LockDelay.Microseconds()}}
-	limit := max(patience, s.config.NodeTimeout)
+	limit := max(slowLimit, s.config.NodeTimeout)
 	for _, g := range grants {
 		r.add(g)
 		limit = min(limit, s.limit(g.Ticket.TTL))
 	}
-	r.gathering = gather(s, hearing[fields]{
+	r.gathering = gather(s, question[fields]{
 		to: s.everyone(), limit: limit,
 		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, renewScript, r.args...) },
 		take: r.take, late: r.late,
@@ -127,25 +127,25 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 func (r *renewal) add(g *lockcore.Grant) {
 	s := r.s
 	l := &renewed{grant: g, ballot: newBallot(len(s.nodes), 0)}
-	join, doubt := 0, 0
+	join, unrenewed := 0, 0
 	s.mu.Lock()
 	l.ticket = s.tickets[g.Ticket.ID]
 	if k := l.ticket; k != nil {
 		l.attempt = k.attempt
-		if k.doubt {
-			doubt = 1
+		if k.unrenewed {
+			unrenewed = 1
 		}
-		k.doubt = true // until this one succeeds
-		if r.sent.Before(k.valid) && !k.leaving {
-			// Only while the lease stands can nobody else have a majority, and so
-			// nothing have been granted that a server forgot.
+		k.unrenewed = true // until this one succeeds
+		if r.sent.Before(k.valid) && !k.releasing {
+			// While the lease stands, nobody else has a majority: so a server that has
+			// lost its data cannot have granted the keys to somebody else.
 			join, l.valid = 1, k.valid
 		}
 	}
 	s.mu.Unlock()
 	r.leases = append(r.leases, l)
 	r.args = append(r.args, g.Ticket.ID, l.attempt, (g.Ticket.TTL + grace).Microseconds(),
-		encode(unitsOf(g.Ticket.Requirements, g.Obtained)), infoOf(g.Ticket, g.Obtained), join, doubt)
+		encode(unitsOf(g.Ticket.Requirements, g.Obtained)), infoOf(g.Ticket, g.Obtained), join, unrenewed)
 }
 
 // take notes what a server said about all the leases.
@@ -159,7 +159,7 @@ func (r *renewal) take(i int, f fields, err error) progress {
 		if err != nil {
 			l.ballot.replies[i] = down
 		} else {
-			l.ballot.replies[i] = l.hear(i, f.sub(j))
+			l.ballot.replies[i] = l.note(i, f.sub(j))
 		}
 		switch v := l.verdict(now); {
 		case v == won, v == lost:
@@ -172,8 +172,8 @@ func (r *renewal) take(i int, f fields, err error) progress {
 	return p
 }
 
-// hear notes what one server said about the lease.
-func (l *renewed) hear(i int, f fields) reply {
+// note takes in what one server said about the lease.
+func (l *renewed) note(i int, f fields) reply {
 	switch f.text(0) {
 	case "live":
 		l.live++
@@ -191,9 +191,9 @@ func (l *renewed) hear(i int, f fields) reply {
 	return no
 }
 
-// mark notes servers that must be told, at the release, to refuse what comes
-// after it: a renewal that they have not answered, or the bid which was not there
-// yet when they took the lease in. It would take the keys again, for nobody.
+// mark notes the servers that have to refuse what may arrive after the release: a
+// renewal that they have not answered, or, where a renewal brought the lease, the bid
+// before it. It would take the keys again, and nobody would give them back.
 func (r *renewal) mark(l *renewed) {
 	k := l.ticket
 	if k == nil || l.live == len(l.ballot.replies) {
@@ -201,35 +201,35 @@ func (r *renewal) mark(l *renewed) {
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if k.stones == nil {
-		k.stones = make([]bool, len(r.s.nodes))
+	if k.tombstones == nil {
+		k.tombstones = make([]bool, len(r.s.nodes))
 	}
 	for i, v := range l.ballot.replies {
 		if v != yes {
-			k.stones[i] = true
+			k.tombstones[i] = true
 		}
 	}
 	for _, i := range l.joined {
-		k.stones[i] = true
+		k.tombstones[i] = true
 	}
 }
 
-// unclear words a renewal that most servers did not confirm, when those that did
-// not answer may do so yet.
+// unclear words a renewal that too few servers have confirmed, while others may
+// still do so.
 func (r *renewal) unclear(l *renewed) error {
 	if !l.ballot.quorate() {
 		return r.s.noQuorum(r.errs)
 	}
-	var mute []string
+	var silentOnes []string
 	for i, v := range l.ballot.replies {
 		switch {
 		case v == silent:
-			mute = append(mute, r.s.nodes[i].name+": no answer yet")
+			silentOnes = append(silentOnes, r.s.nodes[i].name+": no answer yet")
 		case v == down:
-			mute = append(mute, r.s.nodes[i].name+": "+r.errs[i].Error())
+			silentOnes = append(silentOnes, r.s.nodes[i].name+": "+r.errs[i].Error())
 		}
 	}
-	return fmt.Errorf("redlock: %d of %d servers have the lease, it takes %d (%s): %w", l.ballot.count(yes), len(l.ballot.replies), majority(len(l.ballot.replies)), strings.Join(mute, "; "), lockcore.ErrNoQuorum)
+	return fmt.Errorf("redlock: %d of %d servers have the lease, it takes %d (%s): %w", l.ballot.count(yes), len(l.ballot.replies), majority(len(l.ballot.replies)), strings.Join(silentOnes, "; "), lockcore.ErrNoQuorum)
 }
 
 // extended records a renewal that a majority confirmed.
@@ -241,7 +241,7 @@ func (r *renewal) extended(l *renewed) {
 	if k == nil || s.tickets[t.ID] != k {
 		return
 	}
-	k.valid, k.doubt = r.sent.Add(validity(t.TTL, 0)), false
+	k.valid, k.unrenewed = r.sent.Add(validity(t.TTL, 0)), false
 	for i := range s.view.servers {
 		if h := s.view.servers[i].leases[t.ID]; h != nil {
 			h.until = r.sent.Add(t.TTL)
@@ -249,12 +249,12 @@ func (r *renewal) extended(l *renewed) {
 	}
 }
 
-// gone records that a lease is lost, and takes back what is left of it.
+// gone records that a lease is lost, and releases it where it still is.
 func (r *renewal) gone(l *renewed) error {
 	s, id := r.s, l.grant.Ticket.ID
 	s.mu.Lock()
 	if k := l.ticket; k != nil {
-		k.leaving, k.obtained = true, nil
+		k.releasing, k.obtained = true, nil
 		s.forget(k)
 	}
 	s.mu.Unlock()
@@ -269,8 +269,8 @@ func (r *renewal) gone(l *renewed) error {
 	return fmt.Errorf("%s: %w", l.words, lockcore.ErrLost)
 }
 
-// late sees to servers that answered when the vote was over: one that took in a
-// lease which has ended meanwhile has to give it up again.
+// late deals with servers that answered after the vote. One that took in a lease
+// which has ended meanwhile must drop it again.
 func (r *renewal) late(i int, f fields, err error) {
 	<-r.settled
 	for j, l := range r.leases {

@@ -91,7 +91,7 @@ func TestRenewals(t *testing.T) {
 // told that it may have been that which brought it there.
 func TestRenewalAsks(t *testing.T) {
 	leased(t, func(s *cast, g *lockcore.Grant) {
-		asks := func(what string, renew []says, join, doubt any) {
+		asks := func(what string, renew []says, join, unrenewed any) {
 			t.Helper()
 			s.changes(map[string][]says{"renew": renew, "release": {isDown, isDown, isDown}})
 			_, _ = s.Renew(context.Background(), []*lockcore.Grant{g}) // its outcome is no matter here
@@ -99,8 +99,8 @@ func TestRenewalAsks(t *testing.T) {
 			s.mu.Lock()
 			a := slices.Clone(s.args["renew"])
 			s.mu.Unlock()
-			if len(a) != 12 || a[10] != join || a[11] != doubt {
-				t.Errorf("%s: asked %v, want join %v and doubt %v", what, a, join, doubt)
+			if len(a) != 12 || a[10] != join || a[11] != unrenewed {
+				t.Errorf("%s: asked %v, want join %v and unrenewed %v", what, a, join, unrenewed)
 			}
 		}
 		well, bad := []says{live, live, live}, []says{live, isDown, isDown}
@@ -115,7 +115,7 @@ func TestRenewalAsks(t *testing.T) {
 		time.Sleep(time.Until(valid) - time.Millisecond)
 		asks("in the last moment", bad, 1, 0)
 		asks("when its time is over", well, 0, 1)
-		_ = s.Release(context.Background(), g, 0) // which nobody hears
+		_ = s.Release(context.Background(), g, 0) // which reaches nobody
 		asks("when it is being given back", well, 0, 0)
 	})
 }
@@ -128,14 +128,14 @@ func TestReleases(t *testing.T) {
 		answers [][]says // to one release after the other
 		want    error    // of the last
 		says    string
-		owed    []int
+		pending []int
 	}{
 		{what: "all had it", answers: [][]says{{tookBack, tookBack, tookBack}}},
 		{what: "a majority had it", answers: [][]says{{tookBack, tookBack, isNotMe}}},
 		{what: "nobody had it", answers: [][]says{{isNotMe, isNotMe, isNotMe}}, want: lockcore.ErrNotHeld, says: "lease lease"},
 		{what: "one had it", answers: [][]says{{tookBack, isNotMe, isNotMe}}, want: lockcore.ErrNotHeld},
-		{what: "one had it, and one is down", answers: [][]says{{tookBack, isNotMe, isDown}}, owed: []int{2}},
-		{what: "two are down", answers: [][]says{{tookBack, isDown, isDown}}, want: lockcore.ErrNoQuorum, says: "127.0.0.3:1: connection refused", owed: []int{1, 2}},
+		{what: "one had it, and one is down", answers: [][]says{{tookBack, isNotMe, isDown}}, pending: []int{2}},
+		{what: "two are down", answers: [][]says{{tookBack, isDown, isDown}}, want: lockcore.ErrNoQuorum, says: "127.0.0.3:1: connection refused", pending: []int{1, 2}},
 		{what: "two were down, and are back", answers: [][]says{{tookBack, isDown, isDown}, {isNotMe, tookBack, tookBack}}},
 		{what: "two were down, and have lost it", answers: [][]says{{tookBack, isDown, isDown}, {isNotMe, isNotMe, isNotMe}}, want: lockcore.ErrNotHeld},
 		{what: "it is given back twice", answers: [][]says{{tookBack, tookBack, tookBack}, {isNotMe, isNotMe, isNotMe}}, want: lockcore.ErrNotHeld},
@@ -147,7 +147,7 @@ func TestReleases(t *testing.T) {
 					for _, n := range s.nodes {
 						n.mu.Lock()
 						n.bad = nil // else one that was down is spared
-						clear(n.debts)
+						clear(n.pending)
 						n.mu.Unlock()
 					}
 					s.changes(map[string][]says{"release": answers})
@@ -156,16 +156,16 @@ func TestReleases(t *testing.T) {
 				if !errors.Is(err, c.want) || err != nil && !strings.Contains(err.Error(), c.says) {
 					t.Errorf("got %v, want %v that says %q", err, c.want, c.says)
 				}
-				var owed []int
+				var pending []int
 				for i, n := range s.nodes {
 					n.mu.Lock()
-					if len(n.debts) > 0 {
-						owed = append(owed, i)
+					if len(n.pending) > 0 {
+						pending = append(pending, i)
 					}
 					n.mu.Unlock()
 				}
-				if !slices.Equal(owed, c.owed) {
-					t.Errorf("it is owed to servers %v, want %v", owed, c.owed)
+				if !slices.Equal(pending, c.pending) {
+					t.Errorf("its release is pending for servers %v, want %v", pending, c.pending)
 				}
 				s.Store.mu.Lock()
 				defer s.Store.mu.Unlock()

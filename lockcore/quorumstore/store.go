@@ -47,18 +47,18 @@ type Store struct {
 	jobs       chan func() // to idle goroutines
 	idle       atomic.Int32
 
-	mu      sync.Mutex
-	twins   error // two of the servers are one
-	view    view
-	tickets map[string]*ticket
-	pruneAt int       // number of tickets at which to look for stale ones
-	line    []*ticket // those that wait, by rank
-	last    int64     // number of the last attempt
-	ears    bool      // the subscriptions are on their way
-	timer   *time.Timer
-	due     time.Time         // when timer fires; zero: it does not run
-	rumours map[string]rumour // by lease
-	anew    bool              // look at everything when timer fires
+	mu          sync.Mutex
+	duplicate   error // two of the names lead to one server
+	view        view
+	tickets     map[string]*ticket
+	pruneAt     int       // number of tickets at which to look for stale ones
+	line        []*ticket // waiters, by rank
+	last        int64     // number of the last attempt
+	subscribing bool      // the subscriptions were opened
+	timer       *time.Timer
+	due         time.Time                 // when timer fires; zero: it does not run
+	unconfirmed map[string]unconfirmedEnd // by lease
+	lookAtAll   bool                      // wake all waiters when timer fires
 }
 
 var _ lockcore.Store = (*Store)(nil)
@@ -89,13 +89,13 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 		c.Namespace = "default"
 	}
 	s := &Store{config: c, jobs: make(chan func()), tickets: make(map[string]*ticket), pruneAt: 64}
-	s.view.servers = make([]glimpse, len(clients))
+	s.view.servers = make([]leaseTable, len(clients))
 	s.life, s.end = context.WithCancel(context.Background())
 	prefix := "rtest:{" + c.Namespace + "}:quorum:"
 	for i, cl := range clients {
 		s.nodes = append(s.nodes, &node{
 			index: i, name: names[i], client: cl, channel: prefix + "ended",
-			keys: []string{prefix + "held"}, back: make(chan struct{}, 1),
+			keys: []string{prefix + "held"}, recovered: make(chan struct{}, 1),
 		})
 	}
 	s.where = fmt.Sprintf("redlock://%s (namespace %s)", strings.Join(names, ","), c.Namespace)
@@ -105,7 +105,7 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 // String says where the store is, without a password.
 func (s *Store) String() string { return s.where }
 
-// limit is how long one server may take over a question about a lease.
+// limit is how long one server may take to answer a question about a lease.
 func (s *Store) limit(ttl time.Duration) time.Duration {
 	if s.config.NodeTimeout > 0 {
 		return s.config.NodeTimeout
@@ -113,9 +113,9 @@ func (s *Store) limit(ttl time.Duration) time.Duration {
 	return min(max(ttl/6, 250*time.Millisecond), 2*time.Second)
 }
 
-// patience is the limit for questions that are about no lease, and for servers to
+// slowLimit is the limit for questions that are not about a lease, and for servers to
 // which a connection has to be opened.
-const patience = 2 * time.Second
+const slowLimit = 2 * time.Second
 
 // everyone lists all servers.
 func (s *Store) everyone() []int {
@@ -144,7 +144,8 @@ func (s *Store) spawn(f func()) {
 	}
 }
 
-// serve runs f and then what else comes, as long as not too many others do.
+// serve runs f, and then what spawn is called for next, unless too many goroutines
+// are idle already.
 func (s *Store) serve(f func()) {
 	deepen(0)
 	for {
@@ -235,8 +236,8 @@ func (s *Store) noQuorum(errs []error) error {
 	return e
 }
 
-// jitter draws a duration from [d/2, d): rivals that failed together are not to
-// come back together.
+// jitter draws a duration from [d/2, d]: rivals that failed at the same time should
+// try again at different times.
 func jitter(d time.Duration) time.Duration {
 	return d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
 }

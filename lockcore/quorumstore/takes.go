@@ -19,8 +19,8 @@ type unit struct {
 	name string
 }
 
-// encode writes a list as the scripts read it. It is no JSON, because that
-// cannot carry every key unchanged.
+// encode writes a list as the scripts read it. JSON would not do: it cannot carry
+// every key unchanged.
 func encode(units []unit) string {
 	var b strings.Builder
 	for _, u := range units {
@@ -54,8 +54,8 @@ func decode(list string) ([]unit, error) {
 	return units, nil
 }
 
-// unitsOf lists what a choice of keys means: the same list for the same choice,
-// which is how a server recognises a lease.
+// unitsOf lists the units of a choice of keys. The same choice gives the same list, by
+// which a server recognises a lease.
 func unitsOf(reqs []lockcore.Requirement, obtained [][]string) []unit {
 	var units []unit
 	for r, keys := range obtained {
@@ -70,9 +70,10 @@ func unitsOf(reqs []lockcore.Requirement, obtained [][]string) []unit {
 	return units
 }
 
-// candidates lists all keys that the requirements name, for a server to report
-// on, also as the scripts read it. Above lookMax the list is nil, for everything:
-// reading the whole namespace then costs less than spelling out the question.
+// candidates lists all keys of the requirements, for a server to report on, and the
+// same list as the scripts read it. Above lookMax keys it returns nil and "*", which
+// stand for the whole namespace: reading all of it then costs less than sending the
+// list.
 func candidates(reqs []lockcore.Requirement) (keys []string, list string) {
 	n := 0
 	for i := range reqs {
@@ -94,7 +95,8 @@ func candidates(reqs []lockcore.Requirement) (keys []string, list string) {
 
 const lookMax = 200
 
-// leastRecent lists the keys chosen, or offered, by LeastRecentlyUsed.
+// leastRecent lists the keys that were chosen by LeastRecentlyUsed, or all candidates
+// of such requirements if obtained is nil.
 func leastRecent(reqs []lockcore.Requirement, obtained [][]string) []unit {
 	var units []unit
 	for r := range reqs {
@@ -114,11 +116,12 @@ func leastRecent(reqs []lockcore.Requirement, obtained [][]string) []unit {
 	return units
 }
 
-// simpleMax bounds the keys of a lease that a script handles in its first lines.
+// simpleMax bounds the keys of a lease that take_first.lua and release_first.lua
+// handle.
 const simpleMax = 64
 
-// simple appends what these lines need, if they can do it: exclusive keys only.
-// Without it the script does the same more slowly.
+// simple appends the arguments of take_first.lua and release_first.lua, if all keys
+// are exclusive. Without these arguments the script does the same more slowly.
 func simple(args []any, id string, units []unit) []any {
 	if len(units) == 0 || len(units) > simpleMax {
 		return args
@@ -141,8 +144,8 @@ func number(n int64) string {
 	return strings.Repeat("0", max(0, 16-len(text))) + text
 }
 
-// sweep is, once in a while, where a server should look for garbage: a cursor of
-// its hash. Most requests do not pay for it.
+// sweep is a cursor of the hash, where the server should look for records to drop. It
+// is empty for most requests, so that they do not pay for the search.
 func sweep() string {
 	if rand.IntN(sweepEvery) > 0 {
 		return ""

@@ -8,56 +8,56 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// A ticket is what this process knows of a request: servers know only of
-// leases.
+// A ticket is what this process knows of a request. Servers know of leases only.
 type ticket struct {
 	id   string
-	turn chan struct{} // taken through a call about the ticket: a second one waits
+	turn chan struct{} // one element while a call about the ticket is under way: the next call waits
 
 	// The rest is guarded by Store.mu.
-	t        *lockcore.Ticket
-	attempt  int64      // the number of the last attempt; those before were given up
-	obtained [][]string // once granted
-	valid    time.Time  // until when the grant can be counted on
-	doubt    bool       // the last renewal did not succeed, or has not yet
-	stones   []bool     // servers that are to refuse what comes after the release
-	given    []bool     // servers that confirmed its release
-	leaving  bool       // it is being released
-	heard    time.Time  // when it was last asked about
-	asking   bool       // it is being asked about
+	t          *lockcore.Ticket
+	attempt    int64      // the number of the last attempt; those before were given up
+	obtained   [][]string // once granted
+	valid      time.Time  // until when the grant can be counted on
+	unrenewed  bool       // the last renewal failed, or is under way
+	tombstones []bool     // servers that are to refuse what arrives after the release
+	confirmed  []bool     // servers that confirmed its release
+	releasing  bool       // it is being released
+	lastAsked  time.Time  // when the last Ask for it began
+	asking     bool       // an Ask for it is under way
 
-	waiting bool
-	wake    func(*lockcore.Grant)
-	rank    time.Time // place among the waiters of this process
-	after   time.Time // not to be woken before: it collided with a rival
-	misses  int       // collisions in a row
-	hint    hint
-	hinted  time.Time
-	again   bool // something came free elsewhere while it was being asked about
+	waiting    bool
+	wake       func(*lockcore.Grant)
+	rank       time.Time // place among the waiters of this process
+	after      time.Time // it is not woken before: it collided with a rival
+	collisions int       // collisions in a row
+	hint       hint
+	hinted     time.Time
+	recheck    bool // something came free elsewhere during an Ask
 }
 
-// A hint is why a waiter was woken, and so where it looks first. A later one looks
-// further.
+// A hint is why a waiter was woken, which decides where it looks first. Of two hints
+// the larger one counts, as it makes the waiter look at more servers.
 type hint uint8
 
 const (
-	none    hint = iota
-	byGate       // what it needs came free on the server that rivals ask first
-	byOther      // something came free elsewhere, or messages may have been lost
+	none          hint = iota
+	freeAtLeader       // what it needs came free on the server that all waiters ask first
+	freeElsewhere      // something came free elsewhere, or messages may have been lost
 )
 
-// slow is after which time a waiter that was woken no longer stands in the way
-// of others in this process: its goroutine is busy with something else.
-const slow = 100 * time.Millisecond
+// wokenFor is how long a waiter that was woken keeps the claim to what it was woken
+// for. After that its goroutine is busy with something else, and other waiters of this
+// process are woken.
+const wokenFor = 100 * time.Millisecond
 
-// enter returns the ticket of that id, made if need be, for one caller at a
-// time; leave hands it on.
+// enter returns the ticket of that id to one caller at a time, and makes it if there
+// is none. The caller ends its turn with leave.
 func (s *Store) enter(ctx context.Context, t *lockcore.Ticket) (*ticket, error) {
 	for {
 		s.mu.Lock()
-		if s.twins != nil {
+		if s.duplicate != nil {
 			defer s.mu.Unlock()
-			return nil, s.twins
+			return nil, s.duplicate
 		}
 		k := s.tickets[t.ID]
 		if k == nil {
@@ -73,7 +73,7 @@ func (s *Store) enter(ctx context.Context, t *lockcore.Ticket) (*ticket, error) 
 		}
 		s.mu.Lock()
 		if s.tickets[t.ID] == k {
-			k.t, k.heard, k.asking = t, time.Now(), true
+			k.t, k.lastAsked, k.asking = t, time.Now(), true
 			s.mu.Unlock()
 			return k, nil
 		}
@@ -84,14 +84,14 @@ func (s *Store) enter(ctx context.Context, t *lockcore.Ticket) (*ticket, error) 
 
 func (k *ticket) leave() { <-k.turn }
 
-// over reports whether a ticket was given back or lost.
+// over reports whether the lease of a ticket was released or lost.
 func (s *Store) over(k *ticket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return k.leaving || s.tickets[k.id] != k
+	return k.releasing || s.tickets[k.id] != k
 }
 
-// known returns the ticket of an id for one caller, or nil.
+// known is enter for a ticket that may not exist: it returns nil then.
 func (s *Store) known(ctx context.Context, id string) (*ticket, error) {
 	s.mu.Lock()
 	k := s.tickets[id]
@@ -112,13 +112,13 @@ func (s *Store) forget(k *ticket) {
 	if s.tickets[k.id] == k {
 		delete(s.tickets, k.id)
 	}
-	s.unline(k)
+	s.removeFromLine(k)
 	s.view.claims.drop(k.id)
 }
 
-// prune drops tickets that nobody asks about any more: leases that ran out are
-// not reported to the store, and the owner of a waiter may have died in a way
-// that a process survives. Store.mu is held.
+// prune drops tickets that no call will come for any more. The store is not told of a
+// lease that expired, nor of a waiter whose goroutine ended without Withdraw.
+// Store.mu is held.
 func (s *Store) prune() {
 	if len(s.tickets) < s.pruneAt {
 		return
@@ -138,16 +138,19 @@ func (s *Store) prune() {
 	s.pruneAt = max(64, 2*len(s.tickets))
 }
 
-// lapsedKept is how long an expired lease is remembered, should a renewal still
-// come.
+// lapsedKept is how long an expired lease is remembered, in case a renewal still
+// comes.
 const lapsedKept = 10 * time.Minute
 
 // stale reports whether a waiter missed its polls.
-func (k *ticket) stale(now time.Time) bool { return now.After(k.heard.Add(3 * sched.Poll(k.t.TTL))) }
+func (k *ticket) stale(now time.Time) bool {
+	return now.After(k.lastAsked.Add(3 * sched.Poll(k.t.TTL)))
+}
 
-// number returns a number for the next attempt of a ticket and that of the last
-// one before. They rise over restarts and processes, as far as clocks do: the
-// same ticket is not asked for by two processes at the same time.
+// number returns the number of a ticket's next attempt, and that of the attempt
+// before it. Numbers come from the clock, so they also rise when a process restarts or
+// another process goes on with the ticket. Two processes do not ask for one ticket at
+// the same time.
 func (s *Store) number(k *ticket) (attempt, void int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -95,9 +95,9 @@ func parse(rawURL string) (*target, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What go-redis allows a call is not to cut short what this package does.
+		// The time limits of go-redis must not be shorter than those of this package.
 		for name, limit := range map[string]*time.Duration{"dial_timeout": &opt.DialTimeout, "read_timeout": &opt.ReadTimeout, "write_timeout": &opt.WriteTimeout} {
-			if !params.Has(name) && t.config.NodeTimeout > patience {
+			if !params.Has(name) && t.config.NodeTimeout > slowLimit {
 				*limit = t.config.NodeTimeout
 			}
 		}
@@ -187,9 +187,9 @@ func options(addr, db string, params url.Values) (*redis.Options, error) {
 // distinctLimit is how long one server may take over that look.
 const distinctLimit = time.Second
 
-// distinct looks whether two of the servers are one: its vote would count twice,
-// and its loss too. A server that answers when Open has returned can still turn
-// out to be another's twin; requests fail from then on.
+// distinct looks whether two of the names lead to one server: its vote would count
+// twice, and its loss too. A server may answer only when Open has returned; if it
+// turns out to be the same as another then, requests fail from then on.
 func (s *Store) distinct(ctx context.Context) error {
 	seen := make(map[string]string) // run id -> name; guarded by s.mu
 	note := func(i int, id string) {
@@ -197,12 +197,12 @@ func (s *Store) distinct(ctx context.Context) error {
 		defer s.mu.Unlock()
 		name := s.nodes[i].name
 		if first, dup := seen[id]; dup && id != "" {
-			s.twins = fmt.Errorf("quorumstore: %s and %s are the same server, and each may vote once: take one of them out of the URL", first, name)
+			s.duplicate = fmt.Errorf("quorumstore: %s and %s are the same server, and each may vote once: take one of them out of the URL", first, name)
 		}
 		seen[id] = name
 	}
 	b := newBallot(len(s.nodes), 0)
-	g := gather(s, hearing[string]{
+	g := gather(s, question[string]{
 		to: s.everyone(), limit: distinctLimit,
 		ask: func(ctx context.Context, n *node) (string, error) {
 			text, err := n.client.Info(ctx, "server").Result()
@@ -229,5 +229,5 @@ func (s *Store) distinct(ctx context.Context) error {
 	_ = g.wait(ctx) // if it is over, the first request finds out
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.twins
+	return s.duplicate
 }

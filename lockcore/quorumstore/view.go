@@ -9,20 +9,19 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// A glimpse is what one server last said about who holds what, kept up to date
-// by what it publishes. It may be wrong at any moment and is never trusted: it
-// only says which question is worth asking. The zero value knows nothing, and
-// takes every key to be free.
-type glimpse struct {
+// A leaseTable is what one server last said about its leases, kept up to date by what
+// it publishes. It may be wrong at any moment, so nothing is granted by it: it only
+// tells which keys are worth asking for. In the zero value every key is free.
+type leaseTable struct {
 	keys   map[string][]holding
-	leases map[string]*seen
+	leases map[string]*knownLease
 	ended  map[string]int64 // attempts that ended lately
 	order  []string         // of ended, oldest first
 	used   map[string]int64 // last uses under LeastRecentlyUsed, in microseconds
 }
 
-// seen is a lease that a server told of.
-type seen struct {
+// A knownLease is a lease that a server reported.
+type knownLease struct {
 	id      string
 	attempt int64
 	until   time.Time // when it ends unless renewed
@@ -31,7 +30,7 @@ type seen struct {
 
 // A holding is one unit of a key.
 type holding struct {
-	lease *seen
+	lease *knownLease
 	mode  modes.Mode
 }
 
@@ -40,9 +39,9 @@ const endedKept = 512
 
 // observe takes in an answer to a question about keys; nil means all there are.
 //
-// The answer may be older than what was published since, as the two come on
-// different connections. So a lease that is known to have ended stays so.
-func (g *glimpse) observe(keys []string, leases []*seen) {
+// The answer may be older than a message that arrived before it, as the two come on
+// different connections. So a lease that is known to have ended is not entered again.
+func (g *leaseTable) observe(keys []string, leases []*knownLease) {
 	if keys == nil {
 		g.keys, g.leases = nil, nil
 	}
@@ -59,12 +58,12 @@ func (g *glimpse) observe(keys []string, leases []*seen) {
 }
 
 // put enters a lease.
-func (g *glimpse) put(l *seen) {
+func (g *leaseTable) put(l *knownLease) {
 	if old := g.leases[l.id]; old != nil {
 		g.remove(old)
 	}
 	if g.leases == nil {
-		g.leases, g.keys = make(map[string]*seen), make(map[string][]holding)
+		g.leases, g.keys = make(map[string]*knownLease), make(map[string][]holding)
 	}
 	g.leases[l.id] = l
 	for _, u := range l.units {
@@ -72,7 +71,7 @@ func (g *glimpse) put(l *seen) {
 	}
 }
 
-func (g *glimpse) remove(l *seen) {
+func (g *leaseTable) remove(l *knownLease) {
 	if g.leases[l.id] == l {
 		delete(g.leases, l.id)
 	}
@@ -87,14 +86,14 @@ func (g *glimpse) remove(l *seen) {
 }
 
 // drop takes out a lease by its id.
-func (g *glimpse) drop(id string) {
+func (g *leaseTable) drop(id string) {
 	if l := g.leases[id]; l != nil {
 		g.remove(l)
 	}
 }
 
 // end notes that an attempt of a lease, and those before it, are over.
-func (g *glimpse) end(id string, attempt int64) {
+func (g *leaseTable) end(id string, attempt int64) {
 	if g.ended == nil {
 		g.ended = make(map[string]int64)
 	}
@@ -113,14 +112,14 @@ func (g *glimpse) end(id string, attempt int64) {
 	}
 }
 
-// over reports whether the server told of the end of an attempt.
-func (g *glimpse) over(id string, attempt int64) bool {
+// over reports whether the server has published the end of an attempt.
+func (g *leaseTable) over(id string, attempt int64) bool {
 	at, ok := g.ended[id]
 	return ok && at >= attempt
 }
 
 // units is how a key is taken.
-func (g *glimpse) units(key string, now time.Time) (u modes.Units) {
+func (g *leaseTable) units(key string, now time.Time) (u modes.Units) {
 	for _, h := range g.keys[key] {
 		if h.lease.until.After(now) {
 			u.Add(h.mode)
@@ -129,8 +128,9 @@ func (g *glimpse) units(key string, now time.Time) (u modes.Units) {
 	return u
 }
 
-// prune forgets what ended unheard: a view that is not told grows for ever.
-func (g *glimpse) prune(now time.Time) {
+// prune drops leases that expired: no server publishes that, and the table would grow
+// for ever.
+func (g *leaseTable) prune(now time.Time) {
 	for _, l := range g.leases {
 		if !l.until.After(now) {
 			g.remove(l)
@@ -138,18 +138,17 @@ func (g *glimpse) prune(now time.Time) {
 	}
 }
 
-// A view is what all servers said, and what attempts of this process are about
-// to take.
+// A view is what all servers said, and what this process is about to take.
 type view struct {
-	servers  []glimpse
-	claims   glimpse
-	courtesy glimpse // what was just given back and is left to other processes
+	servers      []leaseTable
+	claims       leaseTable
+	leftToOthers leaseTable // what was just released, and is left to other processes for headStart
 }
 
 // A freeFunc says how many units of a key a requirement could take.
 type freeFunc func(r *lockcore.Requirement, key string) int
 
-// freeAt is what one server would give.
+// freeAt is what is free on one server.
 func (v *view) freeAt(i int, now time.Time) freeFunc {
 	return func(r *lockcore.Requirement, key string) int {
 		u := v.servers[i].units(key, now)
@@ -157,9 +156,11 @@ func (v *view) freeAt(i int, now time.Time) freeFunc {
 	}
 }
 
-// freeByMajority is what a majority would give: of the free units on each
-// server, the number that a majority has or exceeds. Servers that are not to count
-// give nothing; nil stands for all.
+// freeByMajority is what is free on a majority: the largest number of units such that
+// a majority has at least so many free. Servers that are not counted have none free;
+// nil counts all of them.
+//
+//	free seats on five servers: 3 3 2 1 0    freeByMajority: 2
 func (v *view) freeByMajority(counted []bool, now time.Time) freeFunc {
 	counts := make([]int, len(v.servers))
 	if len(counts) == 0 {
@@ -178,19 +179,19 @@ func (v *view) freeByMajority(counted []bool, now time.Time) freeFunc {
 	}
 }
 
-// bare fits a freeFunc to [lockcore.Match].
+// bare turns a freeFunc into what [lockcore.Match] takes.
 func (v *view) bare(reqs []lockcore.Requirement, free freeFunc) func(int, string) int {
 	return func(r int, key string) int { return free(&reqs[r], key) }
 }
 
-// beside is bare, bounded by what is claimed in this process.
+// beside is bare, less what other requests of this process claim.
 func (v *view) beside(reqs []lockcore.Requirement, free freeFunc, now time.Time) func(int, string) int {
 	return v.bare(reqs, v.except(&v.claims, free, now))
 }
 
-// except bounds what is free by what a glimpse has. Both count, as claims are
-// not on the servers yet.
-func (v *view) except(g *glimpse, free freeFunc, now time.Time) freeFunc {
+// except bounds what is free by a table of what is not on the servers: claims, or
+// keys that are left to other processes.
+func (v *view) except(g *leaseTable, free freeFunc, now time.Time) freeFunc {
 	return func(r *lockcore.Requirement, key string) int {
 		n := free(r, key)
 		if n > 0 && len(g.keys[key]) > 0 {
@@ -201,8 +202,8 @@ func (v *view) except(g *glimpse, free freeFunc, now time.Time) freeFunc {
 	}
 }
 
-// hold notes a lease that this process was just granted.
-func (v *view) hold(l *seen, by []reply) {
+// hold enters a lease that this process was just granted.
+func (v *view) hold(l *knownLease, by []reply) {
 	for i := range v.servers {
 		if by[i] == yes {
 			v.servers[i].put(l)
@@ -210,8 +211,8 @@ func (v *view) hold(l *seen, by []reply) {
 	}
 }
 
-// order is the order in which candidates are looked at. The last use of a key is
-// the latest that any server knows of.
+// order is the order in which candidates are tried. The last use of a key is the
+// latest that any server knows of.
 func (v *view) order(reqs []lockcore.Requirement, rnd sched.Rand) func(int) func(int) int {
 	return sched.Order(reqs, func(key string) int64 {
 		var at int64
@@ -222,8 +223,8 @@ func (v *view) order(reqs []lockcore.Requirement, rnd sched.Rand) func(int) func
 	}, rnd)
 }
 
-// nextEnd is when the next lease ends that a server told of, or zero.
-func (g *glimpse) nextEnd(now time.Time) (at time.Time) {
+// nextEnd is when the next lease of the table ends, or zero.
+func (g *leaseTable) nextEnd(now time.Time) (at time.Time) {
 	for _, l := range g.leases {
 		if l.until.After(now) && (at.IsZero() || l.until.Before(at)) {
 			at = l.until

@@ -12,9 +12,9 @@ import (
 
 var t0 = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// lease is something that a server tells of; it ends in the given seconds.
-func told(id string, attempt int64, seconds int, units ...unit) *seen {
-	return &seen{id: id, attempt: attempt, until: t0.Add(time.Duration(seconds) * time.Second), units: units}
+// told is a lease that a server reports; it ends in the given seconds.
+func told(id string, attempt int64, seconds int, units ...unit) *knownLease {
+	return &knownLease{id: id, attempt: attempt, until: t0.Add(time.Duration(seconds) * time.Second), units: units}
 }
 
 func exclusive(keys ...string) (units []unit) {
@@ -27,8 +27,8 @@ func exclusive(keys ...string) (units []unit) {
 func want(r lockcore.Requirement) *lockcore.Requirement { return &r }
 
 func TestFreeByMajority(t *testing.T) {
-	v := view{servers: make([]glimpse, 5)}
-	for i, l := range [][]*seen{
+	v := view{servers: make([]leaseTable, 5)}
+	for i, l := range [][]*knownLease{
 		{told("a", 1, 10, exclusive("k")...)},
 		{told("a", 1, 10, exclusive("k")...)},
 		{told("a", 1, 10, exclusive("k")...), told("r", 1, 10, unit{modes.Mode{Shared: true}, "doc"})},
@@ -41,12 +41,12 @@ func TestFreeByMajority(t *testing.T) {
 	seat := func(n int) *lockcore.Requirement { return want(lockcore.Requirement{Seats: n}) }
 	all := []bool{true, true, true, true, true}
 	for _, c := range []struct {
-		what  string
-		r     *lockcore.Requirement
-		key   string
-		heard []bool
-		now   time.Time
-		want  int
+		what    string
+		r       *lockcore.Requirement
+		key     string
+		counted []bool
+		now     time.Time
+		want    int
 	}{
 		{"three of five hold k", exclusively, "k", all, t0, 0},
 		{"nobody holds free", exclusively, "free", all, t0, 1},
@@ -57,9 +57,9 @@ func TestFreeByMajority(t *testing.T) {
 		{"without two of the empty ones, the fewest count", seat(3), "lic", []bool{false, false, true, true, true}, t0, 1},
 		{"who believes in two seats finds none on one server", seat(2), "lic", []bool{false, false, true, true, true}, t0, 0},
 		{"two servers are no majority", exclusively, "free", []bool{true, true, false, false, false}, t0, 0},
-		{"what was not heard of late counts too, if asked so", exclusively, "free", nil, t0, 1},
+		{"with nil, all servers count", exclusively, "free", nil, t0, 1},
 	} {
-		if got := v.freeByMajority(c.heard, c.now)(c.r, c.key); got != c.want {
+		if got := v.freeByMajority(c.counted, c.now)(c.r, c.key); got != c.want {
 			t.Errorf("%s: got %d free, want %d", c.what, got, c.want)
 		}
 	}
@@ -68,7 +68,7 @@ func TestFreeByMajority(t *testing.T) {
 // TestClaims: what another request of this process is about to take is not
 // chosen again.
 func TestClaims(t *testing.T) {
-	v := view{servers: make([]glimpse, 3)}
+	v := view{servers: make([]leaseTable, 3)}
 	v.claims.put(told("mine", 0, 1, unit{name: "a"}, unit{modes.Mode{Seats: 2}, "lic"}))
 	reqs := []lockcore.Requirement{
 		{Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}}},
@@ -93,19 +93,19 @@ func TestClaims(t *testing.T) {
 // TestObserve: an answer replaces what is known of the keys that it is about,
 // and an old answer does not bring back what has ended since.
 func TestObserve(t *testing.T) {
-	var g glimpse
+	var g leaseTable
 	taken := func(key string) bool { return len(g.keys[key]) > 0 }
-	g.observe(nil, []*seen{told("one", 5, 10, exclusive("a", "b")...), told("two", 6, 10, exclusive("c")...)})
+	g.observe(nil, []*knownLease{told("one", 5, 10, exclusive("a", "b")...), told("two", 6, 10, exclusive("c")...)})
 	g.observe([]string{"a"}, nil)
 	if taken("a") || taken("b") || !taken("c") {
 		t.Errorf("a is free now, so its lease is over, and c is as it was: %v", g.leases)
 	}
 	g.end("three", 7)
-	g.observe([]string{"d"}, []*seen{told("three", 7, 10, exclusive("d")...)})
+	g.observe([]string{"d"}, []*knownLease{told("three", 7, 10, exclusive("d")...)})
 	if taken("d") {
 		t.Error("an answer from before the end brought a lease back")
 	}
-	g.observe([]string{"d"}, []*seen{told("three", 8, 10, exclusive("d")...)})
+	g.observe([]string{"d"}, []*knownLease{told("three", 8, 10, exclusive("d")...)})
 	if !taken("d") {
 		t.Error("a later attempt of the same ticket is not seen")
 	}

@@ -23,8 +23,8 @@ const (
 	late                   // a majority said yes, but nothing is left of the lease
 )
 
-// A ballot is one question to all servers: a value, from which the verdict
-// follows at any moment.
+// A ballot is what the servers replied to one question. Its verdict follows at any
+// moment, without I/O.
 type ballot struct {
 	replies []reply
 	ttl     time.Duration // of the lease at stake; 0: none, and no answer is too late
@@ -44,12 +44,11 @@ func (b ballot) count(r reply) int {
 	return n
 }
 
-// majority is how many of n servers decide: any two majorities share a server,
-// and that server does not say yes to two rivals.
+// majority is how many of n servers decide. Any two majorities have a server in
+// common, and that server does not say yes to two rivals.
 func majority(n int) int { return n/2 + 1 }
 
-// verdict is what the replies amount to when taken has passed since the question
-// was sent.
+// verdict is what the replies amount to when the vote has taken so long.
 func (b ballot) verdict(taken time.Duration) verdict {
 	need, n := majority(len(b.replies)), len(b.replies)
 	switch {
@@ -66,24 +65,23 @@ func (b ballot) verdict(taken time.Duration) verdict {
 	return pending
 }
 
-// hopeless reports that no answer which is still to come can win. Whoever only
-// wants to know whether to go on need not wait for them.
-func (b ballot) hopeless() bool { return b.count(yes)+b.count(silent) < majority(len(b.replies)) }
+// cannotWin reports that the vote is not won even if every server that is still silent
+// says yes.
+func (b ballot) cannotWin() bool { return b.count(yes)+b.count(silent) < majority(len(b.replies)) }
 
 // answered is how many servers said anything.
 func (b ballot) answered() int { return b.count(yes) + b.count(no) }
 
-// quorate reports whether a majority answered: if it did, the question was
-// decided by rivals and not by the network.
+// quorate reports whether a majority answered. If it did and the vote is not won, a
+// rival is in the way; else the network is.
 func (b ballot) quorate() bool { return b.answered() >= majority(len(b.replies)) }
 
-// validity is what is left of a lease whose vote has taken so long.
+// validity is what is left of a lease when its vote has taken so long.
 //
-// A fiftieth of the TTL is for clocks that run at different speeds; lockcore
-// counts in the same way, from a moment before the question was sent. Redlock
-// asks for a hundredth and 2 ms; the 2 ms are in [grace], so that short leases do
-// not need a larger share.
+// It takes off a fiftieth of the TTL, for clocks that run at different speeds. lockcore
+// does the same, counting from before the question was sent. Redlock takes off a
+// hundredth and 2 ms; here the servers add the 2 ms, see [grace].
 func validity(ttl, taken time.Duration) time.Duration { return ttl - ttl/50 - taken }
 
-// grace is by how much servers keep a lease longer than the client counts on.
+// grace is how much longer than its TTL servers keep a lease.
 const grace = 2 * time.Millisecond

@@ -81,7 +81,7 @@ func playVote(b *ballot, line string) error {
 	v := b.verdict(taken)
 	got := v.String()
 	open := v == pending || v == unclear
-	if open && b.hopeless() {
+	if open && b.cannotWin() {
 		got += " hopeless"
 	}
 	if open && b.quorate() {
@@ -134,8 +134,8 @@ func TestVoteAlgebra(t *testing.T) {
 			if v == won && rival.verdict(0) == won {
 				t.Fatalf("%v: a rival that got every other server has won too", b.replies)
 			}
-			if b.hopeless() == (best.verdict(0) == won) {
-				t.Fatalf("%v: hopeless is %v, but with the silent saying yes it is %v", b.replies, b.hopeless(), best.verdict(0))
+			if b.cannotWin() == (best.verdict(0) == won) {
+				t.Fatalf("%v: cannotWin is %v, but with the silent saying yes it is %v", b.replies, b.cannotWin(), best.verdict(0))
 			}
 			if (v == lost) != (upset.verdict(0) != won) {
 				t.Fatalf("%v is %v, but with all others saying yes it is %v", b.replies, v, upset.verdict(0))

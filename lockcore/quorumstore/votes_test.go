@@ -93,7 +93,7 @@ func play(t *testing.T, servers int, script map[string][]says, f func(c *cast)) 
 		for _, n := range c.nodes {
 			n.took = 1 // they have answered before
 		}
-		c.ears = true // these servers tell nothing
+		c.subscribing = true // these servers tell nothing
 		f(c)
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -190,7 +190,7 @@ func TestOutrun(t *testing.T) {
 				t.Fatal(err)
 			}
 			k.leave()
-			k.hint = byGate // as if it had been woken
+			k.hint = freeAtLeader // as if it had been woken
 			ans, err := s.Ask(context.Background(), ticket, func(*lockcore.Grant) {})
 			if err != nil {
 				t.Error(err)
@@ -207,7 +207,7 @@ func TestOutrun(t *testing.T) {
 		if ans := ask("two", "other"); ans.Grant != nil {
 			t.Errorf("two of three refused, and yet: %+v", ans.Grant)
 		}
-		if g := s.gate(time.Now()); g != 1 {
+		if g := s.leader(time.Now()); g != 1 {
 			t.Errorf("server 0 gave what most refused, and server %d is asked first from now on", g)
 		}
 		if back := s.asked("release"); !slices.Equal(back, []string{"0"}) {

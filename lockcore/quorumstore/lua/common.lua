@@ -10,13 +10,16 @@
 -- and parsed here without a library. Modes are x (exclusive), s (shared) and
 -- n<seats>.
 --
--- A lease that ended stays where it is until somebody takes one of its keys, and
--- only counts for nothing. So ending costs nothing, and a late renewal finds its
--- lease if, and only if, nothing was granted on its keys in between.
+-- The record of a lease that expired stays until somebody takes one of its keys;
+-- until then it blocks nobody. So expiry costs nothing, and a late renewal finds
+-- the record exactly when nothing was granted on its keys in between:
+--   12:00:00  lease A on key k expires; its record stays
+--   12:00:01  A's renewal arrives: the record is there, so A goes on
+--   or: lease B takes k, which drops A's record; A's renewal learns that A is lost
 --
 -- Moments are microseconds on this server's clock, read once; durations come
 -- from the client. All numbers in a record have 16 digits, so that taking it
--- apart needs no pattern: scripts cost what their string handling costs.
+-- apart needs no pattern: most of the time of a script goes into strings.
 local HELD = KEYS[1]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -36,17 +39,19 @@ local function each(list)
   end
 end
 
--- A record is attempt, state, ends, since, ttl, #takes|takes info. The state is 1
--- if it is kept for a time that somebody chose, 2 if this server took it in with a
--- renewal of which it is not known yet that it succeeded (a guest), and else 0.
+-- A record is attempt, state, ends, since, ttl, #takes|takes info. The states:
+--   0  the server granted the lease, or took it in with a renewal that succeeded
+--   1  kept: the lease was given back, its keys stay aside for a chosen time
+--   2  provisional: the server took the lease in with a renewal, and does not know
+--      yet whether a majority confirmed that renewal
 local function record(l)
-  return digits(l.attempt) .. (l.kept and '1' or l.guest and '2' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
+  return digits(l.attempt) .. (l.kept and '1' or l.provisional and '2' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
 end
 
 local function parse(rec)
   local _, bar, n = string.find(rec, '^(%d+)|', 66)
   return {
-    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1', guest = string.sub(rec, 17, 17) == '2',
+    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1', provisional = string.sub(rec, 17, 17) == '2',
     ends = tonumber(string.sub(rec, 18, 33)), since = tonumber(string.sub(rec, 34, 49)), ttl = tonumber(string.sub(rec, 50, 65)),
     takes = string.sub(rec, bar + 1, bar + n), info = string.sub(rec, bar + n + 1),
   }
@@ -61,23 +66,23 @@ local function store(id, l)
   redis.call('HSET', HELD, 'l' .. id, record(l))
 end
 
--- remains is how long a lease still blocks others, or nil. The keys of one that
--- expired, and was not kept for a time that somebody chose, stay aside for delay.
+-- remains is how long a lease still blocks others, or nil if it does not. A lease
+-- that expired, and was not kept for a chosen time, blocks them for delay more.
 local function remains(rec, delay)
   local over = tonumber(string.sub(rec, 18, 33))
   if string.sub(rec, 17, 17) ~= '1' then over = over + delay end
   if over > now then return over - now end
 end
 
--- left is the same for the lease of an id.
+-- left is the same, for the lease with an id.
 local records = {}
 local function left(id, delay)
   if records[id] == nil then records[id] = redis.call('HGET', HELD, 'l' .. id) end
   return records[id] and remains(records[id], delay)
 end
 
--- living is a list of holders without those whose lease ended; these are noted
--- in ended, if given.
+-- living is a list of holders without those whose lease ended. It enters these in
+-- the table ended, if there is one.
 local function living(list, delay, ended)
   if not list then return '' end
   local out = {}
@@ -91,7 +96,8 @@ local function living(list, delay, ended)
   return table.concat(out)
 end
 
--- fits says whether one more unit in the mode goes beside the holders.
+-- fits says whether one more unit in the mode goes beside the holders: the rule of
+-- lockcore/internal/modes, which a test compares it to.
 local function fits(mode, holders)
   if holders == '' then return true end
   local shared, seats, least = 0, 0, nil
@@ -131,23 +137,27 @@ local function drop(id, l)
   records[id] = false
 end
 
--- tombstone refuses, for a while, what may still be on its way: a question that
--- the client has given up may arrive after its undoing.
+-- tombstone has the server refuse a lease for a while. A request that the client
+-- gave up can arrive after the client undid it:
+--   client: take lease A       (slow, still in the network)
+--   client: release lease A    (arrives first, and leaves a tombstone)
+--   server: take lease A       (arrives now, and is refused)
 local function tombstone(id, attempt, why, life)
   local old = redis.call('HGET', HELD, 'g' .. id)
   if old and tonumber(string.sub(old, 1, 16)) > attempt then return end
   redis.call('HSET', HELD, 'g' .. id, digits(attempt) .. digits(now + life) .. why)
 end
 
-local function buried(id)
+-- refused returns up to which attempt a lease is refused, and why, or nil.
+local function refused(id)
   local stone = redis.call('HGET', HELD, 'g' .. id)
   if stone and tonumber(string.sub(stone, 17, 32)) > now then
     return tonumber(string.sub(stone, 1, 16)), string.sub(stone, 33)
   end
 end
 
--- place enters a lease if all its takes fit; else it returns the key that does
--- not, and its holders.
+-- place enters a lease if all its takes fit. If one does not, it changes nothing
+-- and returns that key and its holders.
 local function place(id, l, delay)
   local holders, ended = {}, {}
   for mode, key in each(l.takes) do
@@ -178,8 +188,8 @@ local function leases(delay)
   end
 end
 
--- look reports leases as a flat list of id, attempt, time left, takes: those on
--- the keys of the list, or all of the namespace for "*".
+-- look reports leases as a flat list of id, attempt, time left, takes. It reports
+-- those on the keys of the list, or for "*" all leases of the namespace.
 local function look(keys, delay)
   local out, seen = {}, {}
   local function report(id, rec)
@@ -201,9 +211,9 @@ local function look(keys, delay)
   return out
 end
 
--- sweep drops some of what nobody asked about for an hour: leases that were not
--- renewed and whose keys nobody wants, tombstones, last uses. It starts at a
--- random cursor, so that every place has its turn.
+-- sweep drops some records that are of no use any more: leases that expired over an
+-- hour ago, tombstones that are over, and last uses older than a month. It starts at
+-- a random cursor, so that it comes to every record in time.
 local function sweep(cursor)
   local hour = 3600 * 1000000
   local some = redis.call('HSCAN', HELD, cursor, 'COUNT', 10)[2]

@@ -1,4 +1,4 @@
--- free ends every lease that holds a key, by hand.
+-- free ends every lease that holds a key, whoever holds it.
 --
 -- ARGV: key, why, channel, life of a tombstone
 -- Reply: the leases ended, as in snapshot

@@ -1,12 +1,11 @@
--- release ends a lease, or keeps its keys aside for a while, and tells those who
--- listen.
+-- release ends a lease and publishes that, or keeps its keys aside for a while.
 --
--- ARGV: id, attempt, keep, channel, life of a tombstone, stone, then what
+-- ARGV: id, attempt, keep, channel, life of a tombstone, refuse, then what
 -- release_first is for
--- Reply: 1 if the lease was there, else 0; plus 2 for each process that listens
+-- Reply: 1 if the lease was there, else 0; plus 2 for each subscriber
 --
--- A tombstone is left where the question that is undone has not arrived, and
--- where stone is "1": a renewal of the lease may still be on its way.
+-- release leaves a tombstone in two cases: the take that it undoes has not arrived,
+-- or refuse is "1", because a renewal may still be on its way.
 local id, attempt, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local l = lease(id)
 if not l or ARGV[6] == '1' then tombstone(id, attempt, 'it was given back', tonumber(ARGV[5])) end
@@ -18,5 +17,5 @@ if keep > 0 and live then
   return 1
 end
 drop(id, l)
-local ears = redis.call('PUBLISH', ARGV[4], digits(l.attempt) .. ' ' .. id)
-return 2 * ears + (live and 1 or 0)
+local listeners = redis.call('PUBLISH', ARGV[4], digits(l.attempt) .. ' ' .. id)
+return 2 * listeners + (live and 1 or 0)

@@ -1,6 +1,6 @@
--- The common case before anything else is set up: exclusive keys, all of them
--- held by this attempt. ARGV[7] is how the ticket stands as a holder, and the
--- fields of the keys follow.
+-- The common case first, before the functions of common.lua are made: all keys are
+-- exclusive, and this attempt holds all of them. ARGV[7] is the ticket as an entry
+-- in a list of holders; the fields of the keys follow.
 if #ARGV > 7 then
   local known = redis.call('HMGET', KEYS[1], 'l' .. ARGV[1], unpack(ARGV, 8))
   local mine = known[1] and string.sub(known[1], 1, 17) == ARGV[2] .. '0'
@@ -13,7 +13,7 @@ if #ARGV > 7 then
   if mine then
     local t = redis.call('TIME')
     redis.call('HDEL', KEYS[1], 'l' .. ARGV[1], unpack(ARGV, 8))
-    local ears = redis.call('PUBLISH', ARGV[4], ARGV[2] .. ' ' .. ARGV[1])
-    return 2 * ears + (tonumber(string.sub(known[1], 18, 33)) > t[1] * 1000000 + t[2] and 1 or 0)
+    local listeners = redis.call('PUBLISH', ARGV[4], ARGV[2] .. ' ' .. ARGV[1])
+    return 2 * listeners + (tonumber(string.sub(known[1], 18, 33)) > t[1] * 1000000 + t[2] and 1 or 0)
   end
 end

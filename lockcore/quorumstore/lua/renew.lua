@@ -1,15 +1,17 @@
 -- renew extends leases to their full length.
 --
 -- ARGV: delay, then for each lease: id, attempt, ttl, takes, info, join,
--- doubt
+-- unrenewed. join is "1" if a server without the lease may take it in; unrenewed
+-- is "1" if the client does not know that the renewal before this one succeeded.
+--
 -- Reply: for each lease one of
---   {"live"}           extended. It may have ended before, but nothing was granted
---                      on its keys since, or it would not be here any more.
---   {"joined"}         this server did not have it, and took it in: join is "1". Or
---                      it did so with a renewal that did not succeed: doubt is "1".
---   {"none"}           it did not have it, and was not to take it in
+--   {"live"}           The server had the lease and extended it. The lease may have
+--                      expired before; nothing was granted on its keys since.
+--   {"joined"}         The server took the lease in, now or with an earlier renewal
+--                      that is not known to have succeeded.
+--   {"none"}           The server does not have the lease, and join is "0".
 --   {"taken", key, info of a holder}
---   {"gone", why}      it was ended by hand
+--   {"gone", why}      Somebody freed the lease, or it was given back.
 local delay = tonumber(ARGV[1])
 
 local function taken(key, holders)
@@ -18,19 +20,19 @@ local function taken(key, holders)
   return {'taken', key, o and o.info or ''}
 end
 
-local function renew(id, attempt, ttl, takes, info, join, doubt)
+local function renew(id, attempt, ttl, takes, info, join, unrenewed)
   local l = lease(id)
   if l and l.kept then return {'gone', 'it was given back, and its keys are kept aside'} end
   if l and l.takes == takes then
-    l.ttl, l.ends, l.guest = ttl, now + ttl, l.guest and doubt
+    l.ttl, l.ends, l.provisional = ttl, now + ttl, l.provisional and unrenewed
     store(id, l)
-    return {l.guest and 'joined' or 'live'}
+    return {l.provisional and 'joined' or 'live'}
   end
-  local given_up, why = buried(id)
+  local given_up, why = refused(id)
   if given_up and given_up >= attempt then return {'gone', why} end
-  if l then drop(id, l) end -- what a lost attempt of the same ticket left behind
+  if l then drop(id, l) end -- of an earlier attempt for the same ticket
   if join then
-    local key, holders = place(id, {attempt = attempt, since = now, ends = now + ttl, kept = false, guest = true, ttl = ttl, takes = takes, info = info}, delay)
+    local key, holders = place(id, {attempt = attempt, since = now, ends = now + ttl, kept = false, provisional = true, ttl = ttl, takes = takes, info = info}, delay)
     if key then return taken(key, holders) end
     return {'joined'}
   end

@@ -3,16 +3,18 @@
 -- ARGV: id, attempt, void, ttl, delay, takes, look, lru, info, sweep, then what
 -- take_first is for. Numbers that go into a record have 16 digits.
 --
--- Attempts of one ticket are numbered: those up to void were given up, so what
--- is left of them here goes first, and one that was undone while it was still on
--- its way is refused. Replies: 1; {"no", leases in the way}; {"have", attempt,
--- takes, info} when the ticket holds something else here.
+-- The attempts of a ticket have numbers. The client gave up those up to void: the
+-- script drops what they left here. It refuses an attempt that the client undid
+-- before it arrived.
+--
+-- Replies: 1 (given); {"no", leases in the way}; {"have", attempt, takes, info} if
+-- the ticket holds something else here.
 local id, attempt, void, ttl, delay = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local takes, keys, lru, info = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 
 if ARGV[10] ~= '' then sweep(ARGV[10]) end
 
-local given_up = buried(id)
+local given_up = refused(id)
 if given_up and given_up >= attempt then return {'no', {}} end
 
 local mine = lease(id)

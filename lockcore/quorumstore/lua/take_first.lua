@@ -1,6 +1,6 @@
--- The common case before anything else is set up: exclusive keys, all of them
--- free, for a ticket that this server knows nothing of. ARGV[11] is then how the
--- ticket stands as a holder, and the fields of the keys follow.
+-- The common case first, before the functions of common.lua are made: all keys are
+-- exclusive and free, and this server knows nothing of the ticket. ARGV[11] is then
+-- the ticket as an entry in a list of holders; the fields of the keys follow.
 if #ARGV > 11 then
   local known = redis.call('HMGET', KEYS[1], 'l' .. ARGV[1], 'g' .. ARGV[1], unpack(ARGV, 12))
   local free = true

@@ -10,11 +10,11 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
 
-// asks is one Ask for k up to where it would go to the servers, and the answer to
-// one that ends there.
+// asks runs one Ask for k up to where it would ask the servers, and reports whether it
+// would; else it returns the answer.
 func asks(t *testing.T, s *Store, id string, wait bool) (votes bool, ans lockcore.Answer) {
 	t.Helper()
-	s.ears = true // without servers there is nothing to listen to
+	s.subscribing = true // without servers there is nothing to listen to
 	ticket := ticketFor(id, time.Minute, "k")
 	ticket.Wait = wait
 	k, err := s.enter(context.Background(), ticket)
@@ -34,30 +34,30 @@ func asks(t *testing.T, s *Store, id string, wait bool) (votes bool, ans lockcor
 	return false, ans
 }
 
-// TestHeadStart: what this process gave back, while others listened, is left to
-// them for a moment. This process asks again when it is over, and not at its next
-// poll; whoever has only one attempt does not wait for that.
+// TestHeadStart: keys that this process released while others listened are left to
+// them for headStart. This process asks again after that, and not at its next poll. A
+// request with a single attempt does not wait.
 func TestHeadStart(t *testing.T) {
 	for _, c := range []struct {
-		what  string
-		ears  int // of all processes
-		own   bool
-		after time.Duration
-		wait  bool
-		votes bool
+		what      string
+		listeners int // subscribers, of all processes
+		own       bool
+		after     time.Duration
+		wait      bool
+		votes     bool
 	}{
-		{what: "another process listens", ears: 1, wait: true, votes: false},
-		{what: "this process does too", ears: 2, own: true, wait: true, votes: false},
-		{what: "nobody listens", ears: 0, wait: true, votes: true},
-		{what: "nobody but this process listens", ears: 1, own: true, wait: true, votes: true},
-		{what: "the moment is almost over", ears: 1, after: headStart - 1, wait: true, votes: false},
-		{what: "the moment is over", ears: 1, after: headStart, wait: true, votes: true},
-		{what: "a single attempt", ears: 1, wait: false, votes: true},
+		{what: "another process listens", listeners: 1, wait: true, votes: false},
+		{what: "this process does too", listeners: 2, own: true, wait: true, votes: false},
+		{what: "nobody listens", listeners: 0, wait: true, votes: true},
+		{what: "nobody but this process listens", listeners: 1, own: true, wait: true, votes: true},
+		{what: "the moment is almost over", listeners: 1, after: headStart - 1, wait: true, votes: false},
+		{what: "the moment is over", listeners: 1, after: headStart, wait: true, votes: true},
+		{what: "a single attempt", listeners: 1, wait: false, votes: true},
 	} {
 		bubble(t, 3, func(s *Store) {
 			for i, n := range s.nodes {
-				n.heard = c.own
-				s.yield(i, "before", exclusive("k"), c.ears)
+				n.subscribed = c.own
+				s.leaveToOthers(i, "before", exclusive("k"), c.listeners)
 			}
 			time.Sleep(c.after)
 			votes, ans := asks(t, s, "again", c.wait)
@@ -75,8 +75,8 @@ func TestHeadStart(t *testing.T) {
 // much of it.
 func TestHeadStartForOneKey(t *testing.T) {
 	bubble(t, 3, func(s *Store) {
-		s.yield(0, "before", exclusive("other"), 1)
-		s.yield(0, "seat", []unit{{modes.Mode{Seats: 2}, "k"}}, 1)
+		s.leaveToOthers(0, "before", exclusive("other"), 1)
+		s.leaveToOthers(0, "seat", []unit{{modes.Mode{Seats: 2}, "k"}}, 1)
 		if votes, _ := asks(t, s, "whole", true); votes {
 			t.Error("a seat is left to others, and the whole is asked for")
 		}
@@ -84,11 +84,11 @@ func TestHeadStartForOneKey(t *testing.T) {
 		s.forget(s.tickets["whole"])
 		s.mu.Unlock()
 		time.Sleep(headStart)
-		s.yield(0, "before", exclusive("other"), 1)
+		s.leaveToOthers(0, "before", exclusive("other"), 1)
 		if votes, _ := asks(t, s, "again", true); !votes {
 			t.Error("another key is left to others, and this one is not asked for")
 		}
-		if n := len(s.view.courtesy.leases); n != 1 {
+		if n := len(s.view.leftToOthers.leases); n != 1 {
 			t.Errorf("%d leases that were given back are remembered, want that of the last moment", n)
 		}
 	})
@@ -97,7 +97,7 @@ func TestHeadStartForOneKey(t *testing.T) {
 // TestClaimedAtHome: what another request of this process is about to take is not
 // asked for by one that can wait; it is by a single attempt, as the other one may
 // fail.
-func TestClaimedAtHome(t *testing.T) {
+func TestClaimedInThisProcess(t *testing.T) {
 	bubble(t, 3, func(s *Store) {
 		if votes, _ := asks(t, s, "first", true); !votes {
 			t.Fatal("nobody is known to have the key, and it is not asked for")
@@ -125,7 +125,7 @@ func TestYieldsToListeners(t *testing.T) {
 	left := func() int {
 		from.mu.Lock()
 		defer from.mu.Unlock()
-		return len(from.view.courtesy.keys["k"])
+		return len(from.view.leftToOthers.keys["k"])
 	}
 	given := func(id string, keep time.Duration) {
 		t.Helper()
@@ -156,7 +156,7 @@ func TestYieldsToListeners(t *testing.T) {
 	if n := left(); n != 0 {
 		t.Errorf("what is kept is no lease that others could have, and %d are left to them", n)
 	}
-	given("heard", 0)
+	given("listened to", 0)
 	if n := left(); n == 0 {
 		t.Error("another process listens, and nothing is left to it")
 	}

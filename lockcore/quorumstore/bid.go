@@ -18,40 +18,40 @@ type bid struct {
 	args    []any // of the script
 
 	// Guarded by the gathering under way.
-	ballot ballot
-	errs   []error
-	have   map[string]*other // what else the ticket holds already, by what it is
-	outrun bool              // the server that was asked first refused
+	ballot        ballot
+	errs          []error
+	have          map[string]*otherGrant // what the ticket holds already, by attempt and keys
+	leaderRefused bool                   // the server that was asked first refused
 
 	settled chan struct{} // closed when granted says how it ended
 	granted bool
 }
 
-// other is a lease that another bid for the ticket obtained: an ask was repeated
-// after its reply got lost.
-type other struct {
+// An otherGrant is what an earlier bid for the same ticket obtained: the reply to it
+// got lost, and the caller asked again.
+type otherGrant struct {
 	servers int
 	attempt int64
 	units   []unit
 	counts  []int
 }
 
-// answer is what a server said to a bid.
-type answer struct {
-	yes  bool
-	seen fields // who is in the way
-	have fields
+// takeReply is what a server said to a bid.
+type takeReply struct {
+	yes      bool
+	inTheWay fields // leases on the keys
+	have     fields
 }
 
-// vote asks for the keys. It returns them if a majority gave them, and else the
-// chooser to go on with, or nil to stop here.
+// vote asks the servers for the keys. It returns the keys if a majority gave them.
+// Else it returns the chooser for the next vote, or nil if there is to be none.
 func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, chooser, error) {
 	b := a.bid(picks)
-	g := gather(a.s, hearing[answer]{to: a.s.everyone(), lead: a.gate + 1, limit: a.limit, ask: b.ask, take: b.take, late: b.late})
+	g := gather(a.s, question[takeReply]{to: a.s.everyone(), lead: a.lead + 1, limit: a.limit, ask: b.ask, take: b.take, late: b.late})
 	if err := g.wait(ctx); err != nil {
 		return b.fail(err)
 	}
-	if b.outrun {
+	if b.leaderRefused {
 		close(b.settled)
 		return nil, a.behind(), nil
 	}
@@ -61,7 +61,7 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 		b.granted = true
 		close(b.settled)
 		b.s.mu.Lock()
-		b.s.view.hold(&seen{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
+		b.s.view.hold(&knownLease{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
 		b.s.mu.Unlock()
 		return picks, nil, nil
 	case late:
@@ -71,20 +71,20 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	if b.adopt() {
 		return b.adopted(ctx)
 	}
-	if v != lost && !b.ballot.quorate() { // half of an even number can refuse, and is no majority
+	if v != lost && !b.ballot.quorate() { // of an even number, half can refuse: they are too few for a verdict
 		return b.fail(a.s.noQuorum(b.errs))
 	}
 	return b.refused(ctx)
 }
 
-// behind says how to go on when the first server refused what it had seemed to
-// have: a rival came first. If that was the gate, all rivals of this moment are
-// behind that one now, and going on elsewhere would only stand in its way.
+// behind says how to go on when the server that was asked first refused: a rival was
+// faster. If that server is the lead server, the rival goes on to the other servers
+// now, so asking them would only take away its majority.
 func (a *asking) behind() chooser {
 	a.s.mu.Lock()
 	defer a.s.mu.Unlock()
-	if a.gate == a.s.gate(time.Now()) {
-		return a.byGate
+	if a.lead == a.s.leader(time.Now()) {
+		return a.byLeader
 	}
 	return a.bySurvey
 }
@@ -105,19 +105,19 @@ func (a *asking) bid(picks [][]string) *bid {
 }
 
 // ask puts the bid to one server.
-func (b *bid) ask(ctx context.Context, n *node) (ans answer, err error) {
+func (b *bid) ask(ctx context.Context, n *node) (ans takeReply, err error) {
 	v, err := n.run(ctx, takeScript, b.args...)
 	if err != nil {
 		return ans, err
 	}
 	if v == int64(1) {
-		return answer{yes: true}, nil
+		return takeReply{yes: true}, nil
 	}
 	f, err := asFields(v)
 	switch {
 	case err != nil:
 	case f.text(0) == "no":
-		ans.seen = f.sub(1)
+		ans.inTheWay = f.sub(1)
 	case f.text(0) == "have":
 		ans.have = f
 	default:
@@ -126,10 +126,10 @@ func (b *bid) ask(ctx context.Context, n *node) (ans answer, err error) {
 	return ans, err
 }
 
-// take notes what a server said. Once enough have answered and one of them has
-// refused, the bid may be won yet by those that are slow, but rivals are waiting
-// for what it has.
-func (b *bid) take(i int, ans answer, err error) progress {
+// take notes what a server said. When a majority has answered and one of them has
+// refused, slow servers could still make a majority; the bid does not wait long for
+// them, because rivals wait for the keys that it has.
+func (b *bid) take(i int, ans takeReply, err error) progress {
 	r := no
 	if err == nil && ans.yes {
 		r = yes
@@ -140,8 +140,8 @@ func (b *bid) take(i int, ans answer, err error) progress {
 		r = down
 	}
 	b.ballot.replies[i], b.errs[i] = r, err
-	if r == no && i == b.gate && b.ballot.answered() == 1 {
-		b.outrun = true // the others were not asked, or did not answer yet
+	if r == no && i == b.lead && b.ballot.answered() == 1 {
+		b.leaderRefused = true // the others were not asked, or did not answer yet
 		return enough
 	}
 	switch v := b.ballot.verdict(time.Since(b.start)); {
@@ -149,19 +149,19 @@ func (b *bid) take(i int, ans answer, err error) progress {
 		return enough
 	case !b.ballot.quorate():
 		return open
-	case b.ballot.hopeless():
+	case b.ballot.cannotWin():
 		return enough
 	}
 	return nearly
 }
 
-// learn takes into the view what a refusal says.
-func (b *bid) learn(i int, ans answer) error {
+// learn takes into the view what a server that refused says.
+func (b *bid) learn(i int, ans takeReply) error {
 	if ans.have == nil {
 		b.s.mu.Lock()
-		heard := b.heard
+		answered := b.answered
 		b.s.mu.Unlock()
-		return b.s.observe(i, b.keys, ans.seen, heard)
+		return b.s.observe(i, b.keys, ans.inTheWay, answered)
 	}
 	what := ans.have.text(1) + " " + ans.have.text(2)
 	if b.have[what] == nil {
@@ -173,16 +173,16 @@ func (b *bid) learn(i int, ans answer) error {
 			return badReply(ans.have)
 		}
 		if b.have == nil {
-			b.have = make(map[string]*other)
+			b.have = make(map[string]*otherGrant)
 		}
-		b.have[what] = &other{attempt: attempt, units: units, counts: in.Counts}
+		b.have[what] = &otherGrant{attempt: attempt, units: units, counts: in.Counts}
 	}
 	b.have[what].servers++
 	return nil
 }
 
-// adopt makes this process the keeper of what the ticket turns out to hold on a
-// majority already.
+// adopt reports whether a majority already holds something else for the ticket, and
+// makes it the ticket's grant.
 func (b *bid) adopt() bool {
 	for _, o := range b.have {
 		if o.servers < majority(len(b.s.nodes)) {
@@ -197,8 +197,8 @@ func (b *bid) adopt() bool {
 	return false
 }
 
-// adopted renews what was adopted: it was granted to an earlier ask and is about
-// to end, and the caller counts its time from this one.
+// adopted renews what was adopted: it was granted to an earlier Ask, and the caller
+// counts its TTL from this one.
 func (b *bid) adopted(ctx context.Context) ([][]string, chooser, error) {
 	g, err := b.s.confirm(ctx, b.k)
 	if g == nil {
@@ -210,14 +210,14 @@ func (b *bid) adopted(ctx context.Context) ([][]string, chooser, error) {
 // refused undoes a lost bid and says how to go on.
 func (b *bid) refused(ctx context.Context) ([][]string, chooser, error) {
 	split := b.ballot.count(yes) > 0
-	if b.gate >= 0 && b.ballot.replies[b.gate] == yes && b.ballot.count(no) >= majority(len(b.s.nodes)) {
-		b.s.nodes[b.gate].stray(time.Now().Add(oddFor))
+	if b.lead >= 0 && b.ballot.replies[b.lead] == yes && b.ballot.count(no) >= majority(len(b.s.nodes)) {
+		b.s.nodes[b.lead].skip(time.Now().Add(skipRestarted))
 	}
 	b.s.mu.Lock()
-	if b.heard == nil {
-		b.heard = make([]bool, len(b.s.nodes))
+	if b.answered == nil {
+		b.answered = make([]bool, len(b.s.nodes))
 		for i, r := range b.ballot.replies {
-			b.heard[i] = r == yes || r == no
+			b.answered[i] = r == yes || r == no
 		}
 	}
 	b.s.mu.Unlock()
@@ -235,9 +235,8 @@ func (b *bid) fail(err error) ([][]string, chooser, error) {
 	return nil, nil, err
 }
 
-// undo takes back what servers gave, and does not return before those that
-// answered have done so: rivals need it. Those that answer late see to it
-// themselves.
+// undo releases what servers gave. It waits for those that answered the bid, because
+// rivals need the keys; late does the same for those that answer later.
 func (b *bid) undo() {
 	close(b.settled)
 	var to []int
@@ -246,7 +245,7 @@ func (b *bid) undo() {
 		case r == yes:
 			to = append(to, i)
 		case r == down && sent(b.errs[i]):
-			b.owe(i)
+			b.releaseLater(i)
 		}
 	}
 	if len(to) > 0 {
@@ -254,19 +253,19 @@ func (b *bid) undo() {
 	}
 }
 
-// late deals with an answer that nobody waited for.
-func (b *bid) late(i int, ans answer, err error) {
+// late deals with an answer that came after the vote.
+func (b *bid) late(i int, ans takeReply, err error) {
 	<-b.settled
 	switch {
 	case err != nil:
 		if !b.granted && sent(err) {
-			b.owe(i)
+			b.releaseLater(i)
 		}
-	case ans.seen != nil:
-		_ = b.s.observe(i, b.keys, ans.seen, nil) // worth knowing, and no matter if not
+	case ans.inTheWay != nil:
+		_ = b.s.observe(i, b.keys, ans.inTheWay, nil) // the view may as well learn it; an unreadable answer does no harm
 	case ans.yes && !b.granted:
 		b.s.takeBack(b.k.id, b.attempt, b.t.TTL, []int{i})
 	}
 }
 
-func (b *bid) owe(i int) { b.s.owe(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL) }
+func (b *bid) releaseLater(i int) { b.s.releaseLater(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL) }
