@@ -24,6 +24,8 @@
 //   - [memstore] (one process), [filestore] (one machine), [redisstore] (Redis or
 //     Valkey) and [quorumstore] (several Redis masters, by vote) keep who holds
 //     what. The last two run Lua scripts on the server.
+//   - [inventory] reads the file that lists the pools of a laboratory, for rtest,
+//     ginkgolock and the command line tool alike.
 //   - [locktest] tells whether a store keeps its promises, [simulate] plays
 //     workloads through the scheduler.
 //
@@ -50,6 +52,7 @@
 // [filestore]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/filestore
 // [redisstore]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/redisstore
 // [quorumstore]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/quorumstore
+// [inventory]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/inventory
 // [locktest]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/locktest
 // [simulate]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/simulate
 // [eventlog]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report/eventlog
