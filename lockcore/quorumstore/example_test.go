@@ -52,7 +52,7 @@ func ExampleOpen() {
 	// Output: quorumstore: 2 servers in "one,two": it takes at least 3 independent ones to do without one; for a single server use redis://
 }
 
-// A shorter slowLimit with servers that do not answer.
+// A shorter time limit for servers that do not answer.
 func ExampleConfig() {
 	config := quorumstore.Config{Namespace: "lab-1"}
 	store := config.New(redis.NewClient(&redis.Options{Addr: "a:6379"}), redis.NewClient(&redis.Options{Addr: "b:6379"}), redis.NewClient(&redis.Options{Addr: "c:6379"}))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/modes"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
 // The records in Redis are words with blanks between them, so the bytes that
@@ -186,32 +187,12 @@ func appendHeading(buf []byte, r *lockcore.Requirement, list string, n int) []by
 	buf = append(buf, list...)
 	start, stride := 0, 1
 	if r.Choice == lockcore.Random {
-		start, stride = walk(n)
+		start, stride = sched.Stride(n, rand.IntN)
 	}
 	buf = append(buf, ' ')
 	buf = strconv.AppendInt(buf, int64(start), 10)
 	buf = append(buf, ' ')
 	return strconv.AppendInt(buf, int64(stride), 10)
-}
-
-// walk draws a way through n things that comes to each once: a start, and a
-// stride that is prime to n.
-func walk(n int) (start, stride int) {
-	if n < 2 {
-		return 0, 1
-	}
-	start, stride = rand.IntN(n), 1+rand.IntN(n-1)
-	for gcd(stride, n) != 1 {
-		stride = stride%(n-1) + 1
-	}
-	return start, stride
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 func appendKeys(buf []byte, cands []lockcore.Candidate) []byte {

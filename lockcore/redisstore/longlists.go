@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
 // A long list of candidates is not sent with every request: ten thousand of them
@@ -232,7 +234,7 @@ func sample(cands []lockcore.Candidate, choice lockcore.Choice) []lockcore.Candi
 	if choice == lockcore.InOrder {
 		return cands[:sampleSize]
 	}
-	at, stride := walk(len(cands))
+	at, stride := sched.Stride(len(cands), rand.IntN)
 	few := make([]lockcore.Candidate, sampleSize)
 	for i := range few {
 		few[i] = cands[at]

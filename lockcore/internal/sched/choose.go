@@ -47,11 +47,23 @@ func shuffled(n int, rnd Rand) func(int) int {
 		}
 		return func(i int) int { return int(order[i]) }
 	}
-	start, stride := rnd(n), 1+rnd(n-1)
+	start, stride := Stride(n, rnd)
+	return func(i int) int { return (start + i*stride) % n }
+}
+
+// Stride draws a way through n things that comes to each of them once: from start,
+// in steps of stride modulo n. The stride is prime to n:
+//
+//	n = 5, start 3, stride 2:  3 0 2 4 1
+func Stride(n int, rnd Rand) (start, stride int) {
+	if n < 2 {
+		return 0, 1
+	}
+	start, stride = rnd(n), 1+rnd(n-1)
 	for gcd(stride, n) != 1 {
 		stride = stride%(n-1) + 1
 	}
-	return func(i int) int { return (start + i*stride) % n }
+	return start, stride
 }
 
 func gcd(a, b int) int {
