@@ -218,9 +218,12 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 	env := append(os.Environ(), "SCENARIO="+scenario, "WORK="+l.dir, "RTEST_URL="+l.url, "RTEST_EVENTS="+l.path("events"), "RTEST_WAIT=100s", "GINKGO_NO_COLOR=TRUE")
 	var flags []string
 	for _, a := range args {
-		if strings.HasPrefix(a, "-") {
+		switch name, _, set := strings.Cut(a, "="); {
+		case strings.HasPrefix(a, "-"):
 			flags = append(flags, a)
-		} else {
+		case !set: // to be unset
+			env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+		default:
 			env = append(env, a)
 		}
 	}

@@ -102,7 +102,7 @@ func TestFailFastEndsTheWaitOfOtherProcesses(t *testing.T) {
 func TestSuiteTimeoutEndsTheWait(t *testing.T) {
 	l := newLab(t)
 	l.take("chamber")
-	c := l.start("steady", 1, "--timeout=5s", "RTEST_WAIT=")
+	c := l.start("steady", 1, "--timeout=5s", "RTEST_WAIT")
 	assert.NotZero(t, c.wait())
 	// By itself, before Ginkgo interrupts it: a machine may be too slow to wait at all.
 	assert.Regexp(t, `(?s)(-timeout ends the test binary in|busy: wanted chamber).*chamber is held by the test`, c.out.String())

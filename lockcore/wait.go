@@ -237,11 +237,11 @@ func (w *wait1) discover(ctx context.Context) {
 	w.rediscovered = ch
 	old, f := w.ticket.Requirements, w.req.Rediscover
 	go func() {
-		reqs, err := f(ctx)
-		if err != nil {
-			reqs = old
+		reqs := old
+		defer func() { ch <- reqs }() // also when f ends its goroutine, as FailNow of a test does
+		if found, err := f(ctx); err == nil {
+			reqs = found
 		}
-		ch <- reqs
 	}()
 }
 

@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -94,8 +94,10 @@ type call struct {
 
 	source any // what locker: leases of different ones do not concern each other
 	locker *lockcore.Locker
-	above  []*Lease // held while it waits
+	above  []*Lease  // held while it waits
+	began  time.Time // when Acquire was called, which the limit counts from
 	limit  limit
+	asking atomic.Pointer[asking]
 	cancel context.CancelCauseFunc
 	log    *record
 	start  time.Time
@@ -110,8 +112,11 @@ func (c *call) prepare(args []Arg) error {
 	// Whatever becomes of this call, its result is about the world at this time.
 	keepUncached()
 	var err error
-	if c.cfg, c.env, err = readEnv(os.Getenv); err != nil {
+	if c.cfg, c.env, err = readEnv(); err != nil {
 		return err
+	}
+	for _, w := range unknownVariables() {
+		c.say("warning: " + w)
 	}
 	for i, a := range args {
 		if isNil(a) {
@@ -137,6 +142,10 @@ func (c *call) prepare(args []Arg) error {
 	}
 	self, slot, known := parallelOf(c.t)
 	c.slot, c.serial = slot, known && !self
+	c.helper.do(func() {
+		c.began = time.Now()
+		c.limit = c.cfg.limit(c.t, c.began)
+	})
 	if c.reqs, err = c.discover(); err != nil {
 		return err
 	}
@@ -163,22 +172,6 @@ func (c *call) function() string {
 		return "Main"
 	}
 	return "Acquire"
-}
-
-// discover asks every requirement for its candidates. A discovery has as long as
-// the wait has, and a fair chance where that is short.
-func (c *call) discover() ([]lockcore.Requirement, error) {
-	limit := max(c.cfg.limit(c.t, time.Now()).d, 10*time.Second)
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	reqs := make([]lockcore.Requirement, len(c.wishes))
-	for i, w := range c.wishes {
-		var err error
-		if reqs[i], err = w.ask(ctx, false); err != nil {
-			return nil, err
-		}
-	}
-	return reqs, nil
 }
 
 func (c *call) heldAlready(key string, by *Lease) error {

@@ -98,11 +98,11 @@ func TestNoHome(t *testing.T) {
 		env  []string
 		want []string
 	}{
-		{[]string{"HOME=", "XDG_CACHE_HOME="}, []string{"rtest: RTEST_URL: file: no directory for this user", "set HOME or XDG_CACHE_HOME, or name a directory, as in file:///"}},
+		{[]string{"HOME=", "XDG_CACHE_HOME="}, []string{"rtest: RTEST_URL: file: there was no directory for this user when the process started", "set HOME or XDG_CACHE_HOME, or name a directory, as in file:///"}},
 		{[]string{"XDG_CACHE_HOME=/dev/null"}, []string{"rtest: RTEST_URL: file: cannot make the directory of this user: mkdir /dev/null", "or name another directory, as in file:///"}},
 	} {
 		cmd := exec.Command(binary(t, "scenarios"), "-test.run=^TestPass$")
-		cmd.Env = append(c.env, "RTEST_URL=")
+		cmd.Env = append(c.env, "RTEST_URL")
 		code, out := l.launch(t, cmd).end()
 		if code != 1 {
 			t.Errorf("%q: exit code %d", c.env, code)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -160,12 +161,21 @@ func (c *child) output() string {
 	return c.out.String()
 }
 
-// launch starts a process in the lab. cmd.Env holds further variables.
+// launch starts a process in the lab. cmd.Env holds further variables; one without
+// a = is unset.
 func (l *lab) launch(t *testing.T, cmd *exec.Cmd) *child {
 	t.Helper()
 	c := &child{t: t, cmd: cmd, exited: make(chan struct{})}
 	c.saw = sync.NewCond(&c.mu)
-	c.cmd.Env = append(append(os.Environ(), "RTEST_URL="+l.url, "RTEST_EVENTS="+l.events), c.cmd.Env...)
+	env := append(os.Environ(), "RTEST_URL="+l.url, "RTEST_EVENTS="+l.events)
+	for _, v := range c.cmd.Env {
+		if name, _, set := strings.Cut(v, "="); !set {
+			env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+		} else {
+			env = append(env, v)
+		}
+	}
+	c.cmd.Env = env
 	r, w, err := os.Pipe() // not c directly: orphans keep it open beyond the child's end
 	if err != nil {
 		t.Fatal(err)

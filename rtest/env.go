@@ -3,7 +3,10 @@ package rtest
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // The environment. RTEST_RUN and RTEST_JOB_URL are read by package eventlog.
@@ -34,9 +37,12 @@ type settings struct {
 }
 
 // readEnv gives the defaults of the options, and the settings. It reads the
-// environment at every call, so that t.Setenv works; an unset and an empty
-// variable are the same, as CI systems cannot always tell them apart.
-func readEnv(getenv func(string) string) (c config, s settings, err error) {
+// environment at every call, so that t.Setenv works.
+func readEnv() (c config, s settings, err error) {
+	if err := environ.Check(); err != nil {
+		return c, s, err
+	}
+	getenv := environ.Getenv
 	s = settings{url: getenv(envURL), namespace: getenv(envNamespace), events: getenv(envEvents), report: getenv(envReport), attrs: attrsMin, signals: true}
 	if s.url == "" {
 		s.url = defaultURL
@@ -78,7 +84,29 @@ func readEnv(getenv func(string) string) (c config, s settings, err error) {
 		s.attrs = attrLevel(i)
 	}
 	s.signals = choice(envSignals, "on", "off") != 1
+	if e := absolute(s.events); e != nil && err == nil {
+		err = fmt.Errorf("the environment variable %s %w, as in %s=\"$PWD/events\"", envEvents, e, envEvents)
+	}
 	return c, s, err
+}
+
+// absolute refuses a directory for events that would be another one in each
+// package.
+func absolute(events string) error {
+	if events == "" || strings.Contains(events, "://") {
+		return nil
+	}
+	return environ.Absolute(events)
+}
+
+// unknownOnce is for a warning that is the same for all tests of a process.
+var unknownOnce sync.Once
+
+// unknownVariables returns what is to be said of variables that are spelled wrong,
+// at its first call.
+func unknownVariables() (warnings []string) {
+	unknownOnce.Do(func() { warnings = environ.Unknown() })
+	return warnings
 }
 
 // badEnv names the variable, since a user who did not set it himself, but the CI

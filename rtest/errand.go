@@ -30,7 +30,11 @@ func (e *errand) begin() {
 	e.notices, e.done = make(chan notice), make(chan result, 1)
 	e.over, e.served, e.probed = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.start = time.Now()
-	c.limit = c.cfg.limit(c.t, c.start)
+	if c.limit.d > 0 {
+		// A discovery that took long has used some of it up. What is left may be
+		// nothing, then there is a single attempt.
+		c.limit.d = max(0, c.limit.d-c.start.Sub(c.began))
+	}
 	c.log = newRecord(c)
 	base := context.Background()
 	if ctx := contextOf(c.t); ctx != nil && c.helper == nil {
@@ -128,12 +132,9 @@ func (c *call) request(onWait func(*lockcore.BusyError)) lockcore.Request {
 const renewGrace = 10 * time.Second
 
 func (c *call) rediscover(ctx context.Context) ([]lockcore.Requirement, error) {
-	reqs := make([]lockcore.Requirement, len(c.wishes))
-	for i, w := range c.wishes {
-		var err error
-		if reqs[i], err = w.ask(ctx, true); err != nil {
-			return nil, err
-		}
+	reqs, err := c.askAll(ctx, true)
+	if err != nil {
+		return nil, err
 	}
 	c.log.rediscovered(reqs)
 	return reqs, nil

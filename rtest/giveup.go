@@ -63,6 +63,9 @@ func (c *call) judge(err error) verdict {
 	if c.hint != "" && !strings.Contains(v.words, c.hint) {
 		v.words += "; " + c.hint
 	}
+	if words := c.stillAsking(); words != "" {
+		v.words += "; " + words + ", so the pool may have changed meanwhile"
+	}
 	v.skip = policy == Skip
 	switch {
 	case v.skip:

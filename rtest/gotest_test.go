@@ -273,8 +273,8 @@ func TestResultsAreNotCached(t *testing.T) {
 	cached := regexp.MustCompile(`(?m)^ok\s+\S*/testdata/(\S+)\s+\(cached\)`)
 	var out string
 	for range 2 {
-		cmd := exec.Command("go", "test", "-run=^Test(Cached|Uninvolved|Use)$", "./testdata/cached", "./testdata/suite", "./testdata/uninvolved")
-		cmd.Env = []string{"GOFLAGS=", "RTEST_EVENTS="}
+		cmd := exec.Command("go", "test", "-run=^Test(Cached|Moved|Uninvolved|Use)$", "./testdata/cached", "./testdata/moved", "./testdata/suite", "./testdata/uninvolved")
+		cmd.Env = []string{"GOFLAGS=", "RTEST_EVENTS"}
 		var code int
 		if code, out = l.launch(t, cmd).end(); code != 0 {
 			t.Fatalf("exit code %d:\n%s", code, out)

@@ -28,7 +28,7 @@ const (
 // limit works out the wait of a call that begins now.
 func (c config) limit(t TB, now time.Time) limit {
 	l := limit{c.wait, "the limit that rtest.Wait or RTEST_WAIT sets"}
-	deadline := deadlineOf(t)
+	deadline := waitDeadline(t, now)
 	if !c.waitSet {
 		l = limit{defaultWait, "this is the default limit; rtest.Wait or RTEST_WAIT sets another"}
 		// Waiting as long as there is time is right for a lab: the board comes free

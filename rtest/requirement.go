@@ -50,7 +50,9 @@ func R[T any](items ...T) Requirement[T] {
 // Discover asks for one of the items that f returns. Every [Acquire] calls f,
 // and again about every 5 s while it waits, so that the pool may grow and
 // shrink; the place in line is kept. An error of f fails the test, but while
-// waiting it only leaves the pool as it was. The context ends with the wait.
+// waiting it only leaves the pool as it was. The context ends with the wait, and
+// the wait ends on time if f does not heed it: f runs on a goroutine of its own,
+// outside of a testing/synctest bubble, and is part of the time that [Wait] gives.
 func Discover[T any](f func(context.Context) ([]T, error)) Requirement[T] {
 	return start(&pool[T]{discover: f, dynamic: true})
 }
@@ -195,6 +197,8 @@ func (r Requirement[T]) request(cands []lockcore.Candidate) (lockcore.Requiremen
 type wish interface {
 	ident() *ident
 	dynamic() bool
+	label() string  // names it while its candidates are unknown
+	source() string // names the function given to Discover
 	// ask resolves the candidates. again is for a pool that may shrink below the
 	// need for a while.
 	ask(ctx context.Context, again bool) (lockcore.Requirement, error)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -66,7 +67,7 @@ var testPackage = sync.OnceValue(func() string {
 })
 
 // thisRun is the identity of the run, the same in all processes of it.
-var thisRun = sync.OnceValue(func() eventlog.RunInfo { return eventlog.Identity(os.Getenv) })
+var thisRun = sync.OnceValue(func() eventlog.RunInfo { return eventlog.Identity(environ.Getenv) })
 
 // hostname is what lockcore calls this machine in owners.
 var hostname = sync.OnceValue(func() string {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
@@ -26,23 +25,6 @@ type TB interface {
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 	Skipf(format string, args ...any)
-}
-
-// deadlineOf is when the test binary will be stopped by -timeout; zero when it
-// will not or the TB does not know. The method is not part of testing.TB, and
-// panics inside a testing/synctest bubble.
-func deadlineOf(t TB) (deadline time.Time) {
-	d, ok := t.(interface{ Deadline() (time.Time, bool) })
-	if !ok {
-		return time.Time{}
-	}
-	defer func() {
-		if recover() != nil {
-			deadline = time.Time{}
-		}
-	}()
-	deadline, _ = d.Deadline()
-	return deadline
 }
 
 // contextOf is the context that ends with the test, or nil.

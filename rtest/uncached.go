@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // go test answers from its cache when neither the test binary nor the files and
@@ -41,12 +43,14 @@ func keepUncached() {
 // uncachedName makes the file, if need be, and returns a name for it that begins
 // with the directory of the package under test.
 func uncachedName() string {
-	dir, err := os.UserCacheDir()
+	// As they were when the process started: go test wants a name in the package
+	// under test, and a test may have changed the rest.
+	dir, err := environ.CacheDir()
 	if err != nil || os.MkdirAll(dir, 0o700) != nil {
-		dir = os.TempDir()
+		dir = environ.TempDir()
 	}
 	file := filepath.Join(dir, "rtest-uncached")
-	wd, err := os.Getwd()
+	wd, err := environ.WorkDir()
 	if err != nil || filepath.VolumeName(wd) != filepath.VolumeName(file) {
 		return ""
 	}

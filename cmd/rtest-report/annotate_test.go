@@ -29,7 +29,7 @@ func TestAnnotateRealRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Setenv("RTEST_URL", "file://"+filepath.ToSlash(store))
-		t.Setenv("RTEST_EVENTS", "")
+		t.Setenv("RTEST_EVENTS", filepath.Join(dir, "events"))
 		t.Setenv("RTEST_ATTRS", attrs)
 		junit, original := filepath.Join(dir, "junit.xml"), filepath.Join(dir, "original.xml")
 		t.Setenv("JUNIT", junit)

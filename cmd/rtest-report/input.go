@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
@@ -56,7 +56,10 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return in.reader.Events(), nil
 	}
 	if len(targets) == 0 {
-		if env := os.Getenv("RTEST_EVENTS"); env != "" {
+		if err := environ.Check("RTEST_EVENTS"); err != nil {
+			return nil, err
+		}
+		if env := environ.Getenv("RTEST_EVENTS"); env != "" {
 			targets = []string{env}
 		}
 	}

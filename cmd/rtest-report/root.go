@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // subcommands is what the program can do, in the order of its help; the file
@@ -43,6 +45,7 @@ run passes the code of its child through.`,
 		SilenceUsage:  true, // a wall of flags hides the one line that helps
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.PersistentPreRun = warnOfVariables
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help tells the flags", err, cmd.CommandPath())
 	})
@@ -51,6 +54,17 @@ run passes the code of its child through.`,
 		root.AddCommand(c())
 	}
 	return root
+}
+
+// warnOfVariables names the RTEST_ variables that are spelled wrong, except to a
+// shell that completes a word.
+func warnOfVariables(cmd *cobra.Command, _ []string) {
+	if strings.HasPrefix(cmd.Name(), "__") {
+		return
+	}
+	for _, w := range environ.Unknown() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning:", w)
+	}
 }
 
 // noSuchCommand is the error of a word that is no subcommand.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
@@ -149,6 +150,9 @@ type recording struct {
 }
 
 func newRecording(ctx context.Context) (*recording, error) {
+	if err := environ.Check(); err != nil {
+		return nil, err // each of the tests would refuse it
+	}
 	r := &recording{env: os.Environ()}
 	id := eventlog.Identity(os.Getenv)
 	if os.Getenv("RTEST_RUN") == "" && id.CI == "" {
@@ -157,7 +161,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 		id.ID = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strconv.FormatInt(time.Now().UnixMilli(), 36))
 		r.env = append(r.env, "RTEST_RUN="+id.ID)
 	}
-	target := os.Getenv("RTEST_EVENTS")
+	target := environ.Getenv("RTEST_EVENTS")
 	switch {
 	case redisstream.IsURL(target):
 		after, err := redisstream.Last(ctx, target)
@@ -169,6 +173,9 @@ func newRecording(ctx context.Context) (*recording, error) {
 		// A test runs in the directory of its package, and would put a relative
 		// one there.
 		abs, err := filepath.Abs(target)
+		if strings.HasPrefix(target, "~") {
+			err = fmt.Errorf("the environment variable RTEST_EVENTS %w", environ.Absolute(target))
+		}
 		if err != nil {
 			return nil, err
 		}

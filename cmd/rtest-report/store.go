@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
@@ -34,7 +34,10 @@ func (s *storeFlags) bind(cmd *cobra.Command) {
 func (s *storeFlags) with(ctx context.Context, stderr io.Writer, f func(context.Context, lockcore.Store) error) error {
 	address := s.url
 	if address == "" {
-		address = os.Getenv("RTEST_URL")
+		if err := environ.Check("RTEST_URL"); err != nil {
+			return err
+		}
+		address = environ.Getenv("RTEST_URL")
 	}
 	if strings.HasPrefix(address, "mem:") {
 		return errors.New("mem: is the memory of one process, which nobody can look into; name the store that the tests share with --url or RTEST_URL")

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // A location is where the files of one namespace are, and with which access.
@@ -26,11 +28,12 @@ type location struct {
 func (l *location) state() string { return filepath.Join(l.space, "state") }
 func (l *location) procs() string { return filepath.Join(l.space, "procs") }
 
-// defaultDir is the per-user directory.
+// defaultDir is the per-user directory, of the user that the process was started
+// for: a test may change HOME while its neighbour acquires.
 func defaultDir() (string, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := environ.CacheDir()
 	if err != nil {
-		return "", fmt.Errorf("file: no directory for this user (%w): set HOME or XDG_CACHE_HOME, or name a directory, as in file:///var/lib/rtest", err)
+		return "", fmt.Errorf("file: there was no directory for this user when the process started (%w): set HOME or XDG_CACHE_HOME, or name a directory, as in file:///var/lib/rtest", err)
 	}
 	return filepath.Join(cache, "rtest"), nil
 }
@@ -45,10 +48,15 @@ func locate(dir, namespace string, network func(string) string) (*location, erro
 		}
 		l.own = true
 	}
-	var err error
-	if l.dir, err = filepath.Abs(l.dir); err != nil {
-		return nil, fmt.Errorf("file: %q cannot be made absolute: %w", dir, err)
+	if !filepath.IsAbs(l.dir) {
+		// The same words are the same directory, whatever a test did in between.
+		work, err := environ.WorkDir()
+		if err != nil {
+			return nil, fmt.Errorf("file: %q cannot be made absolute: %w", dir, err)
+		}
+		l.dir = filepath.Join(work, l.dir)
 	}
+	l.dir = filepath.Clean(l.dir)
 	l.space = filepath.Join(l.dir, escape(namespace))
 	return l, l.prepare()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,11 +46,32 @@ func TestADirectoryMustBeThere(t *testing.T) {
 	}
 }
 
+// startedWith runs the calling test again, in a process that is started with
+// these variables; it returns false there.
+func startedWith(t *testing.T, vars ...string) (parent bool) {
+	t.Helper()
+	const mark = "FILESTORE_STARTED_WITH="
+	if os.Getenv(strings.TrimSuffix(mark, "=")) != "" {
+		return false
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$")
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(append(os.Environ(), mark+"1"), vars...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("started with %s: %v\n%s", vars, err, out)
+	}
+	return true
+}
+
 func TestTheDirectoryOfTheUserIsMade(t *testing.T) {
 	home := t.TempDir()
-	t.Setenv("HOME", home)
-	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
-	t.Setenv("LocalAppData", home)
+	if startedWith(t, "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "LocalAppData="+home) {
+		return
+	}
 	s := open(t, "")
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -65,11 +87,42 @@ func TestTheDirectoryOfTheUserIsMade(t *testing.T) {
 	if ask(t, s, "x", false, some(1, "k")) == nil {
 		t.Error("the directory was deleted, and is not made again")
 	}
-	t.Setenv("HOME", "")
-	t.Setenv("XDG_CACHE_HOME", "")
-	t.Setenv("LocalAppData", "")
+}
+
+func TestWithoutAHomeTheDirectoryMustBeNamed(t *testing.T) {
+	if startedWith(t, "HOME=", "XDG_CACHE_HOME=", "LocalAppData=") {
+		return
+	}
+	t.Setenv("HOME", t.TempDir()) // too late
 	if _, err := Open(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "set HOME or XDG_CACHE_HOME, or name a directory") {
 		t.Errorf("without a home: %v", err)
+	}
+}
+
+// A test that changes what names the default directory, or its working directory,
+// while another one acquires, must not get another store.
+func TestTheDirectoryIsThatOfTheStart(t *testing.T) {
+	home := t.TempDir()
+	if startedWith(t, "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "LocalAppData="+home) {
+		return
+	}
+	const name = "relative"
+	if err := os.Mkdir(name, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before, relative := open(t, ""), open(t, name)
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("LocalAppData", t.TempDir())
+	t.Chdir(t.TempDir())
+	for dir, first := range map[string]*Store{"": before, name: relative} {
+		second := open(t, dir)
+		if first.String() != second.String() {
+			t.Errorf("%q was %s and is %s", dir, first, second)
+		}
+		if ask(t, first, "a"+dir, false, some(1, "board-1")) == nil || ask(t, second, "b"+dir, false, some(1, "board-1")) != nil {
+			t.Errorf("%q: board-1 has two holders", dir)
+		}
 	}
 }
 

@@ -4,7 +4,14 @@
 // # What it promises
 //
 // All processes of one machine that open the same directory and namespace share
-// one state. On top of what every store promises, a process that dies, however
+// one state. The default directory belongs to one user: for a machine on which
+// tests run under several accounts, make a directory for all of them and name it
+// (file:///var/lib/rtest):
+//
+//	sudo mkdir -p /var/lib/rtest
+//	sudo chgrp lab /var/lib/rtest && sudo chmod 2770 /var/lib/rtest
+//
+// On top of what every store promises, a process that dies, however
 // it dies, is known to be dead without waiting for a timeout: the kernel drops
 // the lock by which it was seen to live, whoever looks next takes back its
 // leases and its places in line, and somebody looks every 100 ms while anybody

@@ -65,7 +65,10 @@ var _ lockcore.Store = (*Store)(nil)
 
 // Open opens the store in a directory, which must exist and be on a local disk;
 // an empty dir means rtest in the cache directory of the user, which is made
-// when missing. opts may be nil. ctx bounds the opening only.
+// when missing. That directory, and the one that a relative dir starts from, are
+// those of the moment at which the process started: a test that changes HOME or
+// its working directory opens no other store. opts may be nil. ctx bounds the
+// opening only.
 //
 // A directory that its group may write to is shared with the group: the files in
 // it are writable for the group too. All others are private.

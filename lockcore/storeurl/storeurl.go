@@ -2,23 +2,26 @@
 // that knows all stores.
 //
 //	mem:                                  this process
-//	file:   file:///dir                   this machine
+//	file:                                 one user of this machine
+//	file:///dir                           this machine, whoever may write to the directory
 //	redis://  rediss://  unix://          a Redis or Valkey server
 //	redis+sentinel://h1,h2/master         the server that Sentinel names
 //	redis+cluster://h1,h2                 a Redis Cluster
 //	redlock://h1,h2,h3                    a majority of independent servers
 //
-// An empty URL means "file:". Pools that share a store are kept apart by a
+// An empty URL means "file:". Two accounts of one machine have two such stores:
+// give them a directory for both. Pools that share a store are kept apart by a
 // namespace: the query parameter "namespace", else the environment variable
 // RTEST_NAMESPACE, else "default".
 package storeurl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,6 +29,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/lockcore/filestore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 	"github.com/resourcelocker/resourcelocker/lockcore/quorumstore"
@@ -63,8 +67,19 @@ const shown = "mem:, file:, redis://, rediss://, unix://, redis+sentinel://, red
 // in the URL is an error that begins with "storeurl: ", names it and says what is
 // known; a password never stands in an error. Whether a server can be reached is
 // found out by the first use, not here.
+//
+// White space around the URL is left out. An empty URL is an error if RTEST_URL is
+// set but empty: Open(ctx, os.Getenv("RTEST_URL")) must not open the store of one
+// user because a secret did not arrive.
 func Open(ctx context.Context, rawURL string) (lockcore.Store, error) {
+	rawURL, err := environ.Clean(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("storeurl: the store URL %w", err)
+	}
 	if rawURL == "" {
+		if err := environ.Check("RTEST_URL"); err != nil {
+			return nil, fmt.Errorf("storeurl: %w", err)
+		}
 		rawURL = "file:"
 	}
 	a, err := parse(rawURL)
@@ -176,34 +191,7 @@ func closest(scheme string) string {
 	if s, ok := aliases[scheme]; ok {
 		return s
 	}
-	best, distance := "", 3
-	for s := range openers {
-		if d := edits(scheme, s); d < distance || d == distance && best != "" && s < best {
-			best, distance = s, d
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance. An exchange of neighbours counts two.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := diagonal
-			if a[i] != b[j] {
-				d++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(d, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return environ.Nearest(scheme, slices.Collect(maps.Keys(openers)))
 }
 
 // namespaceOf takes the namespace out of the parameters.
@@ -215,10 +203,10 @@ func namespaceOf(q url.Values) (string, error) {
 		}
 		return v[0], nil
 	}
-	if v := os.Getenv("RTEST_NAMESPACE"); v != "" {
-		return v, nil
+	if err := environ.Check("RTEST_NAMESPACE"); err != nil {
+		return "", fmt.Errorf("storeurl: %w", err)
 	}
-	return "default", nil
+	return cmp.Or(environ.Getenv("RTEST_NAMESPACE"), "default"), nil
 }
 
 // params reads the query parameters that a scheme knows.
@@ -317,11 +305,8 @@ func directory(rest string) (string, error) {
 		}
 		path = "/" + local
 	}
-	if !strings.HasPrefix(path, "/") {
-		if strings.HasPrefix(path, "~") {
-			return "", errors.New("storeurl: file: does not know ~: write the full path, as in file:///home/me/locks")
-		}
-		return "", fmt.Errorf("storeurl: file:%s is relative, and every package of go test runs in its own directory: use an absolute path, as in file:///tmp/locks", harmless(rest))
+	if err := environ.Absolute(path); err != nil && !strings.HasPrefix(path, "/") {
+		return "", fmt.Errorf("storeurl: the path of file:%s %w, as in file:///var/lib/rtest", harmless(rest), err)
 	}
 	path, err := url.PathUnescape(path)
 	if err != nil {

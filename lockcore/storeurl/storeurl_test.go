@@ -3,6 +3,7 @@ package storeurl
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func TestErrorsNameTheMistakeAndTheMend(t *testing.T) {
 		"nfs://host/dir":               `storeurl: no store has the scheme "nfs"; known are `,
 		"locks":                        "storeurl: the store URL has no scheme: start it with one of ",
 		"/tmp/locks":                   "storeurl: the store URL has no scheme: start it with one of ",
-		"file:locks":                   "storeurl: file:locks is relative, and every package of go test runs in its own directory: use an absolute path, as in file:///tmp/locks",
+		"file:locks":                   "storeurl: the path of file:locks is relative, and go test runs every package in its own directory: write the full path, as in file:///var/lib/rtest",
 		"file://tmp/locks":             "storeurl: file://tmp… names a host; a directory of this machine has three slashes: file:///tmp/locks",
 		"mem:one":                      "storeurl: mem: takes no name; use ?namespace=NAME to keep pools apart",
 		"mem:?lock_dely=1s":            `storeurl: mem: does not know the parameter "lock_dely"; it knows lock_delay, namespace, policy`,
@@ -33,7 +34,9 @@ func TestErrorsNameTheMistakeAndTheMend(t *testing.T) {
 		"mem:?a;b":                     "storeurl: the part after ? of the mem: URL cannot be read: a ; does not separate parameters: use &",
 		"/tmp/rtest":                   "; a directory is file:///tmp/rtest",
 		"~/rtest":                      "; a directory is file:// and its full path, as in file:///home/me/locks",
-		"file:~/rtest":                 "storeurl: file: does not know ~: write the full path",
+		"file:~/rtest":                 "storeurl: the path of file:~/rtest begins with ~, which a shell replaces and nobody else: write the full path",
+		`"redis://:hush@host"`:         "storeurl: the store URL begins with a quotation mark",
+		"redis://:hush@host\nredis://": "storeurl: the store URL has a line break",
 		"file:///%zz":                  "storeurl: the path of file:///%zz cannot be read: a % is written %25",
 		"file://u:hush@nas/share":      "storeurl: file://…@nas… names a host; a directory of this machine has three slashes: file:///…@nas/share",
 		`c:\locks`:                     "; a directory is file:///C:/locks",
@@ -76,19 +79,48 @@ func TestNamespaces(t *testing.T) {
 }
 
 func TestEmptyMeansTheCacheDirectory(t *testing.T) {
-	home := t.TempDir()
-	t.Setenv("XDG_CACHE_HOME", home)
-	t.Setenv("HOME", home)
-	t.Setenv("LocalAppData", home)
-	t.Setenv("RTEST_NAMESPACE", "")
+	const mark = "STOREURL_CHILD"
+	if os.Getenv(mark) == "" { // a process whose user has an empty directory
+		home := t.TempDir()
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), mark+"=1", "XDG_CACHE_HOME="+home, "HOME="+home, "LocalAppData="+home)
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+		return
+	}
 	cache, err := os.UserCacheDir()
 	require.NoError(t, err)
-	for _, raw := range []string{"", "file:"} {
+	t.Setenv("HOME", t.TempDir()) // what a test changes later is not asked
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("LocalAppData", t.TempDir())
+	for _, raw := range []string{"", "file:", " file:\n"} {
 		s, err := Open(t.Context(), raw)
 		require.NoError(t, err)
 		assert.Equal(t, "file:"+filepath.Join(cache, "rtest"), s.String())
 		require.NoError(t, s.Close())
 	}
+}
+
+// A secret that a job does not get is an empty variable.
+func TestAnEmptyVariableIsNotTheDefault(t *testing.T) {
+	t.Setenv("RTEST_URL", "")
+	_, err := Open(t.Context(), os.Getenv("RTEST_URL"))
+	if assert.Error(t, err) {
+		assert.Contains(t, err.Error(), "storeurl: the environment variable RTEST_URL is set but empty")
+	}
+	t.Setenv("RTEST_NAMESPACE", "")
+	_, err = Open(t.Context(), "mem:")
+	if assert.Error(t, err) {
+		assert.Contains(t, err.Error(), "storeurl: the environment variable RTEST_NAMESPACE is set but empty")
+	}
+	s, err := Open(t.Context(), "mem:?namespace=named")
+	require.NoError(t, err, "nobody asks the variable")
+	require.NoError(t, s.Close())
+	t.Setenv("RTEST_NAMESPACE", "lab\n")
+	s, err = Open(t.Context(), "mem:")
+	require.NoError(t, err)
+	assert.Equal(t, "mem: (namespace lab)", s.String())
+	require.NoError(t, s.Close())
 }
 
 func TestDirectories(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // Identity says which run this process belongs to, as getenv, usually
-// os.Getenv, tells: RTEST_RUN and RTEST_JOB_URL if they are set, else the
+// environ.Getenv, tells: RTEST_RUN and RTEST_JOB_URL if they are set, else the
 // variables of GitHub Actions, GitLab, Jenkins, Buildkite, CircleCI or Azure
 // Pipelines, else an identity made up on this machine that the children of one
 // parent share, as the test binaries of one go test do.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // A Sink is where a [Writer] puts its lines.
@@ -65,7 +67,7 @@ func Open(target string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewWriter(s, Identity(os.Getenv)), nil
+	return NewWriter(s, Identity(environ.Getenv)), nil
 }
 
 // NewWriter starts a log in a sink, with an event that says whose it is.

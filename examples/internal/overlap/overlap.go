@@ -22,6 +22,9 @@ type TB interface {
 	Cleanup(func())
 }
 
+// temp is where the files are, also for a test that changes TMPDIR.
+var temp = os.TempDir()
+
 // Use marks the resources as used exclusively until the end of the test, which
 // fails if somebody else uses one of them.
 func Use(t TB, keys ...string) {
@@ -82,6 +85,6 @@ func directory() (string, error) {
 		store += fmt.Sprint(" of process ", os.Getpid())
 	}
 	sum := sha256.Sum256([]byte(store))
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("resourcelocker-examples-%d", os.Getuid()), hex.EncodeToString(sum[:6]))
+	dir := filepath.Join(temp, fmt.Sprintf("resourcelocker-examples-%d", os.Getuid()), hex.EncodeToString(sum[:6]))
 	return dir, os.MkdirAll(dir, 0o700)
 }

@@ -14,13 +14,13 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -96,7 +96,7 @@ func Open(_ context.Context, target string) (*eventlog.Writer, error) {
 		return nil, err
 	}
 	t.opts.MaxRetries = -1 // a reply that was lost would make events come twice
-	return eventlog.NewWriter(&sink{t, redis.NewClient(t.opts)}, eventlog.Identity(os.Getenv)), nil
+	return eventlog.NewWriter(&sink{t, redis.NewClient(t.opts)}, eventlog.Identity(environ.Getenv)), nil
 }
 
 // sink is an eventlog.Sink.
