@@ -49,7 +49,7 @@ func TestLayers(t *testing.T) {
 		{"lockcore/storeurl", []string{"rtest", "cmd", "examples/plain"}, "it drags in every store"},
 		{"lockcore/inventory", []string{"rtest", "ginkgolock", "cmd"}, "stores know no pools: which resources exist is the client's business"},
 		{"lockcore/locktest", nil, "it is for tests"},
-		{"lockcore/simulate", []string{"report/whatif", "cmd"}, "only an estimate plays the scheduler"},
+		{"lockcore/simulate", []string{"report/whatif"}, "only an estimate plays the scheduler"},
 		{"rtest", []string{"ginkgolock", "examples"}, "the library must not need testing"},
 		{"ginkgolock", nil, "it needs Ginkgo"},
 		{"report", []string{"rtest", "cmd"}, "stores know nothing of reports"},
@@ -107,6 +107,36 @@ func TestLockcoreNeedsNothing(t *testing.T) {
 		return
 	}
 	t.Error("lockcore was not found")
+}
+
+// TestReportIsLight: whoever folds events links no page, no profile and no
+// scheduler, by whatever way.
+func TestReportIsLight(t *testing.T) {
+	core := map[string]bool{}
+	imports := make(map[string][]string)
+	for _, p := range loaded(t) {
+		for imp := range p.Imports {
+			imports[short(p.PkgPath)] = append(imports[short(p.PkgPath)], short(imp))
+		}
+	}
+	var visit func(pkg string)
+	visit = func(pkg string) {
+		for _, imp := range imports[pkg] {
+			if !core[imp] {
+				core[imp] = true
+				visit(imp)
+			}
+		}
+	}
+	visit("report")
+	require.NotEmpty(t, core)
+	for imp := range core {
+		for _, heavy := range []string{"html/template", "runtime/pprof", "github.com/google/pprof", "lockcore/simulate", "lockcore/internal/sched"} {
+			if within(imp, heavy) {
+				t.Errorf("report links %s", imp)
+			}
+		}
+	}
 }
 
 // TestTopLevel keeps the first thing that a reader sees short.

@@ -17,8 +17,8 @@ func of(words ...any) says { return says{reply: []any{words}} }
 var live, joined, gone = of("live"), of("joined"), of("none")
 
 // leased plays a lease that three servers have.
-func leased(t *testing.T, f func(c *cast, g *lockcore.Grant)) {
-	play(t, 3, map[string][]says{"take": {gives, gives, gives}}, func(c *cast) {
+func leased(t *testing.T, f func(c *scriptedServers, g *lockcore.Grant)) {
+	play(t, 3, map[string][]says{"take": {gives, gives, gives}}, func(c *scriptedServers) {
 		ans, err := c.Ask(context.Background(), ticketFor("lease", time.Minute, "k"), nil)
 		if err != nil || ans.Grant == nil {
 			t.Fatal(ans, err)
@@ -57,7 +57,7 @@ func TestRenewals(t *testing.T) {
 		{what: "something else answers", renew: []says{live, {reply: "PONG"}, {reply: []any{}}}, want: lockcore.ErrNoQuorum, says: []string{"no script of this version"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			leased(t, func(s *cast, g *lockcore.Grant) {
+			leased(t, func(s *scriptedServers, g *lockcore.Grant) {
 				time.Sleep(c.asked)
 				s.changes(map[string][]says{"renew": c.renew, "release": {tookBack, tookBack, tookBack}})
 				errs, err := s.Renew(context.Background(), []*lockcore.Grant{g})
@@ -90,7 +90,7 @@ func TestRenewals(t *testing.T) {
 // when it is being given back; and after a renewal that did not succeed they are
 // told that it may have been that which brought it there.
 func TestRenewalAsks(t *testing.T) {
-	leased(t, func(s *cast, g *lockcore.Grant) {
+	leased(t, func(s *scriptedServers, g *lockcore.Grant) {
 		asks := func(what string, renew []says, join, unrenewed any) {
 			t.Helper()
 			s.changes(map[string][]says{"renew": renew, "release": {isDown, isDown, isDown}})
@@ -141,7 +141,7 @@ func TestReleases(t *testing.T) {
 		{what: "it is given back twice", answers: [][]says{{tookBack, tookBack, tookBack}, {isNotMe, isNotMe, isNotMe}}, want: lockcore.ErrNotHeld},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			leased(t, func(s *cast, g *lockcore.Grant) {
+			leased(t, func(s *scriptedServers, g *lockcore.Grant) {
 				var err error
 				for _, answers := range c.answers {
 					for _, n := range s.nodes {

@@ -32,8 +32,8 @@ var (
 	isNotMe  = says{reply: int64(0)} // to a release: it was not
 )
 
-// A cast is servers that say what a test wants, and note what they are asked.
-type cast struct {
+// A scriptedServers is servers that say what a test wants, and note what they are asked.
+type scriptedServers struct {
 	*Store
 	mu     sync.Mutex
 	script map[string][]says // by the name of a script, by server; what is not there, takes for ever
@@ -45,9 +45,9 @@ var scriptNames = map[string]string{
 	takeScript.Hash(): "take", lookScript.Hash(): "look", renewScript.Hash(): "renew", releaseScript.Hash(): "release",
 }
 
-// player is a server of a cast, in place of a connection.
+// player is a server of a scriptedServers, in place of a connection.
 type player struct {
-	c *cast
+	c *scriptedServers
 	i int
 }
 
@@ -80,9 +80,9 @@ func (p player) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 }
 
 // play puts up a store on scripted servers in a bubble.
-func play(t *testing.T, servers int, script map[string][]says, f func(c *cast)) {
+func play(t *testing.T, servers int, script map[string][]says, f func(c *scriptedServers)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cast{script: script, args: make(map[string][]any)}
+		c := &scriptedServers{script: script, args: make(map[string][]any)}
 		var clients []redis.UniversalClient
 		for i := range servers {
 			cl := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.%d:1", i+1), MaxRetries: -1}) // whom a hook answers for, so that nobody connects
@@ -106,7 +106,7 @@ func play(t *testing.T, servers int, script map[string][]says, f func(c *cast)) 
 }
 
 // asked counts the calls of a script.
-func (c *cast) asked(name string) (servers []string) {
+func (c *scriptedServers) asked(name string) (servers []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, call := range c.calls {
@@ -118,7 +118,7 @@ func (c *cast) asked(name string) (servers []string) {
 	return servers
 }
 
-func (c *cast) changes(script map[string][]says) {
+func (c *scriptedServers) changes(script map[string][]says) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.script, c.calls = script, nil
@@ -150,7 +150,7 @@ func TestVotes(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			release := slices.Repeat([]says{tookBack}, len(c.take))
-			play(t, len(c.take), map[string][]says{"take": c.take, "release": release}, func(s *cast) {
+			play(t, len(c.take), map[string][]says{"take": c.take, "release": release}, func(s *scriptedServers) {
 				start := time.Now()
 				ans, err := s.Ask(context.Background(), waiting(ticketFor("one", time.Minute, "k")), func(*lockcore.Grant) {})
 				took := time.Since(start)
@@ -182,7 +182,7 @@ func TestVotes(t *testing.T) {
 // TestOutrun: a waiter that is refused by the server that all ask first goes to no
 // other one, and one that most others refuse then takes that server to be odd.
 func TestOutrun(t *testing.T) {
-	play(t, 3, map[string][]says{"take": {refuses, gives, gives}, "release": {tookBack, tookBack, tookBack}}, func(s *cast) {
+	play(t, 3, map[string][]says{"take": {refuses, gives, gives}, "release": {tookBack, tookBack, tookBack}}, func(s *scriptedServers) {
 		ask := func(id, key string) lockcore.Answer {
 			ticket := waiting(ticketFor(id, time.Minute, key))
 			k, err := s.enter(context.Background(), ticket)
@@ -236,7 +236,7 @@ func TestAdopt(t *testing.T) {
 		{"two have the same by different attempts", []says{has(5, "b"), has(6, "b"), refuses}, []says{live, live, live}, "", false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			play(t, 3, map[string][]says{"take": c.take, "renew": c.renew, "release": {isNotMe, isNotMe, isNotMe}, "look": {nothing, nothing, nothing}}, func(s *cast) {
+			play(t, 3, map[string][]says{"take": c.take, "renew": c.renew, "release": {isNotMe, isNotMe, isNotMe}, "look": {nothing, nothing, nothing}}, func(s *scriptedServers) {
 				ans, err := s.Ask(context.Background(), waiting(ticketFor("one", time.Minute, "a", "b")), func(*lockcore.Grant) {})
 				got := ""
 				if ans.Grant != nil {

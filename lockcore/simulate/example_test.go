@@ -66,3 +66,73 @@ func ExampleScheduling_Simulate() {
 	fmt.Println("backfill with learned expectations waits less than fifo:", waits[2] < waits[0])
 	// Output: backfill with learned expectations waits less than fifo: true
 }
+
+// Workloads are the made-up suites that tables compare. The same arguments give the
+// same jobs.
+func ExampleWorkloads() {
+	for _, w := range simulate.Workloads() {
+		var workload simulate.Workload = w
+		jobs := workload.Jobs(5, 100, 0.9, 1)
+		fmt.Println(workload.Name, len(jobs))
+	}
+	independent, liars := simulate.Independent(5, 100, 0.9, 1), simulate.Liars(5, 100, 0.9, 1)
+	fmt.Println("an owner to learn of:", independent[0].Owner.Test != "", liars[0].Owner.Test != "")
+	racks, matrix := simulate.Racks(6, 100, 0.9, 1), simulate.Matrix(5, 100, 0.9, 1)
+	fmt.Println(len(racks), len(matrix))
+	// Output:
+	// independent 100
+	// tests 100
+	// matrix 100
+	// racks 100
+	// liars 100
+	// an owner to learn of: false true
+	// 100 100
+}
+
+// A test that asks again when its first board has been given back: had it waited
+// less, it would have asked earlier.
+func ExampleOrder() {
+	board := []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: "b1"}}}}
+	jobs := []simulate.Job{
+		{Hold: time.Minute, Requirements: board},
+		{Hold: time.Minute, Requirements: board, Order: simulate.Order{After: 1}, At: time.Second},
+	}
+	out, err := simulate.Run(jobs, lockcore.Backfill, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var second simulate.Outcome = out[1]
+	fmt.Println("asks after", second.Arrived, "waits", second.Waited, "is done after", second.End(jobs[1]))
+	// Output: asks after 1m1s waits 0s is done after 2m1s
+}
+
+// A scheduling of one's own: whoever fits takes, and nobody says how long it takes.
+func ExampleScheduling() {
+	greedy := simulate.Scheduling{Name: "silent", Policy: simulate.Greedy, Prepare: func(jobs []simulate.Job) {
+		for i := range jobs {
+			jobs[i].Expect = 0
+		}
+	}}
+	sum, err := greedy.Simulate(simulate.Tests(5, 200, 0.9, 1), 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var waits simulate.Waits = sum.All
+	fmt.Println(waits.Jobs, "jobs, of which", sum.Small.Jobs, "want one board")
+	fmt.Println("the longest wait exceeds the mean:", waits.Max > waits.Mean)
+	// Output:
+	// 200 jobs, of which 179 want one board
+	// the longest wait exceeds the mean: true
+}
+
+// Rows are the figures of a table, for a program of one's own to print.
+func ExampleRows() {
+	rows, err := simulate.Rows(simulate.Options{Workloads: []string{"tests"}, Schedulings: []string{"fifo"}, Pools: []int{5}, Loads: []float64{0.9}, Seeds: 2, Jobs: 100})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var row simulate.Row = rows[0]
+	mean := row.Mean(func(s *simulate.Summary) time.Duration { return s.All.Mean })
+	fmt.Println(row.Workload, row.Pool, row.Load, row.Scheduling, len(row.Runs), mean > 0)
+	// Output: tests 5 0.9 fifo 2 true
+}

@@ -19,7 +19,7 @@ type Proxy struct {
 	listener net.Listener
 	delay    atomic.Int64
 	refuse   atomic.Bool
-	hole     [2]gate // by direction: to the server, to the client
+	hole     [2]passage // by direction: to the server, to the client
 
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
@@ -68,16 +68,16 @@ func (p *Proxy) Cut() {
 
 // Blackhole holds back the bytes of one direction without closing anything, as
 // a network does that loses packets. Heal lets go what was held back.
-func (p *Proxy) Blackhole(direction int) { p.hole[direction].shut() }
+func (p *Proxy) Blackhole(direction int) { p.hole[direction].block() }
 
 // Heal ends every Blackhole.
 func (p *Proxy) Heal() {
-	p.hole[ToServer].unshut()
-	p.hole[ToClient].unshut()
+	p.hole[ToServer].unblock()
+	p.hole[ToClient].unblock()
 }
 
-// gate is a channel that is closed while traffic may pass.
-type gate struct {
+// A passage lets traffic through while its channel is closed.
+type passage struct {
 	mu   sync.Mutex
 	open chan struct{}
 }
@@ -88,13 +88,13 @@ func closedChan() chan struct{} {
 	return c
 }
 
-func (g *gate) passing() chan struct{} {
+func (g *passage) passing() chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.open
 }
 
-func (g *gate) shut() {
+func (g *passage) block() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
@@ -104,7 +104,7 @@ func (g *gate) shut() {
 	}
 }
 
-func (g *gate) unshut() {
+func (g *passage) unblock() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
@@ -191,7 +191,7 @@ func (p *Proxy) forward(to, from net.Conn, direction int) {
 	}
 }
 
-// pass waits at the gate of a direction until it is open, or the proxy ends.
+// pass waits until a direction is not blocked, or the proxy ends.
 func (p *Proxy) pass(direction int) bool {
 	<-p.hole[direction].passing()
 	p.mu.Lock()
