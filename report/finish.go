@@ -22,6 +22,11 @@ func (f *fold) finish() *Report {
 	if f.any {
 		r.From, r.To = time.UnixMicro(int64(f.begin)).UTC(), time.UnixMicro(int64(f.now)).UTC()
 	}
+	for _, p := range f.procs {
+		if p.unplaced {
+			r.Unplaced++
+		}
+	}
 	window := f.now - f.begin
 	r.Window = window.ms()
 	r.Now = f.closeOpen()

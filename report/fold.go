@@ -107,6 +107,7 @@ func (f *fold) apply(e *eventlog.Event) {
 	f.events++
 	f.dropped += e.Dropped
 	p := f.proc(e)
+	p.unplaced = p.unplaced || e.Unplaced
 	switch e.Ev {
 	case eventlog.Pool:
 		for i := range e.Reqs {

@@ -17,6 +17,7 @@ type Report struct {
 	Runs      int         `json:"runs"`
 	Processes int         `json:"processes"`
 	Hosts     int         `json:"hosts"`
+	Unplaced  int         `json:"unplaced_processes,omitempty"` // whose clock could not be compared with the others'
 
 	Total      Group     `json:"total"`
 	QueueMean  float64   `json:"queue_mean"` // requests waiting at one moment

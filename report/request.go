@@ -110,7 +110,8 @@ type hold struct {
 
 // A proc is a process that writes events.
 type proc struct {
-	last micros // its last sign of life
+	last     micros // its last sign of life
+	unplaced bool   // its clock could not be compared with others
 }
 
 // namedPools lists the named pools of the request, each once.

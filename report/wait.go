@@ -148,12 +148,19 @@ func (f *fold) outdated(s *slot, k *seenHolder) bool {
 	return len(s.uses) == 0
 }
 
-// own reports whether the events of a blocker's run are in the input.
+// own reports whether the events of a blocker are in the input, so that they tell
+// more than the snapshot. That its run is there is not enough: jobs of one pipeline
+// have one run, and each may report on its own.
 func (f *fold) own(b *eventlog.Blocker) bool {
-	if b.State == "foreign" {
+	switch {
+	case b.State == "foreign":
 		return false
+	case f.requests[b.Req] != nil:
+		return true
+	case b.Host == "" && b.PID == 0:
+		return f.runs[b.Run] // an older log, or another producer: nothing else is known
 	}
-	return f.requests[b.Req] != nil || f.runs[b.Run]
+	return f.procs[eventlog.Process{Host: b.Host, Run: b.Run, PID: b.PID}] != nil
 }
 
 // addBlockerKey makes a key that blocks c a member of the pool whose members are not

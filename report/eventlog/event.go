@@ -70,9 +70,9 @@ const (
 // An Event is one line of an event log. Empty fields are left out of the line.
 //
 // A producer fills what it knows; [Writer.Write] fills V, Seq, TS, MonoMS, Run,
-// Host and PID. Durations are from the monotonic clock of the process;
-// TS is its wall clock, Srv the clock of the store where it is known, and the
-// one that orders events of several machines.
+// Host and PID. Durations are from the monotonic clock of the process, which also
+// orders its events; TS is its wall clock, Srv the clock of the store where it is
+// known, which orders events of several processes.
 type Event struct {
 	V      int       `json:"v"`
 	Ev     Kind      `json:"ev"`
@@ -117,10 +117,12 @@ type Event struct {
 
 	Dropped uint64 `json:"dropped,omitempty"` // events lost by this writer since its last line
 
-	// At is when the event happened, on the clock that orders the whole input:
-	// Srv, else TS corrected by the difference last seen between them. The
-	// reader fills it; it is not in the line.
+	// At is when the event happened, on the clock that orders the whole input: the
+	// store's where it is known. The reader fills it; it is not in the line.
 	At time.Time `json:"-"`
+	// Unplaced says that At comes from a machine whose clock could not be compared
+	// with those of others in the input. The reader fills it, too.
+	Unplaced bool `json:"-"`
 	// Line is the line that the event was read from, without its end, if
 	// Reader.KeepLines asks for it.
 	Line []byte `json:"-"`

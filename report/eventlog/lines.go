@@ -19,6 +19,16 @@ type lines struct {
 	max    int64  // stop there, unless negative
 }
 
+// newLines splits r, which begins at an offset of its file, up to another one, unless
+// that is negative.
+func newLines(r io.Reader, from, to int64) *lines {
+	return &lines{r: bufio.NewReaderSize(r, streamBuffer), offset: from, max: to}
+}
+
+// byteOrderMark is what some editors and shells put before a text in UTF-8. It
+// stands before other lines, too, when such texts are put together.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // next returns a line without its end. torn: the stream ends without a newline;
 // long: the line was longer than lineMax and is not returned. The slice is
 // valid until the next call.
@@ -46,6 +56,7 @@ func (l *lines) next() (line []byte, torn, long bool, err error) {
 			l.buf = append(l.buf, part...)
 			part = l.buf
 		}
-		return bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r")), torn, false, nil
+		part = bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r"))
+		return bytes.TrimPrefix(part, byteOrderMark), torn, false, nil
 	}
 }

@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"bufio"
 	"container/heap"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // A Reader reads event logs. Its zero value is ready to use. It is not safe for
@@ -87,15 +85,42 @@ func (s *Stats) unusable(n *int, where string, line int64, err error) {
 // several logs one after the other, as cat makes it, is read as several; to
 // that end all files are scanned first, and "-" is copied to a temporary file
 // unless it is one. Events share memory and must not be changed.
+//
+// The events of one process are in the order of its monotonic clock, those of
+// several in that of the store's clock, where any line tells it; Event.Unplaced
+// marks those of which none does.
 func (r *Reader) Events(targets ...string) iter.Seq2[Event, error] {
+	return r.ordered(func(m *merger) error {
+		for _, t := range targets {
+			if err := r.add(m, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Ordered yields the events of one stream in the order of time, as Events does. It
+// keeps a copy of the stream in a temporary file meanwhile. name is what Stats
+// calls it.
+func (r *Reader) Ordered(name string, in io.Reader) iter.Seq2[Event, error] {
+	return r.ordered(func(m *merger) error {
+		r.Stats.Files++
+		return r.spool(m, name, in)
+	})
+}
+
+func (r *Reader) ordered(add func(*merger) error) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		m := merger{}
 		defer m.close()
-		for _, t := range targets {
-			if err := r.add(&m, t); err != nil {
-				yield(Event{}, err)
-				return
-			}
+		if err := add(&m); err != nil {
+			yield(Event{}, err)
+			return
+		}
+		if err := m.setClocks(); err != nil {
+			yield(Event{}, err)
+			return
 		}
 		heap.Init(&m)
 		for len(m.streams) > 0 {
@@ -198,11 +223,12 @@ func unreadable(target string, err error) error {
 	return fmt.Errorf("eventlog: cannot read events from %s: %w", target, err)
 }
 
-// Decode yields the events of one stream as they come, without ordering them.
-// name is what Stats calls it.
+// Decode yields the events of one stream as they come, without ordering them: what
+// a line tells of the clocks counts from there on only, see Ordered. name is what
+// Stats calls it.
 func (r *Reader) Decode(name string, in io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		s := stream{name: name, lines: &lines{r: bufio.NewReaderSize(in, streamBuffer), max: -1}}
+		s := stream{name: name, lines: newLines(in, 0, -1), clocks: map[Process]*clock{}}
 		r.Stats.Files++
 		for {
 			ok, err := s.advance(r)
@@ -258,30 +284,5 @@ func Merge(seqs ...iter.Seq2[Event, error]) iter.Seq2[Event, error] {
 				heap.Pop(&m)
 			}
 		}
-	}
-}
-
-// clocks keeps, for each process, the difference last seen between the store's
-// clock and its own.
-type clocks map[process]time.Duration
-
-type process struct {
-	host string
-	pid  int
-}
-
-// set fills e.At.
-func (c *clocks) set(e *Event) {
-	p := process{e.Host, e.PID}
-	if e.Srv.IsZero() {
-		e.At = e.TS.Add((*c)[p])
-		return
-	}
-	e.At = e.Srv
-	if *c == nil {
-		*c = clocks{}
-	}
-	if !e.TS.IsZero() {
-		(*c)[p] = e.Srv.Sub(e.TS)
 	}
 }

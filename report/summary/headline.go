@@ -123,6 +123,9 @@ func trouble(r *report.Report) []string {
 	say("Leases: ", n(t.Lost, "lost"), n(t.Orphaned, "orphaned by a holder that died"), n(r.RenewFails, "renewals that did not get through"))
 	waits := waiting(r)
 	say("Without an end in the events (killed, or still running): ", n(waits, "waiting"), n(len(r.Now)-waits, "holding"))
+	if r.Unplaced > 0 {
+		l = append(l, fmt.Sprintf("The clocks of %s could not be compared with those of other machines; they were taken as they are, and what is said of the waits between them may be wrong.", words.Count(r.Unplaced, "process")))
+	}
 	if r.Dropped > 0 {
 		l = append(l, fmt.Sprintf("%s dropped by their writers: the numbers are too low.", words.Count(int(r.Dropped), "event")+" were"))
 	}

@@ -129,7 +129,7 @@ func (s *sink) Append(lines [][]byte) (int, error) {
 
 func (s *sink) Close() error { return s.client.Close() }
 
-// Read yields the events of the stream that address names, as they came in,
+// Read yields the events of the stream that address names in the order of time,
 // and counts them in r. after is the identity of an entry to begin behind, as
 // [Last] returns it; empty means the oldest.
 func Read(ctx context.Context, address, after string, r *eventlog.Reader) iter.Seq2[eventlog.Event, error] {
@@ -145,7 +145,7 @@ func Read(ctx context.Context, address, after string, r *eventlog.Reader) iter.S
 		if after != "" {
 			p.next = "(" + after
 		}
-		r.Decode(t.String(), p)(yield)
+		r.Ordered(t.String(), p)(yield)
 	}
 }
 
