@@ -112,7 +112,7 @@ func (s *Snapshot) inTheWay(w *Waiter, claims map[string]*Waiter, rivals []Block
 			lacking = append(lacking, &w.Requirements[i])
 		}
 	}
-	var holders, waiters []Blocker
+	var holders, waiters, disabled []Blocker
 	type pair struct{ key, id string }
 	seen := make(map[pair]bool)
 	for _, r := range lacking {
@@ -121,8 +121,11 @@ func (s *Snapshot) inTheWay(w *Waiter, claims map[string]*Waiter, rivals []Block
 				for _, h := range held[c.Key] {
 					if p := (pair{c.Key, h.holder.ID}); !seen[p] {
 						seen[p] = true
-						holders = append(holders, Blocker{Key: c.Key, ID: h.holder.ID, Holder: h.holder.Owner, State: h.holder.State,
-							Since: h.holder.Since, Expires: h.holder.Expires, Reason: h.holder.Reason})
+						if b := blocker(c.Key, h.holder); b.State == "disabled" {
+							disabled = append(disabled, b)
+						} else {
+							holders = append(holders, b)
+						}
 					}
 				}
 			}
@@ -132,12 +135,12 @@ func (s *Snapshot) inTheWay(w *Waiter, claims map[string]*Waiter, rivals []Block
 			}
 		}
 	}
-	if len(holders)+len(waiters) == 0 {
+	if len(holders)+len(waiters)+len(disabled) == 0 {
 		// Nothing stands in the way at this moment but the order of the line.
 		waiters = rivals
 	}
 	slices.SortStableFunc(holders, func(a, b Blocker) int { return a.Since.Compare(b.Since) })
-	return append(holders, waiters...)
+	return slices.Concat(holders, waiters, disabled) // who waits for a key that is out of service waits for the others first
 }
 
 func waiting(key string, o *Waiter) Blocker {

@@ -17,10 +17,12 @@ var (
 	ErrNotHeld       = errors.New("not held")                                     // nobody holds what should be released or freed
 	ErrNoQuorum      = errors.New("too few of the lock servers can be reached")   // Redlock only
 	ErrDeadlock      = errors.New("deadlock: waiting for each other in a circle") // nested acquisitions
+	ErrOutOfService  = errors.New("out of service")                               // nothing that is in service could serve the request
 )
 
-// A BusyError says why a request was not served. It unwraps to ErrBusy and, if
-// the wait was cut short, to the cause of the context.
+// A BusyError says why a request was not served. It unwraps to ErrBusy, to
+// ErrOutOfService if it has Outages, and to the cause of the context if the wait was
+// cut short.
 type BusyError struct {
 	Requirements []Requirement
 	Waited       time.Duration
@@ -28,6 +30,9 @@ type BusyError struct {
 	Blockers     []Blocker // most relevant first: holders, then earlier waiters
 	Time         time.Time // the store's clock when Blockers was read
 	Cause        error     // of the context; nil for a single attempt
+	// Outages are the disabled keys without which the request cannot be served: it
+	// ended at once because of them.
+	Outages []Blocker
 }
 
 // A Blocker is a reason why a request waits: somebody who holds a key that it
@@ -42,18 +47,30 @@ type Blocker struct {
 	Reason  string
 }
 
-// Unwrap makes errors.Is find ErrBusy and the cause.
+// Unwrap makes errors.Is find ErrBusy, ErrOutOfService and the cause.
 func (e *BusyError) Unwrap() []error {
-	if e.Cause == nil {
-		return []error{ErrBusy}
+	errs := []error{ErrBusy}
+	if len(e.Outages) > 0 {
+		errs = append(errs, ErrOutOfService)
 	}
-	return []error{ErrBusy, e.Cause}
+	if e.Cause != nil {
+		errs = append(errs, e.Cause)
+	}
+	return errs
 }
 
 // Error says what was wanted, for how long, the place in line and who is in the
 // way, in one line.
 func (e *BusyError) Error() string {
 	var b strings.Builder
+	if len(e.Outages) > 0 {
+		fmt.Fprintf(&b, "out of service: wanted %s, which cannot be had without what is disabled", wanted(e.Requirements))
+		for _, k := range e.Outages {
+			b.WriteString("; ")
+			b.WriteString(k.describe(e.Time))
+		}
+		return b.String()
+	}
 	if e.Cause == nil {
 		fmt.Fprintf(&b, "busy: wanted %s", wanted(e.Requirements))
 	} else {
@@ -91,6 +108,16 @@ func (k Blocker) describe(now time.Time) string {
 		fmt.Fprintf(&b, "%s is claimed by %s, waiting since %s", quote(k.Key), k.Holder, clock(k.Since, now))
 	case "kept":
 		fmt.Fprintf(&b, "%s is kept for %s, since %s until %s", quote(k.Key), k.Holder, clock(k.Since, now), clock(k.Expires, now))
+	case "reserved":
+		fmt.Fprintf(&b, "%s is reserved by %s since %s until %s", quote(k.Key), k.Holder, clock(k.Since, now), clock(k.Expires, now))
+	case "disabled":
+		fmt.Fprintf(&b, "%s is out of service", quote(k.Key))
+		if !k.Since.IsZero() {
+			fmt.Fprintf(&b, ", disabled by %s since %s", k.Holder, clock(k.Since, now))
+		}
+		if !k.Expires.IsZero() {
+			fmt.Fprintf(&b, " until %s", clock(k.Expires, now))
+		}
 	case "foreign":
 		fmt.Fprintf(&b, "%s is locked by another program (%s)", quote(k.Key), k.ID)
 		if !k.Expires.IsZero() {

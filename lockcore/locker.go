@@ -61,7 +61,8 @@ var errClosed = errors.New("lockcore: the locker is closed")
 // is there or ctx ends. While it waits it holds nothing.
 //
 // Its error is a [*BusyError] when ctx ends first (unless the store could not
-// be asked at all), wraps [ErrUnsatisfiable] when no waiting can help, wraps
+// be asked at all), or at once, wrapping [ErrOutOfService], when only disabled
+// resources could serve it; wraps [ErrUnsatisfiable] when no waiting can help, wraps
 // [ErrDeadlock] when the request waits, through [Request.Holding], for itself,
 // and is otherwise what the store said. The first attempt fails at once when the
 // store cannot be reached; once in line, a request outlives faults of the store
@@ -147,37 +148,50 @@ func (l *Locker) acquire(ctx context.Context, req Request, wait bool) (*Lease, e
 		return nil, errClosed
 	}
 	defer l.work.Done()
+	if req.For != 0 {
+		return nil, errors.New("lockcore: a request with For is a reservation: it goes to Reserve")
+	}
+	w, err := l.newWait(ctx, &req, wait)
+	if err != nil {
+		return nil, err
+	}
+	grant, err := w.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	le := w.lease(ctx, grant)
+	l.keep(le)
+	return le, nil
+}
+
+// newWait checks a request and makes its ticket.
+func (l *Locker) newWait(ctx context.Context, req *Request, wait bool) (*wait1, error) {
 	if err := validate(req.Requirements); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, &BusyError{Requirements: req.Requirements, Cause: context.Cause(ctx)}
 	}
-	if req.TTL < 0 || req.Expect < 0 {
-		return nil, fmt.Errorf("lockcore: TTL is %s and Expect is %s: neither may be negative", req.TTL, req.Expect)
+	if req.TTL < 0 || req.Expect < 0 || req.Waited < 0 {
+		return nil, fmt.Errorf("lockcore: TTL is %s, Expect is %s and Waited is %s: none may be negative", req.TTL, req.Expect, req.Waited)
 	}
-	w := wait1{locker: l, req: &req, start: time.Now(), wake: make(chan *Grant, 1)}
+	w := &wait1{locker: l, req: req, start: time.Now().Add(-req.Waited), wake: make(chan *Grant, 1)}
 	w.parents = parents(ctx, req.Holding)
 	w.ticket = &Ticket{
 		ID: cmp.Or(req.ID, rand.Text()), Requirements: req.Requirements, Owner: l.complete(req.Owner), Priority: req.Priority,
-		TTL: req.TTL, Expect: req.Expect, Reason: req.Reason, Parents: w.parents, Wait: wait,
+		TTL: req.TTL, Expect: req.Expect, Reason: req.Reason, Parents: w.parents, Wait: wait, For: req.For,
 	}
 	if w.ticket.TTL == 0 {
 		w.ticket.TTL = defaultTTL
 	}
-	le, err := w.run(ctx)
-	if err != nil {
-		return nil, err
-	}
-	l.keep(le)
-	return le, nil
+	return w, nil
 }
 
 // complete fills the empty fields of an owner from the options.
 func (l *Locker) complete(o Owner) Owner {
 	d := l.opts.Owner
 	for _, f := range []struct{ to, from *string }{
-		{&o.Test, &d.Test}, {&o.Package, &d.Package}, {&o.Host, &d.Host}, {&o.Run, &d.Run}, {&o.URL, &d.URL}, {&o.Site, &d.Site},
+		{&o.Test, &d.Test}, {&o.Package, &d.Package}, {&o.Host, &d.Host}, {&o.Run, &d.Run}, {&o.URL, &d.URL}, {&o.Site, &d.Site}, {&o.User, &d.User},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from

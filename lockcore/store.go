@@ -17,6 +17,58 @@ import (
 //
 // A store that learns how long tests hold has the method of [Locker.History],
 // too.
+//
+// # Reservations
+//
+// A ticket with For above 0 is a reservation. It waits like every other, and its
+// grant to a waiter is provisional like every other. Once it is taken up, by the
+// Ask that grants it or that confirms the grant, it stands for For: it is not
+// renewed, and stays whatever becomes of the process that asked.
+//
+//	Ask{ID: "r", For: 2h}    granted: stands until now + 2h, State "reserved"
+//	Ask{ID: "r", For: 2h}    the same grant; its end does not move
+//	two hours later          over: the keys go to the next waiters
+//
+// It ends early through EndReservation, Free, Withdraw, or Disable with Now. Once
+// its time is over it cannot come back, and no lock delay applies. Nothing is
+// learned from it; it is expected to end at its end.
+//
+// # Disabled keys
+//
+// A key that is disabled is granted to nobody, in no mode, and reserved for
+// nobody. Those who hold it when it is disabled keep it until they give it back;
+// it is out of service from then on.
+//
+//	Ask{ID: "t"}                 granted k
+//	Disable{Keys: k}             returns the holder "t"; k has two Holders now: "t", and one with State "disabled"
+//	Release t                    k is not handed on
+//	Enable k                     k goes to the next waiter
+//
+// A lease that expired is not revived when one of its keys is disabled. A waiter
+// that could not be served even if everything that is not disabled were free
+// reserves nothing: it keeps its place, and others flow past it. Every waiter that
+// lists a key as candidate is woken when the key is disabled, and Answer.Disabled
+// then tells it. What is disabled survives everything but the loss of the data.
+//
+// With For above 0 the key is disabled for a time that the store decides: For, and
+// twice as long for each such time before since the last clean use of the key, up to
+// a day. A key that is disabled already then stays as it is.
+//
+//	Disable{Keys: k, For: 10m}    until 0:10
+//	Disable{Keys: k, For: 10m}    no change
+//	0:10                          k is in service again
+//	Disable{Keys: k, For: 10m}    until 0:30, if nobody released k in between as [Released]
+//
+// # Endings
+//
+// A store remembers of about 1,000 keys how their last use ended, where it was not
+// Released: TestFailed or what else [Grant.Ending] told with the release, Died when
+// the lease expired or its process was found dead, Unknown when it was taken away
+// by Free or Disable, or a reservation's time was over. A grant that nobody took up,
+// and a ticket that was withdrawn, change nothing. A release as Released forgets
+// what was remembered before that lease was granted, and not what a shared holder
+// beside it did meanwhile. Grants tell it as Grant.Last, snapshots as
+// Snapshot.Endings.
 type Store interface {
 	// Ask requests, polls and confirms, whichever the ticket needs:
 	//   - unknown to the store: granted at once if no earlier waiter has a claim
@@ -52,8 +104,27 @@ type Store interface {
 
 	// Free takes key from whoever holds it, with everything else of that lease;
 	// the holder is told so at its next renewal, in the words of why. It returns
-	// the holders that lost their lease, or ErrNotHeld.
+	// the holders that lost their lease, or ErrNotHeld. It ends reservations, but
+	// does not enable what is disabled.
 	Free(ctx context.Context, key, why string) ([]Holder, error)
+
+	// ExtendReservation moves the end of a reservation to d from now, unless it ends
+	// later anyway, and returns the end. ErrNotHeld if there is no such reservation.
+	ExtendReservation(ctx context.Context, id string, d time.Duration) (time.Time, error)
+
+	// EndReservation gives back some keys of a reservation and hands them to the next
+	// waiters in the same step. Its other keys stay reserved; it ends with the last.
+	// ErrNotHeld, and nothing changes, if it does not hold all of them.
+	EndReservation(ctx context.Context, id string, keys []string) error
+
+	// Disable takes keys out of service, see Outage. It returns those who hold them:
+	// without Outage.Now they keep what they have until they give it back; with it
+	// they have lost their leases in the same step, as by Free.
+	Disable(ctx context.Context, o Outage) ([]Holder, error)
+
+	// Enable puts keys back into service and hands them to the next waiters in the
+	// same step. It returns those of them that were disabled, as Holders.
+	Enable(ctx context.Context, keys []string) ([]Holder, error)
 
 	// Close frees what the client of the store uses. Leases stay as they are.
 	Close() error
@@ -67,6 +138,8 @@ type Snapshot struct {
 	Time    time.Time // the store's clock
 	Holders []Holder  // by Since, then Token
 	Waiters []Waiter  // in the order in which they are served
+	// Endings says how the last use of keys ended that was not Released.
+	Endings map[string]Ending
 }
 
 // A Holder is a lease in a [Snapshot].
@@ -77,12 +150,13 @@ type Holder struct {
 	Owner        Owner
 	Token        uint64
 	Since        time.Time // granted
-	Expires      time.Time // unless renewed
+	Expires      time.Time // unless renewed; zero: never
 	Expect       time.Duration
 	Reason       string
 	Parents      []string
 	// State is "held", "granted" while the waiter has not confirmed it, "kept"
-	// after its process has gone, or "foreign" for a lock of another program.
+	// after its process has gone, "reserved" by a person, "disabled" for a key that
+	// is out of service, or "foreign" for a lock of another program.
 	State string
 }
 
@@ -111,5 +185,7 @@ type Waiter struct {
 	Expires      time.Time // dropped then, unless it is heard of
 	Reason       string
 	Parents      []string
-	Reserved     []string // free keys kept aside for it
+	Reserved     []string      // free keys kept aside for it
+	Expect       time.Duration // how long it will hold, as far as it said or the store learned; 0: unknown
+	For          time.Duration // of a reservation
 }

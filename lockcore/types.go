@@ -78,12 +78,20 @@ type Owner struct {
 	Run     string `json:"run,omitempty"`  // identity of the test run or CI job
 	URL     string `json:"url,omitempty"`  // where a person can look at that job
 	Site    string `json:"site,omitempty"` // file:line of the call that asked
+	User    string `json:"user,omitempty"` // the person, as user@host, if it is one who asks and no program
 }
 
 // String is the owner in one line: test, package, host, pid and job URL, as
-// far as they are known.
+// far as they are known. A person is the name alone, with the URL if there is one:
+// the process that asked on behalf of the person has ended long ago.
 func (o Owner) String() string {
 	var where []string
+	if o.User != "" && o.Test == "" {
+		if o.URL != "" {
+			return o.User + " (" + o.URL + ")"
+		}
+		return o.User
+	}
 	if o.Package != "" {
 		where = append(where, o.Package)
 	}
@@ -143,7 +151,21 @@ type Request struct {
 	// waited for 1 s and then ever more rarely, with the error that it would end
 	// with now.
 	OnWait func(*BusyError)
+
+	// For makes the request a reservation, see [Locker.Reserve]: how long it is kept.
+	For time.Duration
+	// Waited is how long the request has waited already, in an earlier attempt: it
+	// stands in line as if it had come that much earlier.
+	Waited time.Duration
+	// WaitForDisabled lets the request wait although it cannot be served before
+	// somebody enables what is out of service. Without it, such a request ends at
+	// once with [ErrOutOfService].
+	WaitForDisabled bool
 }
+
+// FrontOfLine is the [Request.Priority] that puts a request before everybody who
+// waits, except those who asked for the same before it.
+const FrontOfLine = 1 << 26
 
 // A Ticket is a request as a [Store] sees it.
 type Ticket struct {
@@ -157,6 +179,7 @@ type Ticket struct {
 	Parents      []string      // IDs of leases that the requester holds while it waits
 	Wait         bool          // false: one attempt, not queued
 	Waited       time.Duration // how long it has waited already, to regain its place in a store that lost it
+	For          time.Duration // above 0: a reservation, which stays for so long without renewal; see Store
 }
 
 // A Grant is what a store gave for a ticket.
@@ -169,6 +192,11 @@ type Grant struct {
 	// Backfilled says that it was served before somebody who came earlier, out of
 	// what was reserved for them; see [Backfill].
 	Backfilled bool
+	// Last says how the last use of each key ended before this one, for keys whose
+	// last use did not end as [Released].
+	Last map[string]Ending
+	// Ending is for Store.Release: how this use ended.
+	Ending Ending
 }
 
 // Keys lists the keys granted, in the order of the requirements.
@@ -193,4 +221,7 @@ type Answer struct {
 	// wake that has no higher one was made, and may have ended, before: messages
 	// can lie around while a process does not run.
 	Latest uint64
+	// Disabled lists, when nothing was granted, the keys among the candidates that
+	// are out of service. It may list other keys that are out of service, too.
+	Disabled []string
 }

@@ -17,13 +17,14 @@ type wait1 struct {
 	start   time.Time
 	wake    chan *Grant
 
-	sent   time.Time // when the last successful ask was sent
-	window time.Duration
-	latest uint64    // token given out before its answer
-	pushed bool      // the grant came unasked, and is to be confirmed
-	poll   time.Time // when to ask next at the latest
-	notice time.Time // when to call OnWait next
-	told   int       // how often it was called
+	sent     time.Time // when the last successful ask was sent
+	window   time.Duration
+	latest   uint64    // token given out before its answer
+	pushed   bool      // the grant came unasked, and is to be confirmed
+	disabled []string  // keys that are out of service, as of the last ask
+	poll     time.Time // when to ask next at the latest
+	notice   time.Time // when to call OnWait next
+	told     int       // how often it was called
 
 	rediscovered chan []Requirement // of the discovery under way, or nil
 	discoverAt   time.Time
@@ -36,13 +37,19 @@ const (
 	snapshotLimit  = 2 * time.Second  // for the words of an error message
 )
 
-func (w *wait1) run(ctx context.Context) (*Lease, error) {
+func (w *wait1) run(ctx context.Context) (*Grant, error) {
 	grant, err := w.ask(ctx)
 	if err != nil {
 		return nil, w.firstError(ctx, err)
 	}
 	if grant != nil {
-		return w.lease(ctx, grant), nil
+		return grant, nil
+	}
+	if err := w.outOfService(ctx); err != nil {
+		if w.ticket.Wait {
+			w.locker.withdraw(ctx, w.ticket.ID)
+		}
+		return nil, err
 	}
 	if !w.ticket.Wait {
 		return nil, w.busy(ctx, nil)
@@ -51,13 +58,9 @@ func (w *wait1) run(ctx context.Context) (*Lease, error) {
 		w.locker.withdraw(ctx, w.ticket.ID)
 		return nil, err
 	}
-	w.notice = w.start.Add(firstNotice)
-	w.discoverAt = w.start.Add(discoverEvery)
-	grant, err = w.loop(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return w.lease(ctx, grant), nil
+	w.notice = time.Now().Add(firstNotice)
+	w.discoverAt = time.Now().Add(discoverEvery)
+	return w.loop(ctx)
 }
 
 // firstError words a failure of the first ask. The store may have handled it
@@ -85,6 +88,7 @@ func (w *wait1) ask(ctx context.Context) (*Grant, error) {
 		return nil, err
 	}
 	w.sent, w.window, w.latest, w.pushed = sent, ans.Window, ans.Latest, false
+	w.disabled = ans.Disabled
 	if ans.Poll <= 0 {
 		ans.Poll = discoverEvery
 	}
@@ -119,7 +123,8 @@ func (w *wait1) loop(ctx context.Context) (*Grant, error) {
 		timer.Reset(time.Until(w.nextEvent()))
 		select {
 		case g := <-w.wake:
-			if g != nil && w.fresh(g) {
+			// A reservation is taken up by asking: nobody renews it.
+			if g != nil && w.req.For == 0 && w.fresh(g) {
 				w.pushed = true
 				return g, nil
 			}
@@ -188,11 +193,15 @@ func noticeGap(n int) time.Duration {
 func (w *wait1) again(ctx context.Context) (*Grant, error) {
 	g, err := w.ask(ctx)
 	if err == nil {
-		if g == nil && len(w.parents) > 0 {
-			if err = w.deadlocked(ctx); err != nil {
-				w.locker.withdraw(ctx, w.ticket.ID)
-				return nil, err
-			}
+		if g == nil {
+			err = w.outOfService(ctx)
+		}
+		if g == nil && err == nil && len(w.parents) > 0 {
+			err = w.deadlocked(ctx)
+		}
+		if err != nil {
+			w.locker.withdraw(ctx, w.ticket.ID)
+			return nil, err
 		}
 		return g, nil
 	}
@@ -282,16 +291,23 @@ func sameRequirements(a, b []Requirement) bool {
 // the message its details, and no more than snapshotLimit.
 func (w *wait1) busy(ctx context.Context, cause error) *BusyError {
 	e := &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: cause}
+	if s, err := w.snapshot(ctx); err == nil {
+		w.standing(e, &s)
+	}
+	return e
+}
+
+func (w *wait1) snapshot(ctx context.Context) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotLimit)
 	defer cancel()
-	s, err := w.locker.store.Snapshot(ctx)
-	if err != nil {
-		return e
-	}
+	return w.locker.store.Snapshot(ctx)
+}
+
+// standing completes an error by the place in line and the blockers.
+func (w *wait1) standing(e *BusyError, s *Snapshot) {
 	me := &Waiter{ID: w.ticket.ID, Requirements: w.ticket.Requirements}
 	e.Time = s.Time
 	e.Position, e.Blockers = s.Blockers(me)
-	return e
 }
 
 func (w *wait1) lease(ctx context.Context, g *Grant) *Lease {

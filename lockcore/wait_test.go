@@ -216,7 +216,7 @@ func TestBadRequestsAskNothing(t *testing.T) {
 			Requirements: []lockcore.Requirement{keysOf(1, "a", "a")}},
 		`lockcore: 2 of [a, b] and b cannot be had together, even with all of them free: the requirements overlap: request can never be satisfied`: {
 			Requirements: []lockcore.Requirement{keysOf(2, "a", "b"), keysOf(1, "b")}},
-		`lockcore: TTL is -1s and Expect is 0s: neither may be negative`: {TTL: -time.Second},
+		`lockcore: TTL is -1s, Expect is 0s and Waited is 0s: none may be negative`: {TTL: -time.Second},
 	} {
 		_, err := l.Acquire(t.Context(), req)
 		assert.EqualError(t, err, msg)

@@ -120,6 +120,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	var procs []string
 	ask := func(st *sched.State, now int64) {
 		ans.Grant, ans.Poll = st.Ask(now, t, s.id, rand.IntN)
+		ans.Disabled = st.Disabled(t.Requirements)
 		if ans.Grant != nil {
 			return
 		}
@@ -179,7 +180,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
 	held := false
 	err := s.step(ctx, func(st *sched.State, now int64) {
-		held = st.Release(now, g.Ticket.ID, keep, rand.IntN)
+		held = st.Release(now, g.Ticket.ID, keep, g.Ending, rand.IntN)
 		s.history.news = s.history.news || held
 	})
 	if err == nil && !held {

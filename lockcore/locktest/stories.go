@@ -81,10 +81,16 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 	case "after": // after 10ms: time passes, and what is due happens
 		s.store()
 		s.Pass(parseDuration(t, name))
-	case "ask": // ask NAME [priority=] [ttl=] [waited=] [expect=] [test=] [proc=] [parents=(…)] [once], a requirement a line
+	case "ask": // ask NAME [priority=] [ttl=] [waited=] [expect=] [for=] [test=] [proc=] [parents=(…)] [once], a requirement a line
 		s.ask(t, d, name, &out)
-	case "release": // release NAME [keep=]
-		err := s.store().Release(t.Context(), s.grantOf(name), argDuration(t, d, "keep", 0))
+	case "extend", "giveback", "disable", "enable":
+		s.reservation(t, d, name, &out)
+	case "release": // release NAME [keep=] [failed]
+		g := *s.grantOf(name)
+		if d.HasArg("failed") {
+			g.Ending = lockcore.TestFailed
+		}
+		err := s.store().Release(t.Context(), &g, argDuration(t, d, "keep", 0))
 		if errors.Is(err, lockcore.ErrNotHeld) {
 			out.WriteString("not held\n")
 		} else {
@@ -172,7 +178,7 @@ func (s *story) served(t *testing.T, out *strings.Builder) {
 		name := nameOf(h.ID)
 		tk := s.tickets[name]
 		if tk == nil {
-			continue // it stands in for a lease that expired
+			continue // it stands in for a lease that expired, or keeps a key out of service
 		}
 		if g := s.grants[name]; g == nil || g.Token != h.Token {
 			s.grants[name] = &lockcore.Grant{Ticket: tk, Obtained: h.Obtained, Token: h.Token}
@@ -238,8 +244,14 @@ func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *stri
 	case g != nil:
 		s.grants[name] = g
 		fmt.Fprintf(out, "granted %v, token %d%s\n", g.Obtained, s.number(g.Token), pastOthers(g.Backfilled))
+		if len(g.Last) > 0 {
+			fmt.Fprintf(out, "the last uses: %v\n", g.Last)
+		}
 	case tk.Wait:
 		fmt.Fprintf(out, "waits, asks again in %s\n", ans.Poll)
+		if len(ans.Disabled) > 0 {
+			fmt.Fprintf(out, "out of service: %v\n", slices.Sorted(slices.Values(ans.Disabled)))
+		}
 	default:
 		fmt.Fprintln(out, "busy")
 	}
@@ -254,6 +266,10 @@ func nameOf(id string) string { return strings.TrimRight(id, again) }
 func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockcore.Ticket {
 	tk := &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: argDuration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once")}
 	tk.Expect = argDuration(t, d, "expect", 0)
+	if tk.For = argDuration(t, d, "for", 0); tk.For > 0 {
+		s.needsReservations(t)
+		tk.Owner = lockcore.Owner{User: name}
+	}
 	d.MaybeScanArgs(t, "priority", &tk.Priority)
 	d.MaybeScanArgs(t, "test", &tk.Owner.Test)
 	if a, ok := d.Arg("parents"); ok {
@@ -320,7 +336,15 @@ func (s *story) show(t *testing.T, out *strings.Builder) {
 	// A store may count in microseconds, or take the token for the time of the grant.
 	since := func(at time.Time) time.Duration { return at.Sub(s.start).Round(time.Millisecond) }
 	for _, h := range snap.Holders {
-		fmt.Fprintf(out, "%s %s %v since %s until %s", nameOf(h.ID), h.State, h.Obtained, since(h.Since), since(h.Expires))
+		until := "enabled"
+		if !h.Expires.IsZero() {
+			until = since(h.Expires).String()
+		}
+		if name := nameOf(h.ID); h.State == "disabled" {
+			fmt.Fprintf(out, "%v disabled by %s since %s until %s", h.Keys(), h.Owner, since(h.Since), until)
+		} else {
+			fmt.Fprintf(out, "%s %s %v since %s until %s", name, h.State, h.Obtained, since(h.Since), until)
+		}
 		if h.Reason != "" {
 			fmt.Fprintf(out, " (%s)", h.Reason)
 		}
@@ -350,6 +374,7 @@ func (s *story) why(t *testing.T, name string, out *strings.Builder) {
 var (
 	whichKey = regexp.MustCompile(`"[^"\n]*" was given`)
 	whenAsks = regexp.MustCompile(`(?m)^waits, asks again in .*$`)
+	lastUses = regexp.MustCompile(`(?m)^the last uses: .*\n`)
 	nowHas   = regexp.MustCompile(`(?m)^(.* now has .*?)(, past others)?$`)
 )
 
@@ -360,10 +385,66 @@ func (s *story) common(text string) string {
 	if !s.Polls {
 		text = whenAsks.ReplaceAllString(text, "waits")
 	}
+	if s.without() {
+		text = lastUses.ReplaceAllString(text, "")
+	}
 	if len(s.past) == 0 {
 		text = nowHas.ReplaceAllString(text, "$1")
 	}
 	return text
+}
+
+// reservation handles what is done to reserved and disabled keys.
+func (s *story) reservation(t *testing.T, d *datadriven.TestData, name string, out *strings.Builder) {
+	s.needsReservations(t)
+	var names []string // the arguments without a value
+	for _, a := range d.CmdArgs {
+		if len(a.Vals) == 0 {
+			names = append(names, a.Key)
+		}
+	}
+	held := func(err error) bool {
+		if !errors.Is(err, lockcore.ErrNotHeld) {
+			must(t, err)
+			return true
+		}
+		out.WriteString("not held\n")
+		return false
+	}
+	switch d.Cmd {
+	case "extend": // extend NAME by=1h
+		if end, err := s.store().ExtendReservation(t.Context(), s.id(name), argDuration(t, d, "by", 0)); held(err) {
+			fmt.Fprintf(out, "until %s\n", end.Sub(s.start).Round(time.Millisecond))
+		}
+	case "giveback": // giveback NAME KEY…
+		held(s.store().EndReservation(t.Context(), s.id(name), names[1:]))
+	case "disable": // disable KEY… [now=yes] [for=] [by=]
+		o := lockcore.Outage{Keys: names, Owner: lockcore.Owner{User: "ann@bench"}, Reason: "smoke", Now: d.HasArg("now"), For: argDuration(t, d, "for", 0)}
+		d.MaybeScanArgs(t, "by", &o.Owner.User)
+		holders, err := s.store().Disable(t.Context(), o)
+		must(t, err)
+		for _, h := range holders {
+			fmt.Fprintf(out, "%v held by %s\n", h.Keys(), nameOf(h.ID))
+		}
+	case "enable": // enable KEY…
+		enabled, err := s.store().Enable(t.Context(), names)
+		must(t, err)
+		for _, h := range enabled {
+			fmt.Fprintf(out, "%v in service\n", h.Keys())
+		}
+	}
+}
+
+func (s *story) without() bool {
+	_, without := s.store().(interface{ WithoutReservations() error })
+	return without
+}
+
+// needsReservations ends a story that the store cannot play.
+func (s *story) needsReservations(t *testing.T) {
+	if s.without() {
+		t.Skip("the store has no reservations")
+	}
 }
 
 func argDuration(t *testing.T, d *datadriven.TestData, key string, def time.Duration) time.Duration {

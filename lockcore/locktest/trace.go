@@ -199,7 +199,7 @@ func (tr *trace) release(id string) {
 	g := tr.held[id]
 	delete(tr.held, id)
 	tr.must(tr.store.Release(tr.ctx, g, keep))
-	tr.model.Release(traceNow, id, keep, rand.IntN)
+	tr.model.Release(traceNow, id, keep, lockcore.Released, rand.IntN)
 	if keep > 0 && tr.rnd.IntN(2) == 0 && len(g.Keys()) > 0 {
 		k := g.Keys()[0]
 		tr.note("free %s", k)

@@ -143,6 +143,9 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 		} else {
 			delete(s.wakes, t.ID)
 		}
+		if ans.Grant == nil {
+			ans.Disabled = s.state.Disabled(t.Requirements)
+		}
 	})
 	return ans, nil
 }
@@ -161,7 +164,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 // Release implements [lockcore.Store].
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) (err error) {
 	s.step(func(now int64) {
-		if !s.state.Release(now, g.Ticket.ID, keep, rand.IntN) {
+		if !s.state.Release(now, g.Ticket.ID, keep, g.Ending, rand.IntN) {
 			err = fmt.Errorf("%s: lease %s: %w", s.name, g.Ticket.ID, lockcore.ErrNotHeld)
 		}
 	})

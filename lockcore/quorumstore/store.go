@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/unsupported"
 )
 
 // A Config says how a [Store] is to behave. The zero value is ready to use.
@@ -33,6 +34,8 @@ type Config struct {
 // with [New], [Config.New] or [Open]. It is safe for concurrent use; a process
 // needs one for each namespace.
 type Store struct {
+	unsupported.Reservations // until its scripts know them
+
 	config Config
 	nodes  []*node
 	where  string

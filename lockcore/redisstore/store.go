@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/unsupported"
 )
 
 // Options configure a [Store]. The zero value and nil are ready to use.
@@ -39,6 +40,8 @@ type Options struct {
 // A Store is a [lockcore.Store] in Redis or Valkey. Make one with [Open] or
 // [New]. It is safe for concurrent use; a process needs one for each namespace.
 type Store struct {
+	unsupported.Reservations // until its scripts know them
+
 	client  redis.UniversalClient
 	owned   bool // the client is closed with the store
 	where   string

@@ -131,7 +131,7 @@ func (s *sim) run() {
 		case arrival:
 			s.arrive(e)
 		case over:
-			s.state.Release(e.at, id(e.job), 0, s.rnd)
+			s.state.Release(e.at, id(e.job), 0, lockcore.Released, s.rnd)
 			delete(s.ids, id(e.job))
 			s.ended++
 			s.follow(e.at, s.order.over(e.job, &s.jobs[e.job].Order))

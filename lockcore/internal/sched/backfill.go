@@ -29,6 +29,14 @@ func later(at int64, d time.Duration) int64 {
 	return at + int64(d)
 }
 
+// expected is what the ticket says about how long it will hold; 0: nothing.
+func expected(t *lockcore.Ticket) time.Duration {
+	if t.For > 0 {
+		return t.For
+	}
+	return t.Expect
+}
+
 // expectation is how long the waiter will hold what it asks for: what it says
 // itself, else what its test took the last times, else 0: unknown.
 func (w *waiter) expectation() time.Duration {
@@ -50,7 +58,7 @@ func (w *waiter) expectation() time.Duration {
 // again, and doubles the longest waits.
 func (s *State) expectedEnd(l *lease) int64 {
 	switch {
-	case l.kept:
+	case l.kept, l.kind != leased:
 		return l.expires
 	case l.expect <= 0:
 		return never

@@ -55,7 +55,7 @@ func BenchmarkStep(b *testing.B) {
 				now += int64(time.Millisecond)
 				id := held[n%len(held)]
 				expect := s.leases[id].expect
-				s.Release(now, id, 0, rnd)
+				s.Release(now, id, 0, lockcore.Released, rnd)
 				if got := s.TakeGranted(); len(got) > 0 {
 					held[n%len(held)] = got[0].ID
 				} else {

@@ -27,6 +27,9 @@ type class struct {
 	limitClaims int
 	limit       int64
 
+	outagePass uint64 // see waitsForOutage
+	outage     bool
+
 	index int // in the encoding being written
 }
 

@@ -10,10 +10,15 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// Version is the version of the encoding. A state of another version is refused
-// rather than guessed at. It rises with every change, released or not: whoever
-// builds from source has states on disk, too.
-const Version = 2
+// Version is the version of the encoding that is written. The one before is read,
+// so that what is reserved and disabled outlives an upgrade; a state of any other
+// is refused rather than guessed at. It rises with every change, released or not:
+// whoever builds from source has states on disk, too.
+const Version = 3
+
+// oldestVersion is the oldest one that is still read. Version 3 added reservations,
+// disabled keys and the memory of endings.
+const oldestVersion = 2
 
 // ErrVersion tells that a state was written by another version of this package.
 var ErrVersion = errors.New("state has another format version")
@@ -49,6 +54,7 @@ func Decode(data []byte) (*State, error) {
 
 type codec struct {
 	reading bool
+	read    int    // the version that is read
 	in      string // strings that are read are slices of it: one allocation for all
 	out     []byte
 	err     error
@@ -56,7 +62,7 @@ type codec struct {
 
 var errShort = errors.New("state ends in the middle")
 
-func num[T ~int | ~int64 | ~uint64](c *codec, p *T) {
+func num[T ~int | ~int64 | ~uint64 | ~uint8](c *codec, p *T) {
 	if !c.reading {
 		c.out = binary.AppendVarint(c.out, int64(*p))
 		return
@@ -90,12 +96,13 @@ func (c *codec) fail(err error) {
 // version comes first in every encoding. It reports whether what follows can be
 // read.
 func (c *codec) version() bool {
-	version := Version
-	num(c, &version)
-	if version != Version {
-		c.fail(fmt.Errorf("%w: %d, this program knows %d", ErrVersion, version, Version))
+	c.read = Version
+	num(c, &c.read)
+	known := c.read >= oldestVersion && c.read <= Version
+	if !known {
+		c.fail(fmt.Errorf("%w: %d, this program knows %d to %d", ErrVersion, c.read, oldestVersion, Version))
 	}
-	return version == Version
+	return known
 }
 
 func (c *codec) str(p *string) {
@@ -153,6 +160,9 @@ func (c *codec) owner(o *lockcore.Owner) {
 	c.str(&o.Run)
 	c.str(&o.URL)
 	c.str(&o.Site)
+	if c.read >= 3 {
+		c.str(&o.User)
+	}
 }
 
 func (c *codec) requirement(r *lockcore.Requirement) {
@@ -189,6 +199,13 @@ func (c *codec) lease(p **lease) {
 	c.bool(&l.backfilled)
 	num(c, &l.rank)
 	num(c, &l.seq)
+	if c.read >= 3 {
+		num(c, &l.kind)
+		num(c, &l.hold)
+		if l.kind > disabled {
+			c.fail(fmt.Errorf("a lease of the unknown kind %d", l.kind))
+		}
+	}
 }
 
 func (c *codec) waiter(p **waiter, classes []*class) {
@@ -221,6 +238,9 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 	num(c, &w.learned)
 	num(c, &w.fence)
 	num(c, &w.delayed)
+	if c.read >= 3 {
+		num(c, &w.hold)
+	}
 }
 
 // code walks the whole state. Maps go out as sorted lists, so that equal states
@@ -257,6 +277,9 @@ func (s *State) code(c *codec) {
 
 	list(c, &s.gone, func(e *ended) { c.str(&e.id); c.str(&e.why) })
 	codeMap(c, s.used, func(at *int64) { num(c, at) })
+	if c.read >= 3 {
+		codeMap(c, s.troubles, func(t *trouble) { num(c, &t.ending); num(c, &t.at); c.str(&t.lease); num(c, &t.outages) })
+	}
 }
 
 func codeMap[V any](c *codec, m map[string]V, each func(*V)) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
 // begin opens every step: it moves the clock, drops what is over, and serves
@@ -68,9 +70,14 @@ const delayed = "delay:"
 // is granted; a lock delay puts off that moment.
 func (s *State) lapse(l *lease) {
 	s.drop(l)
-	if l.kept {
+	switch {
+	case l.kept, l.kind == disabled:
 		return // nobody will renew it
+	case l.kind == reserved:
+		s.endUse(l, lockcore.Unknown) // the person said nothing about it
+		return
 	}
+	s.endUse(l, lockcore.Died)
 	s.lapsed[l.id] = l
 	if s.LockDelay <= 0 {
 		return
@@ -104,6 +111,6 @@ func (s *State) sortedLeases() []*lease {
 	for _, l := range s.leases {
 		out = append(out, l)
 	}
-	slices.SortFunc(out, func(a, b *lease) int { return cmp.Compare(a.token, b.token) })
+	slices.SortFunc(out, func(a, b *lease) int { return cmp.Or(cmp.Compare(a.token, b.token), cmp.Compare(a.id, b.id)) })
 	return out
 }

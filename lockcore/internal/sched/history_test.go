@@ -70,7 +70,7 @@ func TestUsages(t *testing.T) {
 			t.Fatal("nobody holds, and it is not granted")
 		}
 		at += int64(d)
-		s.Release(at, "t", 0, nil)
+		s.Release(at, "t", 0, lockcore.Released, nil)
 	}
 	hold("TestOld", time.Second)
 	at += int64(historyAge)

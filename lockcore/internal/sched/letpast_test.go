@@ -183,7 +183,7 @@ func (w *world) run(t rapid.TB) {
 		switch {
 		case who >= 0:
 			w.all[who].to = at
-			w.state.Release(at, w.all[who].ticket.ID, 0, w.rnd.IntN)
+			w.state.Release(at, w.all[who].ticket.ID, 0, lockcore.Released, w.rnd.IntN)
 			gone++
 		case who == -2:
 			w.state.Tick(at, w.rnd.IntN)

@@ -86,13 +86,13 @@ func (a *actor) step(m *model) {
 		a.at, a.asked = 1, false
 		return
 	}
-	m.state.Release(m.now, a.tickets[1].ID, 0, m.rnd.IntN)
-	m.state.Release(m.now, a.tickets[0].ID, 0, m.rnd.IntN)
+	m.state.Release(m.now, a.tickets[1].ID, 0, lockcore.Released, m.rnd.IntN)
+	m.state.Release(m.now, a.tickets[0].ID, 0, lockcore.Released, m.rnd.IntN)
 	a.done = true
 }
 
 func (a *actor) giveUp(m *model) {
 	m.state.Withdraw(m.now, a.tickets[a.at].ID, m.rnd.IntN)
-	m.state.Release(m.now, a.tickets[0].ID, 0, m.rnd.IntN)
+	m.state.Release(m.now, a.tickets[0].ID, 0, lockcore.Released, m.rnd.IntN)
 	a.done = true
 }

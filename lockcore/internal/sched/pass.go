@@ -99,6 +99,11 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	if c.pass == p.number {
 		return p.backfill(w, rnd)
 	}
+	if p.waitsForOutage(c) {
+		c.pass = p.number
+		p.open--
+		return nil
+	}
 	reqs := p.usable(c)
 	picks, complete := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), nil)
 	if !complete {

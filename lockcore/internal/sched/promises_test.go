@@ -28,6 +28,11 @@ func TestPromisesOnRandomTraces(t *testing.T) {
 			"pass":     m.pass,
 			"reap":     m.reap,
 			"free":     m.free,
+			"reserve":  m.reserve,
+			"extend":   m.extend,
+			"give":     m.giveBack,
+			"disable":  m.disable,
+			"enable":   m.enable,
 			"revise":   m.revise,
 			"":         m.check,
 		})
@@ -49,6 +54,8 @@ type model struct {
 }
 
 var keys = []string{"a", "b", "c", "d"}
+
+var endings = []lockcore.Ending{lockcore.Released, lockcore.Released, lockcore.TestFailed}
 
 func newModel(t *rapid.T) *model {
 	seed := rapid.Uint64().Draw(t, "seed")
@@ -119,7 +126,9 @@ func (m *model) once(t *rapid.T) {
 func (m *model) someLease(t *rapid.T) string {
 	ids := []string{}
 	for _, l := range m.state.sortedLeases() {
-		ids = append(ids, l.id)
+		if l.kind == leased {
+			ids = append(ids, l.id)
+		}
 	}
 	if len(ids) == 0 {
 		t.Skip("nothing is held")
@@ -136,7 +145,7 @@ func (m *model) someWaiter(t *rapid.T) string {
 
 func (m *model) release(t *rapid.T) {
 	keep := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Minute}).Draw(t, "keep")
-	m.state.Release(m.now, m.someLease(t), keep, m.rnd.IntN)
+	m.state.Release(m.now, m.someLease(t), keep, rapid.SampledFrom(endings).Draw(t, "ending"), m.rnd.IntN)
 }
 
 func (m *model) withdraw(t *rapid.T) {
@@ -159,7 +168,11 @@ func (m *model) renew(t *rapid.T) {
 	id := m.someLease(t)
 	l := m.state.leases[id]
 	err := m.state.Renew(m.now, &lockcore.Grant{Ticket: &lockcore.Ticket{ID: id}, Obtained: l.obtained}, m.rnd.IntN)
-	if err == nil && m.state.leases[id].expires != m.now+int64(30*time.Second) {
+	stays := 30 * time.Second
+	if l.hold > 0 {
+		stays = l.hold // taken up by it
+	}
+	if err == nil && m.state.leases[id].expires != m.now+int64(stays) {
 		t.Fatalf("%s was renewed and expires at %d", id, m.state.leases[id].expires)
 	}
 }
@@ -199,6 +212,7 @@ func (m *model) check(t *rapid.T) {
 	m.checkSafety(t)
 	m.checkTokens(t)
 	m.checkServed(t)
+	m.checkAside(t)
 	m.checkLetPast(t)
 	m.checkEncoding(t)
 	m.state.TakeGranted()
@@ -211,16 +225,23 @@ func (m *model) check(t *rapid.T) {
 // checkSafety counts the holders of every key from the leases alone, and holds
 // each lease against its request.
 func (m *model) checkSafety(t *rapid.T) {
-	taken := make(map[string]units)
+	taken, out := make(map[string]units), make(map[string]units) // by those who use it; by what keeps it out of service
 	for _, l := range m.state.sortedLeases() {
 		for r, ks := range l.obtained {
-			if len(ks) != l.reqs[r].Units() {
+			if len(ks) != l.reqs[r].Units() && l.kind != reserved {
 				t.Fatalf("%s holds %v for a need of %d: a partial grab", l.id, ks, l.reqs[r].Units())
 			}
 			for _, k := range ks {
-				u := taken[k]
+				if l.kind != disabled && !m.live[l.id] && m.state.isDisabled(k) {
+					t.Fatalf("%s got %s, which is out of service", l.id, k)
+				}
+				all := taken
+				if l.kind == disabled {
+					all = out
+				}
+				u := all[k]
 				u.add(&l.reqs[r])
-				taken[k] = u
+				all[k] = u
 			}
 		}
 	}
@@ -229,19 +250,27 @@ func (m *model) checkSafety(t *rapid.T) {
 		case u.Exclusive > 1, u.Exclusive == 1 && u.Shared+u.Seats > 0, u.Shared > 0 && u.Seats > 0, u.Seats > 0 && u.Seats > u.Lowest:
 			t.Fatalf("%s is taken by %+v", k, u)
 		}
+	}
+	for k, u := range out {
+		if u.exclusive != 1 {
+			t.Fatalf("%s is out of service %d times", k, u.exclusive)
+		}
+		taken[k] = taken[k].plus(u)
+	}
+	for k, u := range taken {
 		if m.state.unitsOf(k) != u {
 			t.Fatalf("%s is taken by %+v, the state believes %+v", k, u, m.state.unitsOf(k))
 		}
 	}
-	if len(m.state.keys) != len(taken) {
-		t.Fatalf("the state believes in holders of %d keys, there are %d", len(m.state.keys), len(taken))
+	if len(m.state.keys) != len(taken) || m.state.outages != len(out) {
+		t.Fatalf("the state believes in holders of %d keys and %d out of service, there are %d and %d", len(m.state.keys), m.state.outages, len(taken), len(out))
 	}
 }
 
 func (m *model) checkTokens(t *rapid.T) {
 	top := m.token
 	for _, l := range m.state.sortedLeases() {
-		if !m.live[l.id] && m.state.lapsed[l.id] == nil && !l.kept && l.token <= m.token && l.since == m.now {
+		if l.kind != disabled && !m.live[l.id] && m.state.lapsed[l.id] == nil && !l.kept && l.token <= m.token && l.since == m.now {
 			t.Fatalf("%s was granted with token %d after token %d was given out", l.id, l.token, m.token)
 		}
 		top = max(top, l.token)
@@ -265,6 +294,20 @@ func (m *model) checkServed(t *rapid.T) {
 		}
 		if i == 0 && !m.olderLease(w) && w.revision == 0 && !m.letPast(w) {
 			t.Fatalf("%s is the first in line and everything older is gone: who starves it?", w.id)
+		}
+	}
+}
+
+// checkAside: nothing is kept aside for those whom only a disabled key could serve.
+func (m *model) checkAside(t *rapid.T) {
+	for w, ks := range m.state.reservations() {
+		if !assignable(w.class.reqs, func(k string) (u units) {
+			if m.state.isDisabled(k) {
+				u.exclusive = 1
+			}
+			return u
+		}) {
+			t.Fatalf("%v are kept aside for %s, which waits for what is out of service", ks, w.id)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (s *bareStore) step(op func(now int64, rnd sched.Rand)) {
 	op(s.now, func(n int) int { return n - 1 }) // a random order is that of the list
 	for _, g := range s.state.TakeGranted() {
 		if w, ok := s.waiters[g.ID]; ok {
-			w.wake(s.state.Lease(g.ID, w.ticket))
+			w.wake(s.state.Lease(g.ID, w.ticket)) // nil for who is to learn of what is out of service
 		}
 	}
 	delay, history := s.state.LockDelay, s.state.History
@@ -71,6 +71,7 @@ func (s *bareStore) Ask(_ context.Context, t *lockcore.Ticket, wake func(*lockco
 func (s *bareStore) ask(t *lockcore.Ticket, proc string, wake func(*lockcore.Grant)) (ans lockcore.Answer, err error) {
 	s.waiters[t.ID] = waiter{t, wake}
 	s.step(func(now int64, rnd sched.Rand) { ans.Grant, ans.Poll = s.state.Ask(now, t, proc, rnd) })
+	ans.Disabled = s.state.Disabled(t.Requirements)
 	return ans, nil
 }
 
@@ -86,7 +87,7 @@ func (s *bareStore) Renew(_ context.Context, grants []*lockcore.Grant) ([]error,
 
 func (s *bareStore) Release(_ context.Context, g *lockcore.Grant, keep time.Duration) (err error) {
 	s.step(func(now int64, rnd sched.Rand) {
-		if !s.state.Release(now, g.Ticket.ID, keep, rnd) {
+		if !s.state.Release(now, g.Ticket.ID, keep, g.Ending, rnd) {
 			err = lockcore.ErrNotHeld
 		}
 	})
@@ -109,6 +110,35 @@ func (s *bareStore) Free(_ context.Context, key, why string) (freed []lockcore.H
 func (s *bareStore) Snapshot(context.Context) (snap lockcore.Snapshot, err error) {
 	s.step(func(now int64, rnd sched.Rand) { snap = s.state.Snapshot(now, rnd) })
 	return snap, nil
+}
+
+func (s *bareStore) ExtendReservation(_ context.Context, id string, d time.Duration) (end time.Time, err error) {
+	s.step(func(now int64, rnd sched.Rand) {
+		at, ok := s.state.ExtendReservation(now, id, d, rnd)
+		if end = time.Unix(0, at); !ok {
+			err = lockcore.ErrNotHeld
+		}
+	})
+	return end, err
+}
+
+func (s *bareStore) EndReservation(_ context.Context, id string, keys []string) (err error) {
+	s.step(func(now int64, rnd sched.Rand) {
+		if !s.state.EndReservation(now, id, keys, rnd) {
+			err = lockcore.ErrNotHeld
+		}
+	})
+	return err
+}
+
+func (s *bareStore) Disable(_ context.Context, o lockcore.Outage) (held []lockcore.Holder, err error) {
+	s.step(func(now int64, rnd sched.Rand) { held = s.state.Disable(now, &o, rnd) })
+	return held, nil
+}
+
+func (s *bareStore) Enable(_ context.Context, keys []string) (enabled []lockcore.Holder, err error) {
+	s.step(func(now int64, rnd sched.Rand) { enabled = s.state.Enable(now, keys, rnd) })
+	return enabled, nil
 }
 
 func (s *bareStore) Close() error   { return nil }

@@ -24,7 +24,16 @@ func (s *State) Snapshot(now int64, rnd Rand) lockcore.Snapshot {
 		out.Waiters = append(out.Waiters, lockcore.Waiter{
 			ID: w.id, Requirements: w.class.reqs, Owner: w.owner, Priority: w.priority, Since: time.Unix(0, w.arrived),
 			Expires: time.Unix(0, w.expires), Reason: w.reason, Parents: w.parents, Reserved: reserved[w],
+			Expect: w.expectation(), For: w.hold,
 		})
+	}
+	for k, t := range s.troubles {
+		if t.ending != lockcore.Released {
+			if out.Endings == nil {
+				out.Endings = make(map[string]lockcore.Ending)
+			}
+			out.Endings[k] = t.ending
+		}
 	}
 	return out
 }
@@ -36,9 +45,17 @@ func (l *lease) holder() lockcore.Holder {
 		state = "kept"
 	case l.provisional != 0:
 		state, expires = "granted", min(expires, l.provisional)
+	case l.kind == reserved:
+		state = "reserved"
+	case l.kind == disabled:
+		state = "disabled"
 	}
-	return lockcore.Holder{
+	h := lockcore.Holder{
 		ID: l.id, Requirements: l.reqs, Obtained: l.obtained, Owner: l.owner, Token: l.token, Since: time.Unix(0, l.since),
-		Expires: time.Unix(0, expires), Expect: l.expect, Reason: l.reason, Parents: l.parents, State: state,
+		Expect: l.expect, Reason: l.reason, Parents: l.parents, State: state,
 	}
+	if expires != never {
+		h.Expires = time.Unix(0, expires)
+	}
+	return h
 }

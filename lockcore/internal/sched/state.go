@@ -50,16 +50,17 @@ type State struct {
 	// simulation, in which nobody dies. It is no part of the encoding.
 	Untiring bool
 
-	now     int64 // latest moment seen: the clock of a step never goes back
-	fence   uint64
-	seq     uint64 // counts arrivals
-	leases  map[string]*lease
-	lapsed  map[string]*lease // expired, but nothing was granted on their keys since
-	queue   []*waiter         // by rank
-	waiting map[string]*waiter
-	used    map[string]int64 // last use of keys that were chosen by LeastRecentlyUsed
-	gone    []ended
-	look    int64 // when a waiter that lets others past it should have been served; 0: none does
+	now      int64 // latest moment seen: the clock of a step never goes back
+	fence    uint64
+	seq      uint64 // counts arrivals
+	leases   map[string]*lease
+	lapsed   map[string]*lease // expired, but nothing was granted on their keys since
+	queue    []*waiter         // by rank
+	waiting  map[string]*waiter
+	used     map[string]int64 // last use of keys that were chosen by LeastRecentlyUsed
+	gone     []ended
+	troubles map[string]trouble // by key, see endings.go
+	look     int64              // when a waiter that lets others past it should have been served; 0: none does
 
 	// What follows is derived.
 	keys       map[string]*holding
@@ -68,6 +69,7 @@ type State struct {
 	passCount  uint64
 	next       int64 // nothing expires before; a lower bound
 	backfilled int   // leases that were
+	outages    int   // keys that are disabled
 	granted    []Granted
 }
 
@@ -87,6 +89,8 @@ type lease struct {
 	parents     []string
 	proc        string // of whom it must be taken when that process is dead
 	kept        bool   // stays until it expires, whatever its process does
+	kind        kind
+	hold        time.Duration // of a reservation, from the moment it is taken up
 	// Served out of what was reserved for earlier waiters, and where it stood in
 	// line then.
 	backfilled bool
@@ -111,6 +115,7 @@ type waiter struct {
 	proc     string
 	learned  time.Duration // what its test took the last times; 0: unknown
 	fence    uint64        // the last token given out when it came
+	hold     time.Duration // of a reservation; 0: it is none
 	delayed  int64         // since when it waits only for those who were let past it; 0: it does not
 
 	shadow     int64 // as of the pass shadowPass
@@ -144,9 +149,10 @@ func (s *State) TakeGranted() []Granted {
 }
 
 // Agree reports whether a client may use the state under the policy: if that is
-// the policy of the state, or nobody holds or waits, so that it can become it.
+// the policy of the state, or nobody holds or waits, so that it can become it. Keys
+// out of service, which may be so for months, are no obstacle.
 func (s *State) Agree(p lockcore.Policy) bool {
-	if len(s.leases)+len(s.queue) == 0 {
+	if len(s.leases)-s.outages+len(s.queue) == 0 {
 		s.Policy = p
 	}
 	return s.Policy == p
@@ -161,6 +167,7 @@ func (s *State) init() {
 		s.lapsed = make(map[string]*lease)
 		s.waiting = make(map[string]*waiter)
 		s.used = make(map[string]int64)
+		s.troubles = make(map[string]trouble)
 		s.keys = make(map[string]*holding)
 		s.classes = make(map[string]*class)
 	}
@@ -203,12 +210,18 @@ func (s *State) occupy(l *lease) {
 	if l.backfilled {
 		s.backfilled++
 	}
+	if l.kind == disabled {
+		s.outages++
+	}
 }
 
 // vacate takes a lease out of the holdings of its keys.
 func (s *State) vacate(l *lease) {
 	if l.backfilled {
 		s.backfilled--
+	}
+	if l.kind == disabled {
+		s.outages--
 	}
 	for _, keys := range l.obtained {
 		for _, k := range keys {

@@ -18,10 +18,9 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 	s.begin(now, rnd)
 	if l := s.leases[t.ID]; l != nil && !l.kept {
 		if l.provisional != 0 {
-			l.provisional = 0
-			l.expires = s.now + int64(l.ttl)
+			s.takeUp(l)
 		}
-		return grantOf(l, t), 0
+		return s.grantOf(l, t), 0
 	}
 	w := s.waiting[t.ID]
 	if w == nil {
@@ -45,8 +44,8 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 	if l := s.leases[t.ID]; l != nil {
 		// Whoever asks is there to take it: no need to be told or to confirm.
 		s.granted = slices.DeleteFunc(s.granted, func(g Granted) bool { return g.ID == t.ID })
-		l.provisional = 0
-		return grantOf(l, t), 0
+		s.takeUp(l)
+		return s.grantOf(l, t), 0
 	}
 	if !t.Wait {
 		s.remove(w)
@@ -79,20 +78,21 @@ func (s *State) direct(t *lockcore.Ticket, proc string, rnd Rand) *lockcore.Gran
 		l.expect = s.recall(t.Owner, t.Requirements)
 	}
 	s.hold(l, t.Requirements, picks)
-	return grantOf(l, t)
+	s.takeUp(l)
+	return s.grantOf(l, t)
 }
 
 func newLease(t *lockcore.Ticket, proc string) *lease {
-	return &lease{id: t.ID, owner: t.Owner, ttl: t.TTL, expect: t.Expect, reason: t.Reason, parents: t.Parents, proc: proc}
+	return &lease{id: t.ID, owner: t.Owner, ttl: t.TTL, expect: expected(t), reason: t.Reason, parents: t.Parents, proc: proc, hold: t.For}
 }
 
-func grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
-	return &lockcore.Grant{Ticket: t, Obtained: l.obtained, Token: l.token, Backfilled: l.backfilled}
+func (s *State) grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
+	return &lockcore.Grant{Ticket: t, Obtained: l.obtained, Token: l.token, Backfilled: l.backfilled, Last: s.lastEndings(l.obtained)}
 }
 
 // grant turns a waiter into a holder and notes that it has to be told.
 func (s *State) grant(w *waiter, picks [][]string, backfilled bool) {
-	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc}
+	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, hold: w.hold}
 	l.backfilled, l.rank, l.seq = backfilled, w.rank(), w.seq
 	l.provisional = s.now + int64(Provisional)
 	s.hold(l, w.class.reqs, picks)
@@ -126,7 +126,7 @@ func (s *State) hold(l *lease, reqs []lockcore.Requirement, picks [][]string) *l
 func (s *State) enqueue(t *lockcore.Ticket, proc string) *waiter {
 	s.seq++
 	w := &waiter{id: t.ID, owner: t.Owner, priority: t.Priority, arrived: s.now - int64(t.Waited), seq: s.seq, ttl: t.TTL,
-		expect: t.Expect, reason: t.Reason, parents: t.Parents, revision: t.Revision, proc: proc}
+		expect: expected(t), reason: t.Reason, parents: t.Parents, revision: t.Revision, proc: proc, hold: t.For}
 	w.expires = s.now + missed*int64(Poll(w.ttl))
 	w.learned, w.fence = s.recall(t.Owner, t.Requirements), s.fence
 	s.join(w, t.Requirements)
@@ -179,16 +179,16 @@ func (s *State) Renew(now int64, g *lockcore.Grant, rnd Rand) error {
 			return s.lost(g)
 		}
 	}
-	l.provisional = 0
-	l.expires = s.now + int64(l.ttl)
-	s.expiresAt(l.expires)
+	if l.kind == leased {
+		s.takeUp(l)
+	}
 	return nil
 }
 
 // revive brings an expired lease back.
 func (s *State) revive(id string) *lease {
 	l := s.lapsed[id]
-	if l == nil {
+	if l == nil || slices.ContainsFunc(slices.Concat(l.obtained...), s.isDisabled) {
 		return nil
 	}
 	delete(s.lapsed, id)
@@ -208,22 +208,26 @@ func (s *State) lost(g *lockcore.Grant) error {
 		}
 	}
 	for _, k := range g.Keys() {
+		if s.isDisabled(k) {
+			return fmt.Errorf("it expired, and %q is out of service now: %w", k, lockcore.ErrLost)
+		}
 		if h := s.keys[k]; h != nil {
 			return fmt.Errorf("it expired, and %q is held by %s now: %w", k, h.leases[0].owner, lockcore.ErrLost)
 		}
 	}
-	return fmt.Errorf("it expired, and its keys were given to somebody else since: %w", lockcore.ErrLost)
+	return fmt.Errorf("it expired, and its keys were given to somebody else or taken out of service since: %w", lockcore.ErrLost)
 }
 
-// Release gives a lease back, or keeps it for a while without its holder. It
-// reports false if there is no such lease.
-func (s *State) Release(now int64, id string, keep time.Duration, rnd Rand) bool {
+// Release gives a lease back, or keeps it for a while without its holder, and
+// notes how its use ended. It reports false if there is no such lease.
+func (s *State) Release(now int64, id string, keep time.Duration, how lockcore.Ending, rnd Rand) bool {
 	s.begin(now, rnd)
 	l := s.leases[id]
-	if l == nil || l.kept {
+	if l == nil || l.kept || l.kind != leased {
 		return false
 	}
 	s.learn(l)
+	s.endUse(l, how)
 	if keep > 0 {
 		l.kept, l.provisional, l.expires = true, 0, s.now+int64(keep)
 		s.expiresAt(l.expires)
@@ -240,7 +244,7 @@ func (s *State) Withdraw(now int64, id string, rnd Rand) {
 	switch w, l := s.waiting[id], s.leases[id]; {
 	case w != nil:
 		s.remove(w)
-	case l != nil && !l.kept:
+	case l != nil && !l.kept && l.kind != disabled:
 		s.drop(l)
 	default:
 		return
@@ -258,8 +262,10 @@ func (s *State) Free(now int64, key, why string, rnd Rand) []lockcore.Holder {
 	}
 	var freed []lockcore.Holder
 	for _, l := range slices.Compact(slices.Clone(h.leases)) {
-		freed = append(freed, l.holder())
-		s.end(l, why)
+		if l.kind != disabled {
+			freed = append(freed, l.holder())
+			s.takeAway(l, why)
+		}
 	}
 	s.schedule(rnd)
 	return freed
@@ -281,6 +287,7 @@ func (s *State) Reap(now int64, dead func(proc string) bool, rnd Rand) {
 		procs := strings.Fields(l.proc)
 		alive := slices.ContainsFunc(procs, func(p string) bool { return !dead(p) })
 		if len(procs) > 0 && !l.kept && !alive {
+			s.endUse(l, lockcore.Died)
 			s.end(l, "its process was found dead")
 		}
 	}
@@ -326,6 +333,12 @@ func (s *State) end(l *lease, why string) {
 	if len(s.gone) > goneKept {
 		s.gone = slices.Delete(s.gone, 0, len(s.gone)-goneKept)
 	}
+}
+
+// takeAway ends a lease against the will of its holder.
+func (s *State) takeAway(l *lease, why string) {
+	s.endUse(l, lockcore.Unknown)
+	s.end(l, why)
 }
 
 // Waiting reports whether anybody is in line.

@@ -1,0 +1,171 @@
+package lockcore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"time"
+)
+
+// Reserve takes what the request asks for on behalf of a person, for
+// [Request.For] from the grant on. It waits in line as [Locker.Acquire] does; with
+// Priority [FrontOfLine] at its front. What is reserved needs no renewal and no
+// process: it is kept until its time is over, or until [Locker.EndReservation].
+//
+// The person is Owner.User of the request or of the options; default
+// [CurrentUser]. The Holder returned tells what was obtained; its times are by the
+// clock of this machine. The errors are those of Acquire.
+func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
+	if req.For <= 0 {
+		return Holder{}, fmt.Errorf("lockcore: reserve %s: For is %s, it must be above 0", wanted(req.Requirements), req.For)
+	}
+	if s, ok := l.store.(interface{ WithoutReservations() error }); ok {
+		return Holder{}, fmt.Errorf("lockcore: reserve %s: %s: %w", wanted(req.Requirements), l.store, s.WithoutReservations())
+	}
+	req.Owner = l.person(req.Owner)
+	grant, err := l.obtain(ctx, &req)
+	if err != nil {
+		return Holder{}, err
+	}
+	now := time.Now()
+	return Holder{
+		ID: grant.Ticket.ID, Requirements: grant.Ticket.Requirements, Obtained: grant.Obtained, Owner: grant.Ticket.Owner,
+		Token: grant.Token, Since: now, Expires: now.Add(req.For), Expect: req.For, Reason: req.Reason, State: "reserved",
+	}, nil
+}
+
+// obtain waits for the grant of a reservation.
+func (l *Locker) obtain(ctx context.Context, req *Request) (*Grant, error) {
+	if !l.begin() {
+		return nil, errClosed
+	}
+	defer l.work.Done()
+	w, err := l.newWait(ctx, req, true)
+	if err != nil {
+		return nil, err
+	}
+	return w.run(ctx)
+}
+
+// CurrentUser is how a person is called who does not say otherwise: the name of
+// the user of this process, "@", and the name of the machine.
+func CurrentUser() string {
+	host, _ := os.Hostname()
+	name := ""
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return cmp.Or(name, os.Getenv("USER"), "somebody") + "@" + cmp.Or(host, "unknown")
+}
+
+// person completes the owner of what a person does.
+func (l *Locker) person(o Owner) Owner {
+	if o.User == "" && o.Test == "" {
+		o.User = cmp.Or(l.opts.Owner.User, CurrentUser())
+	}
+	return l.complete(o)
+}
+
+// EndReservation gives back the keys that the person by has reserved, and hands
+// them to the next in line; an empty by means [CurrentUser]. What was reserved
+// together with a key stays reserved. With force it does so whoever has reserved
+// them. It returns what was ended, one [Holder] a key, as it was before.
+//
+// If one of the keys is not reserved (the error wraps [ErrNotHeld]), or by somebody
+// else, nothing is given back.
+func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys ...string) ([]Holder, error) {
+	found, err := l.reservations(ctx, by, force, keys)
+	if err != nil {
+		return nil, err
+	}
+	var ended []Holder
+	for len(found) > 0 {
+		id := found[0].ID
+		var own []string
+		found = slices.DeleteFunc(found, func(h Holder) bool {
+			if h.ID == id {
+				own = append(own, h.Keys()...)
+				ended = append(ended, h)
+			}
+			return h.ID == id
+		})
+		if err := l.store.EndReservation(ctx, id, own); err != nil {
+			return nil, fmt.Errorf("lockcore: cannot give back %s: %w", quoteAll(own), err)
+		}
+	}
+	return ended, nil
+}
+
+// ExtendReservation moves the end of what the person by has reserved to d from
+// now, unless it ends later anyway; the rest as for [Locker.EndReservation]. Keys
+// that were reserved together have one end. It returns the reservations of the
+// keys, with their new ends.
+func (l *Locker) ExtendReservation(ctx context.Context, by string, force bool, d time.Duration, keys ...string) ([]Holder, error) {
+	if d <= 0 {
+		return nil, fmt.Errorf("lockcore: extend %s by %s: it must be above 0", quoteAll(keys), d)
+	}
+	found, err := l.reservations(ctx, by, force, keys)
+	if err != nil {
+		return nil, err
+	}
+	ends := make(map[string]time.Time)
+	for i, h := range found {
+		if _, done := ends[h.ID]; !done {
+			if ends[h.ID], err = l.store.ExtendReservation(ctx, h.ID, d); err != nil {
+				return nil, fmt.Errorf("lockcore: cannot extend %s: %w", quoteAll(h.Keys()), err)
+			}
+		}
+		found[i].Expires = ends[h.ID]
+	}
+	return found, nil
+}
+
+// reservations finds the reservations of the keys, one Holder a key, and refuses
+// those of others.
+//
+// It looks at a snapshot, and the store then acts on the reservation of that
+// identity: one that somebody else makes in between has another.
+func (l *Locker) reservations(ctx context.Context, by string, force bool, keys []string) ([]Holder, error) {
+	by = cmp.Or(by, l.opts.Owner.User, CurrentUser())
+	s, err := l.store.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("lockcore: cannot ask %s who has reserved %s: %w", l.store, quoteAll(keys), err)
+	}
+	var found []Holder
+	for _, k := range keys {
+		h, other := s.reservation(k)
+		switch {
+		case h == nil && other != nil:
+			return nil, fmt.Errorf("lockcore: %s is not reserved: %s: %w", quote(k), blocker(k, other).describe(s.Time), ErrNotHeld)
+		case h == nil:
+			return nil, fmt.Errorf("lockcore: %s is not reserved: %w", quote(k), ErrNotHeld)
+		case h.Owner.User != by && !force:
+			return nil, fmt.Errorf("lockcore: %s, not by %s: only force ends it", blocker(k, h).describe(s.Time), by)
+		}
+		one := *h
+		one.Requirements, one.Obtained = nil, [][]string{{k}}
+		found = append(found, one)
+	}
+	return found, nil
+}
+
+// reservation finds who has reserved a key, or else another holder of it.
+func (s *Snapshot) reservation(key string) (h, other *Holder) {
+	for i := range s.Holders {
+		if !slices.Contains(s.Holders[i].Keys(), key) {
+			continue
+		}
+		if s.Holders[i].State == "reserved" {
+			return &s.Holders[i], nil
+		}
+		other = &s.Holders[i]
+	}
+	return nil, other
+}
+
+func blocker(key string, h *Holder) Blocker {
+	return Blocker{Key: key, ID: h.ID, Holder: h.Owner, State: h.State, Since: h.Since, Expires: h.Expires, Reason: h.Reason}
+}
