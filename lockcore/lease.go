@@ -24,6 +24,7 @@ type Lease struct {
 	waited  time.Duration
 	until   time.Time // renewals end here; zero: never
 	parents []string
+	ending  Ending // how its use ends, for the release; guarded by mu
 	ctx     leaseContext
 	cancel  context.CancelCauseFunc
 
@@ -115,6 +116,17 @@ func (le *Lease) Backfilled() bool { return le.grant.Backfilled }
 // Acquire under it counts as nested in this lease.
 func (le *Lease) Context() context.Context { return le.ctx }
 
+// Last says how the use of one of its keys ended before this one.
+func (le *Lease) Last(key string) Ending { return le.grant.Last[key] }
+
+// SetEnding says how its own use ends, for the next one that gets the keys; see
+// [Ending]. It counts from the next Release or Keep. Default [Released].
+func (le *Lease) SetEnding(e Ending) {
+	le.mu.Lock()
+	defer le.mu.Unlock()
+	le.ending = e
+}
+
 // Release gives everything back, even when ctx is done already: it has 5 s of
 // its own, in which it tries again if the store does not answer. It returns nil
 // when the lease was released before, an error that wraps [ErrLost] when it was
@@ -146,6 +158,8 @@ func (le *Lease) end(ctx context.Context, keep time.Duration) error {
 	le.state = released
 	le.expiry.Stop()
 	inflight := le.inflight
+	grant := *le.grant // others who adopted it read it
+	grant.Ending = le.ending
 	le.mu.Unlock()
 	le.locker.forget(le)
 	le.cancel(errReleased)
@@ -159,7 +173,7 @@ func (le *Lease) end(ctx context.Context, keep time.Duration) error {
 		case <-ctx.Done():
 		}
 	}
-	err := retry(ctx, func() error { return le.locker.store.Release(ctx, le.grant, keep) })
+	err := retry(ctx, func() error { return le.locker.store.Release(ctx, &grant, keep) })
 	switch {
 	case err == nil:
 		return nil

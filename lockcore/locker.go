@@ -190,6 +190,9 @@ func (l *Locker) newWait(ctx context.Context, req *Request, wait bool) (*wait1, 
 // complete fills the empty fields of an owner from the options.
 func (l *Locker) complete(o Owner) Owner {
 	d := l.opts.Owner
+	if o.User != "" {
+		d.Test, d.Package = "", "" // it is the person who asks, and no test
+	}
 	for _, f := range []struct{ to, from *string }{
 		{&o.Test, &d.Test}, {&o.Package, &d.Package}, {&o.Host, &d.Host}, {&o.Run, &d.Run}, {&o.URL, &d.URL}, {&o.Site, &d.Site}, {&o.User, &d.User},
 	} {

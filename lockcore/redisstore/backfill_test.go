@@ -263,7 +263,7 @@ func (tr *trace) release(id string) {
 	if err := tr.store.Release(tr.Context(), g, keep); err != nil {
 		tr.differ("%v", err)
 	}
-	tr.model.Release(tr.now(), id, keep, tr.draw)
+	tr.model.Release(tr.now(), id, keep, lockcore.Released, tr.draw)
 }
 
 // compare looks at who holds, who waits, and what is reserved for whom.

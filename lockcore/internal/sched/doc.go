@@ -31,6 +31,19 @@
 //
 // Work conservation: what no earlier waiter has a claim on is granted at once.
 //
+// # Reservations and disabled keys
+//
+// A reservation waits as every request does. Once it is taken up, its lease needs
+// no renewal and no process, and ends when its time is over (reserve.go).
+//
+// A key that is disabled is held by a lease of its own, beside those who have it:
+// they end as usual, that lease stays (disable.go). A waiter that cannot be served
+// without a disabled key reserves nothing, and so keeps nobody waiting: the promises
+// about order hold among the others, and for it again from the moment at which the
+// key is enabled.
+//
+// What they mean for a store is said at [lockcore.Store].
+//
 // # Backfill
 //
 // Under [lockcore.Backfill] a request may also use what is reserved for waiters

@@ -252,8 +252,8 @@ func (m *model) checkSafety(t *rapid.T) {
 		}
 	}
 	for k, u := range out {
-		if u.exclusive != 1 {
-			t.Fatalf("%s is out of service %d times", k, u.exclusive)
+		if u.Exclusive != 1 {
+			t.Fatalf("%s is out of service %d times", k, u.Exclusive)
 		}
 		taken[k] = taken[k].plus(u)
 	}
@@ -303,7 +303,7 @@ func (m *model) checkAside(t *rapid.T) {
 	for w, ks := range m.state.reservations() {
 		if !assignable(w.class.reqs, func(k string) (u units) {
 			if m.state.isDisabled(k) {
-				u.exclusive = 1
+				u.Exclusive = 1
 			}
 			return u
 		}) {
