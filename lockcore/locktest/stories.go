@@ -324,7 +324,7 @@ func (s *story) reap(t *testing.T, proc string) {
 		}
 	}
 	for _, h := range snap.Holders {
-		if s.procs[nameOf(h.ID)] == proc && h.State != "kept" {
+		if s.procs[nameOf(h.ID)] == proc && h.State != "kept" && h.State != "reserved" {
 			_, err := s.store().Free(t.Context(), h.Keys()[0], "its process was found dead")
 			must(t, err)
 		}
@@ -382,6 +382,7 @@ var (
 // away; a few tell a waiter only that it was granted, and not what.
 func (s *story) common(text string) string {
 	text = whichKey.ReplaceAllString(text, "its keys were given")
+	text = strings.ReplaceAll(text, " or taken out of service since", " since")
 	if !s.Polls {
 		text = whenAsks.ReplaceAllString(text, "waits")
 	}
