@@ -48,12 +48,13 @@ func (ts *testState) end(t TB, env settings, at site) {
 	if env.events == "" {
 		return
 	}
+	verdict := verdictOf(t)
 	h := hire()
 	defer h.dismiss()
 	h.do(func() {
 		r := record{log: eventLog(env.events)}
 		if r.log != nil {
-			r.log.Write(eventlog.Event{Ev: eventlog.TestEnd, Test: testInfo(t, ts, at)})
+			r.log.Write(eventlog.Event{Ev: eventlog.TestEnd, Verdict: verdict, Test: testInfo(t, ts, at)})
 			r.flush()
 		}
 	})

@@ -54,6 +54,22 @@ const (
 	LeaseExpiry Outcome = "expired"
 )
 
+// A Verdict says how a test ended.
+type Verdict string
+
+// The verdicts. A test that left by runtime.Goexit without failing has panicked, as
+// package testing has it. No verdict means that it is not known: the process was
+// killed, or an older version wrote the log.
+const (
+	VerdictPassed   Verdict = "passed"
+	VerdictFailed   Verdict = "failed"
+	VerdictSkipped  Verdict = "skipped"
+	VerdictPanicked Verdict = "panicked"
+)
+
+// Bad reports whether the test failed or panicked.
+func (v Verdict) Bad() bool { return v == VerdictFailed || v == VerdictPanicked }
+
 // A Refusal says why a request was not served.
 type Refusal string
 
@@ -103,6 +119,7 @@ type Event struct {
 	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
 	Store    string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
 	Outcome  Outcome   `json:"outcome,omitempty"`
+	Verdict  Verdict   `json:"verdict,omitempty"` // on TestEnd
 	Refusal  Refusal   `json:"cause,omitempty"`
 	Error    string    `json:"error,omitempty"`
 

@@ -223,3 +223,15 @@ func ExampleWriter() {
 	fmt.Println("dropped:", w.Dropped())
 	// Output: dropped: 0
 }
+
+// A test that held a resource while it failed, and those that say nothing about it.
+func ExampleVerdict() {
+	for _, v := range []eventlog.Verdict{eventlog.VerdictPassed, eventlog.VerdictFailed, eventlog.VerdictSkipped, eventlog.VerdictPanicked} {
+		fmt.Println(v, v.Bad())
+	}
+	// Output:
+	// passed false
+	// failed true
+	// skipped false
+	// panicked true
+}

@@ -71,6 +71,8 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		err = text(d, &e.Outcome)
 	case "cause":
 		err = text(d, &e.Refusal)
+	case "verdict":
+		err = text(d, &e.Verdict)
 	case "error":
 		err = text(d, &e.Error)
 	case "blockers_more":
