@@ -2,7 +2,9 @@ package ginkgolock
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/inventory"
 	"github.com/resourcelocker/resourcelocker/rtest"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
@@ -39,7 +42,8 @@ func Lock(locks ...string) []any {
 
 // Pool names a requirement, so that Label("lock:name"), Label("lock:name*2") and
 // Label("lock:name:shared") ask for one of it, two, and one for reading. It
-// returns the requirement under that name, for its From method. Call it before
+// returns the requirement under that name, for its From method. A pool of the
+// inventory, see [rtest.Pool], needs no such call. Call it before
 // RunSpecs: as a package variable or in an init function. It panics when the
 // name is taken or cannot stand in a label.
 func Pool[T any](name string, r rtest.Requirement[T]) rtest.Requirement[T] {
@@ -80,15 +84,37 @@ func lookUp(lock string) (any, error) {
 	if f, ok := pools.byName[w.pool]; ok {
 		return f(w), nil
 	}
-	var known []string
-	for name := range pools.byName {
-		known = append(known, name)
+	problem := listed(w.pool)
+	if problem == nil {
+		r := rtest.Pool(w.pool).Need(w.n)
+		if w.shared {
+			r = r.Shared()
+		}
+		return r, nil
 	}
-	slices.Sort(known)
+	known := slices.Sorted(maps.Keys(pools.byName))
+	also := ""
+	if !errors.Is(problem, inventory.ErrNone) {
+		also = ", and the inventory does not help: " + problem.Error()
+	}
 	if len(known) == 0 {
-		return nil, fmt.Errorf("there is no pool named %q: none was registered with ginkgolock.Pool", w.pool)
+		return nil, fmt.Errorf("there is no pool named %q: none was registered with ginkgolock.Pool%s", w.pool, also)
 	}
-	return nil, fmt.Errorf("there is no pool named %q; ginkgolock.Pool was called for %s", w.pool, strings.Join(known, ", "))
+	return nil, fmt.Errorf("there is no pool named %q; ginkgolock.Pool was called for %s%s", w.pool, strings.Join(known, ", "), also)
+}
+
+// listed returns nil if the inventory that RTEST_POOLS names has the pool.
+func listed(name string) error {
+	source, err := inventory.Default()
+	if err != nil {
+		return err
+	}
+	v, err := source.Read(context.Background())
+	if err != nil {
+		return err
+	}
+	_, err = v.Pool(name)
+	return err
 }
 
 // Lease is the lease of the spec that the context belongs to: that of a node, in

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -130,6 +132,25 @@ func ExampleDiscover() {
 		fmt.Println(accounts.One(rtest.Acquire(t, accounts, lab))["region"])
 	})
 	// Output: eu
+}
+
+// The inventory is usually a file of the laboratory, and RTEST_POOLS set by whoever
+// set up the machine.
+func ExamplePool() {
+	dir, _ := os.MkdirTemp("", "")
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "lab.yml")
+	_ = os.WriteFile(file, []byte(`pools: {gateways: {items: [{key: gateway-1, tags: {fw: "4"}}]}}`), 0o644)
+	os.Setenv("RTEST_POOLS", file)
+	defer os.Unsetenv("RTEST_POOLS")
+
+	lab := exampleLab()
+	gateways := rtest.Pool("gateways")
+	fake("TestRoute", func(t *fakeTB) {
+		var g rtest.Item = gateways.One(rtest.Acquire(t, gateways, lab))
+		fmt.Println(g.Key, g.Tags["fw"])
+	})
+	// Output: gateway-1 4
 }
 
 // Requirements are values: each test derives what it needs from the same pool.

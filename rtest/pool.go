@@ -22,6 +22,7 @@ type pool[T any] struct {
 	key      func(T) string
 	tags     func(T) map[string]string
 	where    []func(T) bool
+	seatsOf  func(T) int // how many each item has, where an inventory says so; else nil
 
 	once   sync.Once // of what does not change between calls
 	static *keyed[T]

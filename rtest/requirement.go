@@ -75,7 +75,7 @@ func (r Requirement[T]) derivePool(change func(*pool[T])) Requirement[T] {
 	r = r.derive()
 	p := &pool[T]{}
 	if o := r.pool; o != nil {
-		*p = pool[T]{items: o.items, discover: o.discover, dynamic: o.dynamic, key: o.key, tags: o.tags, where: o.where}
+		*p = pool[T]{items: o.items, discover: o.discover, dynamic: o.dynamic, key: o.key, tags: o.tags, where: o.where, seatsOf: o.seatsOf}
 	}
 	change(p)
 	r.pool = p
@@ -236,7 +236,7 @@ func (w *wishOf[T]) ask(ctx context.Context, again bool) (lockcore.Requirement, 
 		}
 		maps.Copy(w.found, k.byKey())
 	}
-	q, err := w.r.request(k.cands)
+	q, err := w.r.seatedAs(k.items).request(k.cands)
 	if again {
 		err = nil
 	}

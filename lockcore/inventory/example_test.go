@@ -2,6 +2,7 @@ package inventory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,4 +49,11 @@ func ExampleAt() {
 	var i inventory.Item = p.Items[0]
 	fmt.Println(v.Names(), i.Key, p.Seats)
 	// Output: [licences] simulator 5
+}
+
+func ExampleDefault() {
+	if _, err := inventory.Default(); errors.Is(err, inventory.ErrNone) {
+		fmt.Println(err)
+	}
+	// Output: there is no inventory: the environment variable RTEST_POOLS names it, a YAML or JSON file or an http or https URL
 }

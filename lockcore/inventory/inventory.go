@@ -112,3 +112,17 @@ func words(tags map[string]string) string {
 	}
 	return strings.Join(l, " and ")
 }
+
+// Find finds an item by its key, and the first pool, in the order of their names,
+// that lists it.
+func (v *Inventory) Find(key string) (Item, *Pool, bool) {
+	for _, name := range v.Names() {
+		p := v.pools[name]
+		for _, i := range p.Items {
+			if i.Key == key {
+				return i, p, true
+			}
+		}
+	}
+	return Item{}, nil, false
+}

@@ -30,7 +30,7 @@ type Source struct {
 	location string
 	where    string // the location without a password
 
-	reading chan struct{} // has room for one: many who ask at once read once
+	reading sync.Mutex // held while it is read: many who ask at once read once
 	mu      sync.Mutex
 	last    *Inventory
 	at      time.Time   // when last was found to be true
@@ -43,7 +43,7 @@ var sources sync.Map
 
 // At is the source at a location, the same one at every call.
 func At(location string) *Source {
-	s, _ := sources.LoadOrStore(location, &Source{location: location, where: redacted(location), reading: make(chan struct{}, 1)})
+	s, _ := sources.LoadOrStore(location, &Source{location: location, where: redacted(location)})
 	return s.(*Source)
 }
 
@@ -73,14 +73,11 @@ func (s *Source) String() string { return s.where }
 // When the inventory cannot be read, or is wrong, what was read last stays good
 // for five minutes: somebody writes a file anew, or a server starts again, and
 // that must end no test. Beyond them, and where nothing was read before, the error
-// says what is wrong. [Source.Problem] tells meanwhile.
+// says what is wrong. [Source.Problem] tells meanwhile. It returns within ten
+// seconds of the end of ctx: somebody else may be reading.
 func (s *Source) Read(ctx context.Context) (*Inventory, error) {
-	select {
-	case s.reading <- struct{}{}:
-	case <-ctx.Done():
-		return s.known(fmt.Errorf("reading the inventory %s: %w", s.where, context.Cause(ctx)))
-	}
-	defer func() { <-s.reading }()
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	v, err := s.read(ctx)
 	if err != nil {
 		return s.known(err)
