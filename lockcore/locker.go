@@ -52,6 +52,11 @@ func New(s Store, opts *Options) *Locker {
 	if l.opts.Owner.PID == 0 {
 		l.opts.Owner.PID = os.Getpid()
 	}
+	// A store that finds its state gone says so, instead of leaving a holder in the
+	// belief until the next renewal.
+	if s, ok := s.(interface{ OnLostState(f func()) }); ok {
+		s.OnLostState(l.renewNow)
+	}
 	return l
 }
 

@@ -42,6 +42,21 @@ func (l *Locker) arm(at time.Time) {
 	l.timer.Reset(time.Until(at))
 }
 
+// renewNow makes all renewals due.
+func (l *Locker) renewNow() {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for le := range l.leases {
+		le.mu.Lock()
+		le.due = now
+		le.mu.Unlock()
+	}
+	if len(l.leases) > 0 {
+		l.arm(now)
+	}
+}
+
 // renewals keeps the leases of the process alive: it renews what is due, and
 // runs again when the next one is. Without leases it does not.
 func (l *Locker) renewals() {

@@ -22,8 +22,6 @@ func TestADamagedStateIsNeverTakenForANewOne(t *testing.T) {
 		damage func(b []byte) []byte
 		says   string
 	}{
-		{"emptied", false, func(b []byte) []byte { return nil }, "it is blank"},
-		{"zeroed", true, func(b []byte) []byte { return make([]byte, len(b)) }, "it is blank"},
 		{"cut in the header", false, func(b []byte) []byte { return b[:50] }, "damaged"},
 		{"cut in the small state", false, func(b []byte) []byte { return b[:slotSize+headerSize+5] }, "the checksum of the state is wrong"},
 		{"cut before the large state", true, func(b []byte) []byte { return b[:statesAt] }, "it ends in the middle of the state"},

@@ -9,24 +9,61 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 )
 
 // A location is where the files of one namespace are, and with which access.
+//
+//	dir/                     of the user, or shared
+//	dir/ns-default/          one namespace
+//	    state                who holds and waits, see image.go
+//	    history, holds       how long tests held, see history.go
+//	    procs/ID             locked as long as the process lives, see procs.go
+//	    procs/ID.fifo, .port where to wake it, see wake.go
+//	dir/.holders/ns-default/ outlives the namespace, see holders.go
 type location struct {
 	dir       string // as the user gave it, made absolute
 	own       bool   // the per-user default: made when missing
 	namespace string
-	space     string      // directory of the namespace
-	filePerm  fs.FileMode // of every file
-	dirPerm   fs.FileMode // of every directory in it
+	name      string // of the directory of the namespace
+	space     string // its path
 	// network names the file system of a directory if it is a network's.
 	network func(dir string) string
+
+	open atomic.Pointer[folders]
 }
 
-func (l *location) state() string { return filepath.Join(l.space, "state") }
-func (l *location) procs() string { return filepath.Join(l.space, "procs") }
+// folders are the open directories of a location, and the access to what is made
+// in them. They are opened anew when somebody has deleted one.
+type folders struct {
+	base, space, procs *folder
+
+	shared   bool        // others may write to base
+	owner    uint32      // of base
+	filePerm fs.FileMode // of every file
+	dirPerm  fs.FileMode // of every directory
+}
+
+func (l *location) at() *folders { return l.open.Load() }
+
+func (f *folders) close() {
+	for _, d := range []*folder{f.base, f.space, f.procs} {
+		if d != nil {
+			d.close()
+		}
+	}
+}
+
+func (l *location) state() string { return filepath.Join(l.space, stateName) }
+
+const (
+	stateName   = "state"
+	procsName   = "procs"
+	holdersName = ".holders"
+	newSuffix   = ".new" // of what is not in its place yet
+)
 
 // defaultDir is the per-user directory, of the user that the process was started
 // for: a test may change HOME while its neighbour acquires.
@@ -57,7 +94,8 @@ func locate(dir, namespace string, network func(string) string) (*location, erro
 		l.dir = filepath.Join(work, l.dir)
 	}
 	l.dir = filepath.Clean(l.dir)
-	l.space = filepath.Join(l.dir, escape(namespace))
+	l.name = escape(namespace)
+	l.space = filepath.Join(l.dir, l.name)
 	return l, l.prepare()
 }
 
@@ -82,57 +120,108 @@ func (l *location) prepare() error {
 	if name := l.network(l.dir); name != "" {
 		return fmt.Errorf("file: %s is on a network file system (%s), whose locks and clocks cannot be relied on: choose a directory on a local disk (mkdir -m 700 /tmp/rtest, then file:///tmp/rtest), or share a Redis server instead (redis://host:6379)", l.dir, name)
 	}
-	l.access(st.Mode())
-	for _, d := range []string{l.space, l.procs()} {
-		if err := l.mkdir(d); err != nil {
-			return l.explain(err)
-		}
+	var f folders
+	if f.base, err = openFolder(l.dir); err != nil {
+		return l.explain(err)
+	}
+	f.access(f.base)
+	if l.own && f.owner != euid() && euid() != 0 {
+		f.close()
+		return fmt.Errorf("file: %s should be this user's own, and belongs to user %d: see who made it (ls -ld %[1]s), then delete it, or name another directory, as in file:///var/lib/rtest", l.dir, f.owner)
+	}
+	if f.space, err = f.folder(f.base, l.name); err == nil {
+		f.procs, err = f.folder(f.space, procsName)
+	}
+	if err != nil {
+		f.close()
+		return l.explain(err)
+	}
+	if old := l.open.Swap(&f); old != nil {
+		old.close()
 	}
 	return nil
+}
+
+// folder opens a directory of the location, and makes it when it is missing.
+func (a *folders) folder(in *folder, name string) (*folder, error) {
+	d, err := in.enter(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = in.make(name, a.dirPerm); err == nil {
+			d, err = in.enter(name)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := a.trust(d.path, d.uid); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// trust reports an error if something belongs to a user who has no business in
+// the location. Where others may write on purpose, anybody has.
+func (a *folders) trust(path string, uid uint32) error {
+	if a.shared || uid == euid() || uid == a.owner || uid == 0 {
+		return nil
+	}
+	return &strangeError{path, fmt.Sprintf("of user %d", uid)}
+}
+
+// inspect reports an error unless the open file is one that this program can
+// have made: a regular one with one name, of somebody who has business here. A
+// second name would be a hard link, perhaps from a file that is used elsewhere.
+func (a *folders) inspect(f file) (info, error) {
+	i, err := f.info()
+	if err != nil {
+		return i, err
+	}
+	if i.links > 1 {
+		return i, &strangeError{f.path, fmt.Sprintf("a file with %d names (hard links)", i.links)}
+	}
+	return i, a.trust(f.path, i.uid)
+}
+
+// openIn opens a file of the location that is not locked for a step, and inspects
+// it.
+func (a *folders) openIn(d *folder, name string, mode openMode) (file, info, error) {
+	f, err := d.open(name, mode, a.filePerm)
+	if err != nil {
+		return f, info{}, err
+	}
+	i, err := a.inspect(f)
+	if err != nil {
+		f.close()
+		return file{}, i, err
+	}
+	return f, i, nil
 }
 
 // access derives the modes of what is made in the directory: for the owner
 // alone, unless the directory is writable for its group or for all, that is,
 // shared on purpose.
-func (l *location) access(mode fs.FileMode) {
-	l.filePerm, l.dirPerm = 0o600, 0o700
-	if mode&0o020 != 0 {
-		l.filePerm |= 0o060
-		l.dirPerm |= 0o070 | mode&fs.ModeSetgid
+func (a *folders) access(base *folder) {
+	a.owner = base.uid
+	a.filePerm, a.dirPerm = 0o600, 0o700
+	a.shared = base.mode&0o022 != 0
+	if base.mode&0o020 != 0 {
+		a.filePerm |= 0o060
+		a.dirPerm |= 0o070 | base.mode&fs.ModeSetgid
 	}
-	if mode&0o002 != 0 {
-		l.filePerm |= 0o006
-		l.dirPerm |= 0o007
+	if base.mode&0o002 != 0 {
+		a.filePerm |= 0o006
+		a.dirPerm |= 0o007
 	}
-}
-
-// mkdir makes a directory, with a mode that no umask narrows.
-func (l *location) mkdir(d string) error {
-	err := os.Mkdir(d, l.dirPerm.Perm())
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	// Only who has made it may do this, and nobody else needs to.
-	if err == nil && l.dirPerm != 0o700 {
-		err = os.Chmod(d, l.dirPerm)
-	}
-	return err
-}
-
-// share gives a file that was just made the mode of its directory, whatever the
-// umask.
-func (l *location) share(f file) error {
-	if l.filePerm == 0o600 {
-		return nil
-	}
-	return f.chmod(l.filePerm)
 }
 
 // explain adds the mend to an error of the file system, which says by itself
 // what was tried and with which file. errors.Is still finds the cause.
 func (l *location) explain(err error) error {
 	mend := ""
+	var strange *strangeError
 	switch {
+	case errors.As(err, &strange): // names its mend
 	case errors.Is(err, fs.ErrPermission):
 		mend = ": it belongs to another user, or is not writable; to share " + l.dir +
 			" with a group, make it anew with chgrp and chmod 2770, else choose another directory, as in file:///var/lib/rtest"

@@ -51,11 +51,20 @@ type Store struct {
 	alive    *file // by whose lock the others see us live
 	ear      ear   // where we hear of grants, once somebody waits
 	instance id128 // of the state in which we are registered
+	stateID  identity
+	at       info // of the state file, in this step
 	head     header
 	slot     int          // of head
 	state    *sched.State // what head points to, if it was decoded
 	reaped   []string     // the processes that this step found dead
+	veto     error        // why this step must not be
 	history  history
+	holdings map[string]*holding // by ticket; see holders.go
+	marked   *file               // the file of this process in .holders, if it has leases
+	markedIn id128               // the instance in its name
+	checks   *time.Timer
+	doubted  bool            // leases were lost with the state
+	doubt    func()          // calls for renewals
 	front    [frontSize]byte // of the file, as read last
 	buf      []byte
 	crash    func(where string) // tests die here
@@ -89,13 +98,15 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 		s.name += fmt.Sprintf(" (namespace %s)", namespace)
 	}
 	s.line.waiting = make(map[uint64]*waiter)
-	s.history = history{known: new(sched.History)}
-	s.saveHistory() // there is nothing to save yet, but something to read
+	s.holdings = make(map[string]*holding)
+	s.history.known = new(sched.History)
+	s.readHistory()
 	s.life, s.end = context.WithCancel(context.Background())
 	// The first look makes a state if there is none, and registers this process.
 	if err := s.view(ctx, func(*sched.State) {}); err != nil {
 		s.end()
 		s.retire(false)
+		s.loc.at().close()
 		return nil, err
 	}
 	return s, nil
@@ -119,9 +130,13 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	first := !s.line.has(t.ID)
 	var procs []string
 	ask := func(st *sched.State, now int64) {
+		if s.veto = s.mayGrant(); s.veto != nil {
+			return
+		}
 		ans.Grant, ans.Poll = st.Ask(now, t, s.id, rand.IntN)
 		ans.Disabled = st.Disabled(t.Requirements)
 		if ans.Grant != nil {
+			s.veto = s.note(ans.Grant)
 			return
 		}
 		if t.Wait {
@@ -135,7 +150,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 			procs = st.Procs()
 		}
 	}
-	err = s.step(ctx, ask)
+	err = s.whenHeard(ctx, func() error { return s.step(ctx, ask) })
 	if err == nil && ans.Grant == nil {
 		// The ticket is in line already, so nobody gets past it in between.
 		if dead := s.deadOf(procs); len(dead) > 0 {
@@ -164,16 +179,39 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 		for i, g := range grants {
 			if errs[i] = st.Renew(now, g, rand.IntN); errs[i] == nil {
 				st.Join(g.Ticket.ID, s.id)
+				s.veto = errors.Join(s.veto, s.note(g))
+				continue
+			}
+			if h := s.holdings[g.Ticket.ID]; h != nil && h.lost != nil {
+				errs[i] = h.lost
 			}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range grants {
+	for i, g := range grants {
 		s.line.leave(g.Ticket.ID) // a renewal confirms, too
+		if errs[i] != nil {
+			s.forget(g.Ticket.ID)
+		}
 	}
 	return errs, nil
+}
+
+// forget takes a lease for one that this process has no more.
+func (s *Store) forget(id string) {
+	s.turn <- struct{}{}
+	delete(s.holdings, id)
+	<-s.turn
+}
+
+// OnLostState sets what the store calls when its state was deleted together with
+// leases of this process: f renews all leases, to learn which. It must not wait.
+func (s *Store) OnLostState(f func()) {
+	s.turn <- struct{}{}
+	s.doubt = f
+	<-s.turn
 }
 
 // Release implements [lockcore.Store].
@@ -181,7 +219,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 	held := false
 	err := s.step(ctx, func(st *sched.State, now int64) {
 		held = st.Release(now, g.Ticket.ID, keep, g.Ending, rand.IntN)
-		s.history.news = s.history.news || held
+		delete(s.holdings, g.Ticket.ID)
 	})
 	if err == nil && !held {
 		err = fmt.Errorf("%s: lease %s: %w", s.name, g.Ticket.ID, lockcore.ErrNotHeld)
@@ -193,7 +231,10 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 // state cannot be written: the caller waits no more.
 func (s *Store) Withdraw(ctx context.Context, id string) error {
 	s.line.leave(id)
-	return s.step(ctx, func(st *sched.State, now int64) { st.Withdraw(now, id, rand.IntN) })
+	return s.step(ctx, func(st *sched.State, now int64) {
+		st.Withdraw(now, id, rand.IntN)
+		delete(s.holdings, id)
+	})
 }
 
 // Snapshot implements [lockcore.Store]. Dead processes are not in it. It writes
@@ -217,11 +258,10 @@ func (s *Store) Snapshot(ctx context.Context) (snap lockcore.Snapshot, err error
 }
 
 // History lists what was learned about how long tests hold; see
-// [lockcore.Locker.History]. What other processes learned in the last ten seconds
-// may be missing, unless they have closed their stores.
+// [lockcore.Locker.History].
 func (s *Store) History(ctx context.Context) (known []lockcore.Usage, err error) {
 	err = s.step(ctx, func(st *sched.State, now int64) {
-		s.saveHistory()
+		s.readHistory()
 		known = st.Usages(now, rand.IntN)
 	})
 	return known, err
@@ -249,11 +289,17 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.checks != nil {
+		s.checks.Stop()
+	}
+	s.unmark()
 	s.retire(s.named())
 	s.hush()
+	s.forgetHolds()
 	s.state = nil
 	<-s.turn
 	s.work.Wait()
+	s.loc.at().close()
 	return nil // whatever could not be tidied up, the next to open the directory does
 }
 
@@ -263,16 +309,17 @@ func (s *Store) Close() error {
 func (s *Store) named() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	f, err := openFile(s.loc.state(), forChange, 0)
+	at := s.loc.at()
+	f, i, err := at.openIn(at.space, stateName, forChange)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	defer f.close()
+	s.at = i
 	if s.lock(ctx, f) != nil {
 		return true // the careful guess: then the leases end with their TTL, not before
 	}
 	defer f.unlock()
-	s.saveHistory()
 	return s.read(f) != nil || slices.Contains(s.state.Procs(), s.id)
 }
 

@@ -2,81 +2,167 @@ package filestore
 
 import (
 	"encoding/binary"
-	"os"
-	"path/filepath"
+	"errors"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// history is what this process knows of how long tests hold. It has a file of its
-// own, written seldom and replaced whole: with a thousand tests it is much larger
-// than the state, and a step that carried it would take 2 ms instead of 15 µs.
+// history is what this process knows of how long tests hold. It has files of its
+// own: with a thousand tests it is much larger than the state, and a step that
+// carried it would take 2 ms instead of 15 µs.
+//
+// What a step has learned is appended to the file "holds" in that step, so that
+// the next process knows it however short this one lives; a kill loses the last
+// hold at most. When that file is long, the next step puts it into the file
+// "history", which is replaced whole. A kill between that and the emptying of
+// "holds" makes some holds count twice, which is no harm to a median.
 type history struct {
 	known *sched.History
-	news  bool // something was learned since it was saved
-	saved time.Time
-	stamp time.Time // of the file that known builds on
+	read  time.Time // when the files were read last
+	holds *file     // open for appending, once something was learned
 }
 
-// historyEvery is how often a process writes what it learned, and reads what
-// others did. What it learned since is lost if it is killed, and with it a guess.
-const historyEvery = 10 * time.Second
+const (
+	// historyEvery is how often a process that steps reads what others learned.
+	historyEvery = 10 * time.Second
+	// holdsLimit is the size from which the holds go into the history: a thousand or
+	// so, each of which costs every process that starts a microsecond.
+	holdsLimit = 128 << 10
+	// historyLimit bounds what a forged file makes us read: a thousand tests with
+	// long names take a tenth.
+	historyLimit = 4 << 20
 
-func (l *location) history() string { return filepath.Join(l.space, "history") }
+	historyName = "history"
+	holdsName   = "holds"
+)
 
-// saveHistory merges what was learned here into the file. It runs under the lock
-// of the state file, so one name will do for the new file. Whatever goes wrong
+// saveHolds stores what this process has learned, and from time to time learns
+// what others did. It runs under the lock of the state file. Whatever goes wrong
 // costs guesses only, so errors are not reported; a damaged file is written anew.
-func (s *Store) saveHistory() {
-	s.history.saved = time.Now()
-	stamp := s.loc.historyStamp()
-	if !s.history.news && stamp.Equal(s.history.stamp) {
+func (s *Store) saveHolds() {
+	if news := s.history.known.TakeUnsaved(); news != nil {
+		s.appendHold(news.Append(nil))
+	}
+	if time.Since(s.history.read) > historyEvery {
+		s.readHistory()
+	}
+}
+
+// appendHold adds a record to the file of holds: its length, its checksum, and
+// what was learned.
+func (s *Store) appendHold(learned []byte) {
+	f, size, err := s.holdsFile()
+	if err != nil {
 		return
 	}
-	s.history.stamp = stamp
-	if !s.history.known.Rebase(s.loc.readHistory()) {
-		return
+	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 8+len(learned)), uint32(len(learned)))
+	b = append(binary.LittleEndian.AppendUint32(b, checksum(learned)), learned...)
+	if f.writeAt(b, size) != nil {
+		_ = f.truncate(size) // so that what comes next can be read
 	}
-	s.history.news = false
+	if size+int64(len(b)) > holdsLimit {
+		s.foldHolds(f)
+	}
+}
+
+// holdsFile opens the file of holds, unless it is open, and says how long it is.
+func (s *Store) holdsFile() (*file, int64, error) {
+	at := s.loc.at()
+	if s.history.holds != nil {
+		if i, err := s.history.holds.info(); err == nil && i.links > 0 {
+			return s.history.holds, i.size, nil
+		}
+		s.forgetHolds()
+	}
+	f, i, err := at.openIn(at.space, holdsName, forCreation)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.history.holds = &f
+	return &f, i.size, nil
+}
+
+// forgetHolds closes the file of holds.
+func (s *Store) forgetHolds() {
+	if s.history.holds != nil {
+		s.history.holds.close()
+		s.history.holds = nil
+	}
+}
+
+// foldHolds writes the history with all holds in it, and empties their file.
+func (s *Store) foldHolds(holds *file) {
+	s.readHistory()
 	b := s.history.known.Append(nil)
 	b = binary.LittleEndian.AppendUint32(b, checksum(b))
-	// Replaced and not overwritten: a kill in between must not cost all of it.
-	temp := s.loc.history() + ".new"
-	f, err := openFile(temp, forCreation, s.loc.filePerm)
+	at := s.loc.at()
+	const temp = historyName + newSuffix
+	_ = at.space.remove(temp) // of a process that was killed in here
+	f, _, err := at.openIn(at.space, temp, forNew)
 	if err != nil {
 		return
 	}
-	_ = s.loc.share(f)
-	if err = f.truncate(0); err == nil {
-		err = f.writeAt(b, 0)
-	}
+	err = f.writeAt(b, 0)
 	f.close()
+	// Replaced and not overwritten: a kill in between must not cost all of it.
 	if err == nil {
-		err = os.Rename(temp, s.loc.history())
+		err = at.space.rename(temp, historyName)
 	}
 	if err != nil {
-		_ = os.Remove(temp)
+		_ = at.space.remove(temp)
+		return
 	}
-	s.history.stamp = s.loc.historyStamp()
+	_ = holds.truncate(0)
 }
 
-// historyStamp tells one file from the next; zero if there is none.
-func (l *location) historyStamp() time.Time {
-	info, err := os.Stat(l.history())
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
+// readHistory takes in what all processes have stored.
+func (s *Store) readHistory() {
+	s.history.read = time.Now()
+	s.history.known.Rebase(s.loc.readHistory())
 }
 
 // readHistory is what is stored; nothing if it cannot be read.
 func (l *location) readHistory() *sched.History {
-	b, err := os.ReadFile(l.history())
-	if n := len(b) - 4; err == nil && n >= 0 && checksum(b[:n]) == binary.LittleEndian.Uint32(b[n:]) {
-		if h, err := sched.DecodeHistory(b[:n]); err == nil {
-			return h
+	known := new(sched.History)
+	if b, err := l.readFile(historyName, historyLimit); err == nil && len(b) >= 4 {
+		if n := len(b) - 4; checksum(b[:n]) == binary.LittleEndian.Uint32(b[n:]) {
+			if h, err := sched.DecodeHistory(b[:n]); err == nil {
+				known = h
+			}
 		}
 	}
-	return new(sched.History)
+	b, err := l.readFile(holdsName, historyLimit)
+	if err != nil {
+		return known
+	}
+	for len(b) >= 8 {
+		n := binary.LittleEndian.Uint32(b)
+		if int64(n) > int64(len(b)-8) || checksum(b[8:8+n]) != binary.LittleEndian.Uint32(b[4:]) {
+			break
+		}
+		if h, err := sched.DecodeHistory(b[8 : 8+n]); err == nil {
+			known.Merge(h)
+		}
+		b = b[8+n:]
+	}
+	return known
+}
+
+var errTooLong = errors.New("the file is longer than any that this program writes")
+
+// readFile reads a small file of the namespace.
+func (l *location) readFile(name string, limit int64) ([]byte, error) {
+	at := l.at()
+	f, i, err := at.openIn(at.space, name, forTest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	if i.size > limit {
+		return nil, errTooLong
+	}
+	b := make([]byte, i.size)
+	n, err := f.readAt(b, 0)
+	return b[:n], err
 }

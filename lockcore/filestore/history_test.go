@@ -1,12 +1,14 @@
 package filestore
 
 import (
-	"bytes"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
 // hold takes and returns a key, which is what a history learns from.
@@ -17,41 +19,120 @@ func hold(t *testing.T, s *Store, test string) {
 	}
 }
 
-func TestHistoryIsKeptAndMerged(t *testing.T) {
+// known lists the tests that a process which starts now knows, with the number of
+// their holds.
+func known(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	usages, err := open(t, dir).History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make(map[string]int)
+	for _, u := range usages {
+		out[u.Test] = u.Holds
+	}
+	return out
+}
+
+// A test binary never closes its store, and often lives for less than a second.
+func TestAShortRunTeachesTheNextProcess(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 3 {
+		c := startChild(t, dir)
+		c.acquire("TestShort", 1, "k")
+		if r := c.call(order{Do: "release", Name: "TestShort"}); r.Error != "" {
+			t.Fatal(r.Error)
+		}
+		c.kill()
+	}
+	if got := known(t, dir); got["TestShort"] != 3 {
+		t.Errorf("three runs held k once each, and the next process knows of %v", got)
+	}
+}
+
+func TestHoldsAreFoldedIntoTheHistory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
 	hold(t, a, "TestOne")
-	hold(t, b, "TestTwo")
-	if _, err := os.Stat(a.loc.history()); err == nil {
-		t.Error("a step that nobody waited for wrote the history")
+	for i := range 30 { // each name is ten kilobytes long, so that the limit is reached soon
+		hold(t, b, strings.Repeat("x", 10_000)+string(rune('a'+i%26)))
 	}
-	if err := a.Close(); err != nil {
-		t.Fatal(err)
+	hold(t, a, "TestTwo")
+	holds, err := os.Stat(filepath.Join(a.loc.space, holdsName))
+	if err != nil || holds.Size() > holdsLimit {
+		t.Errorf("the file of holds has not been emptied: %v, %v", holds, err)
 	}
-	b.history.saved = b.history.saved.Add(-2 * historyEvery)
-	hold(t, b, "TestTwo") // a while later, so it is written with this step
-	both := a.loc.readHistory().Append(nil)
-	for _, test := range []string{"TestOne", "TestTwo"} {
-		if !bytes.Contains(both, []byte(test)) {
-			t.Errorf("the holds of %s are not in the history", test)
-		}
+	if _, err := os.Stat(filepath.Join(a.loc.space, historyName)); err != nil {
+		t.Error(err)
 	}
-	if known, err := open(t, dir).History(t.Context()); err != nil || len(known) != 2 || known[1].Test != "TestTwo" || known[1].Holds != 1 {
-		t.Errorf("a third process lists %+v, %v", known, err)
+	got := known(t, dir)
+	if got["TestOne"] != 1 || got["TestTwo"] != 1 || len(got) != 28 || got[strings.Repeat("x", 10_000)+"a"] != 2 {
+		t.Errorf("a process that starts knows %d tests, TestOne %d times and TestTwo %d times", len(got), got["TestOne"], got["TestTwo"])
 	}
 	st, err := os.Stat(b.loc.state())
 	if err != nil || st.Size() > reservedSize {
 		t.Errorf("the state has grown: %v, %v", st, err)
 	}
+}
 
-	// A damaged history costs what was learned, and nothing else.
-	if err := os.WriteFile(b.loc.history(), []byte("garbage"), 0o600); err != nil {
-		t.Fatal(err)
+// A process that lives for long learns what others do.
+func TestHistoryIsReadAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	hold(t, a, "TestOther")
+	b.history.read = b.history.read.Add(-2 * historyEvery)
+	hold(t, b, "TestMine")
+	if !slices.ContainsFunc(usages(t, b), func(u lockcore.Usage) bool { return u.Test == "TestOther" }) {
+		t.Error("what another process learned is not known after a while")
 	}
-	b.history.saved = time.Time{}
-	hold(t, b, "TestThree")
-	if h := b.loc.readHistory(); bytes.Equal(h.Append(nil), new(sched.History).Append(nil)) {
-		t.Error("a damaged history is not written anew")
+}
+
+// usages lists what a store knows without reading its files again.
+func usages(t *testing.T, s *Store) []lockcore.Usage {
+	t.Helper()
+	return s.state.Usages(time.Now().UnixNano(), noChoice)
+}
+
+// Damaged files cost what was learned, and nothing else.
+func TestADamagedHistoryIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{historyName, holdsName} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		hold(t, s, "TestOne")
+		path := filepath.Join(s.loc.space, name)
+		if err := os.WriteFile(path, []byte(strings.Repeat("garbage\n", holdsLimit/8)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hold(t, s, "TestTwo") // makes the file so long that it is folded
+		hold(t, s, "TestThree")
+		if got := known(t, dir); got["TestThree"] != 1 {
+			t.Errorf("with a damaged file %s, a process that starts knows %v", name, got)
+		}
+	}
+}
+
+// A file that is far too long is not read at all.
+func TestAForgedHistoryCostsNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	for _, name := range []string{historyName, holdsName} {
+		path := filepath.Join(s.loc.space, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, 1<<40); err != nil {
+			t.Skipf("this file system has no files of a terabyte: %v", err)
+		}
+		if b, err := s.loc.readFile(name, historyLimit); err != errTooLong || b != nil {
+			t.Errorf("%s: %d bytes were read, %v", name, len(b), err)
+		}
+	}
+	if got := known(t, dir); len(got) != 0 {
+		t.Errorf("known: %v", got)
 	}
 }

@@ -22,6 +22,5 @@ func (f file) tryLock(bool) (bool, error)        { return false, errors.ErrUnsup
 func (f file) unlock()                           {}
 func (f file) readAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 func (f file) writeAt([]byte, int64) error       { return errors.ErrUnsupported }
-func (f file) size() (int64, error)              { return 0, errors.ErrUnsupported }
+func (f file) info() (info, error)               { return info{}, errors.ErrUnsupported }
 func (f file) truncate(int64) error              { return errors.ErrUnsupported }
-func (f file) chmod(fs.FileMode) error           { return errors.ErrUnsupported }

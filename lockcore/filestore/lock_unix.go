@@ -20,21 +20,84 @@ type file struct {
 // openFile opens a file for the time of a step. The descriptor is closed on
 // exec, so that no child process inherits a lock.
 func openFile(path string, mode openMode, perm fs.FileMode) (file, error) {
-	flags := unix.O_CLOEXEC
-	switch mode {
-	case forTest:
-		flags |= unix.O_RDONLY
-	case forChange:
-		flags |= unix.O_RDWR
-	case forCreation:
-		flags |= unix.O_RDWR | unix.O_CREAT
+	return openAt(unix.AT_FDCWD, path, path, mode, perm)
+}
+
+// openAt opens a file in a directory. It follows no symbolic link, and a named
+// pipe in the place of the file cannot block it. A file that it makes gets its
+// mode whatever the umask; the mode of one that exists is left alone.
+func openAt(dir int, name, path string, mode openMode, perm fs.FileMode) (file, error) {
+	flags := unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_RDWR
+	if mode == forTest {
+		flags = flags&^unix.O_RDWR | unix.O_RDONLY
 	}
-	var fd int
-	err := uninterrupted(func() (err error) { fd, err = unix.Open(path, flags, uint32(perm.Perm())); return err })
-	if err != nil {
-		return file{}, &fs.PathError{Op: "open", Path: path, Err: err}
+	for {
+		var fd int
+		err := unix.ENOENT
+		if mode != forNew {
+			fd, err = openRetrying(dir, name, flags, 0)
+		}
+		made := false
+		if err == unix.ENOENT && mode >= forCreation {
+			fd, err = openRetrying(dir, name, flags|unix.O_CREAT|unix.O_EXCL, uint32(perm.Perm()))
+			if err == unix.EEXIST && mode == forCreation {
+				continue // somebody else was faster
+			}
+			made = err == 0
+		}
+		if err != 0 {
+			return file{}, openError(dir, name, path, err)
+		}
+		f := file{fd, path}
+		if made && perm != 0o600 {
+			if err := unix.Fchmod(fd, uint32(perm)); err != nil {
+				f.close()
+				return file{}, &fs.PathError{Op: "chmod", Path: path, Err: err}
+			}
+		}
+		return f, nil
 	}
-	return file{fd, path}, nil
+}
+
+// openRetrying is open(2), repeated when a signal breaks it off. It returns 0 for
+// success.
+func openRetrying(dir int, name string, flags int, perm uint32) (fd int, errno unix.Errno) {
+	err := uninterrupted(func() (err error) { fd, err = unix.Openat(dir, name, flags, perm); return err })
+	if err == nil {
+		return fd, 0
+	}
+	if e, ok := err.(unix.Errno); ok {
+		return -1, e
+	}
+	return -1, unix.EIO
+}
+
+// openError words why something cannot be opened. Systems differ in what they say
+// of a symbolic link and of a socket, so it looks what is there.
+func openError(dir int, name, path string, err error) error {
+	var st unix.Stat_t
+	if err != unix.ENOENT && err != unix.EACCES && unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil && st.Mode&unix.S_IFMT != unix.S_IFREG && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return &strangeError{path, kindOf(modeOf(&st))}
+	}
+	return &fs.PathError{Op: "open", Path: path, Err: err}
+}
+
+func modeOf(st *unix.Stat_t) fs.FileMode {
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return 0
+	case unix.S_IFDIR:
+		return fs.ModeDir
+	case unix.S_IFLNK:
+		return fs.ModeSymlink
+	case unix.S_IFIFO:
+		return fs.ModeNamedPipe
+	case unix.S_IFSOCK:
+		return fs.ModeSocket
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return fs.ModeDevice
+	}
+	return fs.ModeIrregular
 }
 
 // uninterrupted repeats a call that a signal broke off. Go asks the kernel to do
@@ -103,14 +166,17 @@ func (f file) writeAt(b []byte, at int64) error {
 	return nil
 }
 
-func (f file) size() (int64, error) {
+// info asks the open file, so that nobody can exchange it in between.
+func (f file) info() (info, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(f.fd, &st); err != nil {
-		return 0, &fs.PathError{Op: "stat", Path: f.path, Err: err}
+		return info{}, &fs.PathError{Op: "stat", Path: f.path, Err: err}
 	}
-	return st.Size, nil
+	i := info{identity{uint64(st.Dev), uint64(st.Ino)}, st.Mode&unix.S_IFMT == unix.S_IFREG, st.Size, uint64(st.Nlink), st.Uid}
+	if !i.regular {
+		return i, &strangeError{f.path, kindOf(modeOf(&st))}
+	}
+	return i, nil
 }
 
 func (f file) truncate(size int64) error { return unix.Ftruncate(f.fd, size) }
-
-func (f file) chmod(perm fs.FileMode) error { return unix.Fchmod(f.fd, uint32(perm.Perm())) }

@@ -24,6 +24,11 @@ func openFile(path string, mode openMode, perm fs.FileMode) (file, error) {
 		flags = os.O_RDWR
 	case forCreation:
 		flags = os.O_RDWR | os.O_CREATE
+	case forNew:
+		flags = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	}
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return file{}, &strangeError{path, kindOf(st.Mode())}
 	}
 	f, err := os.OpenFile(path, flags, perm)
 	return file{f, path}, err
@@ -69,15 +74,18 @@ func (f file) writeAt(b []byte, at int64) error {
 	return err
 }
 
-func (f file) size() (int64, error) {
+// info asks the open file. Without its number, which only a path tells here, all
+// files have one identity: nobody can exchange one that is open on Windows.
+func (f file) info() (info, error) {
 	st, err := f.f.Stat()
 	if err != nil {
-		return 0, err
+		return info{}, err
 	}
-	return st.Size(), nil
+	i := info{regular: st.Mode().IsRegular(), size: st.Size(), links: 1}
+	if !i.regular {
+		return i, &strangeError{f.path, kindOf(st.Mode())}
+	}
+	return i, nil
 }
 
 func (f file) truncate(size int64) error { return f.f.Truncate(size) }
-
-// chmod does nothing: access is inherited from the directory on Windows.
-func (f file) chmod(fs.FileMode) error { return nil }

@@ -222,34 +222,6 @@ func TestAClosedStoreLeavesItsLeases(t *testing.T) {
 	}
 }
 
-func TestADeletedDirectoryLosesItsLeases(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, dir)
-	g := ask(t, s, "held", false, some(1, "k"))
-	ask(t, s, "opens its ear", true, some(1, "k"))
-	if err := os.RemoveAll(s.loc.space); err != nil {
-		t.Fatal(err)
-	}
-	other := open(t, dir)
-	if ask(t, other, "new", false, some(1, "k")) == nil {
-		t.Fatal("the state was deleted with all who were in it, and k is still held")
-	}
-	errs, err := s.Renew(t.Context(), []*lockcore.Grant{g})
-	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
-		t.Fatalf("the holder of before is told %v, %v", errs, err)
-	}
-	// It goes on in the new state, and is seen to live there.
-	ask(t, s, "again", false, some(1, "j"))
-	if ask(t, other, "try", false, some(1, "j")) != nil {
-		t.Fatal("j was given out twice")
-	}
-	woken := make(chan struct{}, 10)
-	askWake(t, s, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
-	call(other.loc, s.id, appendWakeUp(nil, "waiter"))
-	wakeUp(t, woken)
-}
-
 func TestAWaiterHearsItsCall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -258,7 +230,7 @@ func TestAWaiterHearsItsCall(t *testing.T) {
 	woken := make(chan struct{}, 10)
 	askWake(t, b, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
 	askWake(t, b, "other", true, func(*lockcore.Grant) { t.Error("another waiter was woken") }, some(1, "k"))
-	call(a.loc, b.id, appendWakeUp(appendWakeUp(nil, "unknown"), "waiter")) // nothing was granted, so only this can wake it
+	call(a.loc.at(), b.id, appendWakeUp(appendWakeUp(nil, "unknown"), "waiter")) // nothing was granted, so only this can wake it
 	wakeUp(t, woken)
 }
 
@@ -303,18 +275,18 @@ func TestWakeUpsOverUDP(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, dir)
-	e, err := listenUDP(filepath.Join(s.loc.procs(), "peer"+portSuffix), s.loc)
+	e, err := listenUDP(s.loc.at(), "peer"+portSuffix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	call(s.loc, "peer", appendWakeUp(appendWakeUp(nil, "one"), "two"))
+	call(s.loc.at(), "peer", appendWakeUp(appendWakeUp(nil, "one"), "two"))
 	var b [64]byte
 	n, err := e.Read(b[:])
 	if err != nil || n != 2*wakeSize || binary.LittleEndian.Uint64(b[:]) != ticketHash("one") || binary.LittleEndian.Uint64(b[wakeSize:]) != ticketHash("two") {
 		t.Errorf("heard %x, %v", b[:n], err)
 	}
-	call(s.loc, "nobody", appendWakeUp(nil, "one")) // must neither fail nor wait
+	call(s.loc.at(), "nobody", appendWakeUp(nil, "one")) // must neither fail nor wait
 }
 
 func TestOnlyOneOfManyLooks(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -18,35 +17,55 @@ import (
 //
 // All of this happens under the lock of the state file, except for the test,
 // which may be made at any time: a process is named in the state only after it
-// has locked its file, and never again after its file was removed.
+// has locked its file.
+//
+// That somebody is dead needs a proof, which is the file without the lock. A file
+// that is missing proves nothing: a program that cleans up may have deleted it.
+//
+//	t0  process 1 holds board-1; its file is locked
+//	t1  something deletes the file; process 1 counts as alive, and board-1 as held
+//	t2  process 1 makes its next step: it finds its file gone and makes it anew
 
 // newProcID names a store: the pid for people, the rest against repetition.
 func newProcID() string { return fmt.Sprintf("%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:13])) }
 
-// register makes the file by which others see this store live.
+// register makes the file by which others see this store live. The state may name
+// the store already, so nobody may see the file before it is locked.
 func (s *Store) register() error {
 	if s.alive != nil {
-		s.alive.close() // its file was deleted together with the state
+		s.alive.close() // its file was deleted, or the whole state
 		s.alive = nil
 	}
-	f, err := openFile(filepath.Join(s.loc.procs(), s.id), forCreation, s.loc.filePerm)
-	if err != nil {
-		return err
+	at := s.loc.at()
+	f, err := at.procs.createLocked(s.id, at.filePerm)
+	if errors.Is(err, fs.ErrNotExist) { // the directory was deleted
+		if err = s.loc.prepare(); err == nil {
+			at = s.loc.at()
+			f, err = at.procs.createLocked(s.id, at.filePerm)
+		}
 	}
-	if ok, err := f.tryLock(true); !ok {
-		f.close()
-		return errors.Join(fmt.Errorf("somebody has locked %s, which is this process's own", f.path), err)
+	if err == nil {
+		s.alive = &f
 	}
-	s.alive = &f
-	return s.loc.share(f)
+	return err
+}
+
+// registered reports whether the file of this store is still there.
+func (s *Store) registered() bool {
+	if s.alive == nil {
+		return false
+	}
+	i, err := s.alive.info()
+	return err == nil && i.links > 0
 }
 
 // dead reports whether the process is known to be dead. What cannot be found out
 // counts as alive: the leases then end with their TTL.
 func (l *location) dead(id string) bool {
-	f, err := openFile(filepath.Join(l.procs(), id), forTest, 0)
+	at := l.at()
+	f, i, err := at.openIn(at.procs, id, forTest)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return false
 	}
 	defer f.close()
 	if ok, err := f.tryLock(false); err != nil || !ok {
@@ -54,8 +73,7 @@ func (l *location) dead(id string) bool {
 	}
 	defer f.unlock()
 	// A file with content was left by a store that was closed, see retire.
-	size, err := f.size()
-	return err == nil && size == 0
+	return i.size == 0
 }
 
 // retire ends the registration. The leases of a closed store stay until their
@@ -76,9 +94,9 @@ func (s *Store) retire(named bool) {
 
 // remove deletes the files of a process that is not named in the state.
 func (s *Store) remove(id string) {
-	for _, suffix := range []string{"", fifoSuffix, portSuffix} {
+	for _, suffix := range []string{"", fifoSuffix, portSuffix, newSuffix} {
 		// If it fails, because the file is another user's, it is in nobody's way.
-		_ = os.Remove(filepath.Join(s.loc.procs(), id+suffix))
+		_ = s.loc.at().procs.remove(id + suffix)
 	}
 }
 
@@ -95,10 +113,11 @@ func (s *Store) sweep(named []string) {
 
 // registered lists the processes that have a file.
 func (l *location) registered() []string {
-	entries, _ := os.ReadDir(l.procs()) // a directory that cannot be read hides only rubbish
 	var ids []string
-	for _, e := range entries {
-		id := strings.TrimSuffix(strings.TrimSuffix(e.Name(), fifoSuffix), portSuffix)
+	for _, id := range l.at().procs.names() { // a directory that cannot be read hides only rubbish
+		for _, suffix := range []string{fifoSuffix, portSuffix, newSuffix} {
+			id = strings.TrimSuffix(id, suffix)
+		}
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
@@ -106,9 +125,11 @@ func (l *location) registered() []string {
 }
 
 // unlocked reports whether the process is gone, in whatever way: unlike dead, a
-// store that was closed and has left leases counts.
+// store that was closed and has left leases counts, and so does a process that
+// has no file, since nobody's life depends on the answer.
 func (l *location) unlocked(id string) bool {
-	f, err := openFile(filepath.Join(l.procs(), id), forTest, 0)
+	at := l.at()
+	f, _, err := at.openIn(at.procs, id, forTest)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}
@@ -125,9 +146,14 @@ func (l *location) living() []string {
 	var pids []string
 	for _, id := range l.registered() {
 		if !l.unlocked(id) {
-			pid, _, _ := strings.Cut(id, "-")
-			pids = append(pids, pid)
+			pids = append(pids, pidOf(id))
 		}
 	}
 	return slices.Compact(pids)
+}
+
+// pidOf is the pid in the name of a process.
+func pidOf(id string) string {
+	pid, _, _ := strings.Cut(id, "-")
+	return pid
 }

@@ -28,18 +28,24 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 		// The clock is read under the lock, so that times rise with generations.
 		ticks := ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
-		s.reaped = s.reaped[:0]
+		s.reaped, s.veto = s.reaped[:0], nil
 		f(s.state, now)
+		if s.veto != nil {
+			return s.veto
+		}
 		granted = s.settle(now)
 		if err := s.commit(file, ticks, offset); err != nil {
 			return err
 		}
+		// Whoever deleted the file before it was written may have made another one,
+		// and given away there what this step has granted.
+		if i, err := file.info(); err != nil || i.links == 0 {
+			return errDeleted
+		}
 		for _, id := range s.reaped {
 			s.remove(id) // not before it is on disk that nothing is theirs any more
 		}
-		if time.Since(s.history.saved) > historyEvery {
-			s.saveHistory()
-		}
+		s.saveHolds()
 		return nil
 	})
 	if err != nil {
@@ -49,10 +55,16 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 	return nil
 }
 
+// errDeleted tells that the state file has no name any more: the step goes to the
+// next file.
+var errDeleted = errors.New("it was deleted")
+
 // view looks at the newest state and changes nothing.
 func (s *Store) view(ctx context.Context, f func(st *sched.State)) error {
 	return s.inTurn(ctx, func(file) error {
-		f(s.state)
+		if f != nil {
+			f(s.state)
+		}
 		return nil
 	})
 }
@@ -64,19 +76,34 @@ func (s *Store) inTurn(ctx context.Context, f func(file) error) error {
 	case <-ctx.Done():
 		return fmt.Errorf("file: %s: waiting for a turn: %w", s.loc.state(), ctx.Err())
 	}
-	defer func() { <-s.turn }()
+	defer func() {
+		doubt := s.doubt
+		if !s.doubted {
+			doubt = nil
+		}
+		s.doubted = false
+		<-s.turn
+		if doubt != nil {
+			doubt() // will want a turn
+		}
+	}()
 	if s.closed {
 		return fmt.Errorf("%s: %w", s.name, errClosed)
 	}
-	return s.section(ctx, f)
+	for range 100 {
+		if err := s.section(ctx, f); err != errDeleted {
+			return err
+		}
+	}
+	return fmt.Errorf("file: %s is deleted again and again: find out by whom", s.loc.state())
 }
 
 // section opens and locks the state file, reads it, and runs f. After an error
 // the state is read anew at the next step, since f may have changed it.
 //
-// The file is opened anew each time. A descriptor that is kept would save a
-// fifth of a step, but would go on working on a file that was deleted, beside
-// others who work on its successor.
+// The file is opened anew each time, and it must still be the one that has the
+// path. A descriptor that is kept would save a fifth of a step, but would go on
+// working on a file that was deleted, beside others who work on its successor.
 func (s *Store) section(ctx context.Context, f func(file) error) error {
 	file, err := s.open()
 	if err != nil {
@@ -87,14 +114,27 @@ func (s *Store) section(ctx context.Context, f func(file) error) error {
 		return err
 	}
 	defer file.unlock()
-	if err = s.load(file); err == nil {
-		err = f(file)
+	s.at, err = s.loc.at().inspect(file)
+	switch {
+	case err != nil:
+	case s.at.links == 0:
+		err = errDeleted
+	case s.at.identity != identityAt(file.path):
+		// One of the directories was deleted, moved or exchanged.
+		if err = s.loc.prepare(); err == nil {
+			err = errDeleted
+		}
+	default:
+		if err = s.load(file); err == nil {
+			err = f(file)
+		}
 	}
-	var d *damage // names the file and the mend by itself
+	var d *damage // these name the file and the mend by themselves
+	var u *unheardError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &d):
+	case err == errDeleted, errors.As(err, &d), errors.As(err, &u):
 	default:
 		err = s.loc.explain(err)
 	}
@@ -105,12 +145,16 @@ func (s *Store) section(ctx context.Context, f func(file) error) error {
 // open opens the state file; when somebody has deleted the directories in the
 // meantime, it makes them again.
 func (s *Store) open() (file, error) {
-	f, err := openFile(s.loc.state(), forCreation, s.loc.filePerm)
+	open := func() (file, error) {
+		at := s.loc.at()
+		return at.space.open(stateName, forCreation, at.filePerm)
+	}
+	f, err := open()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.loc.prepare(); err != nil {
 			return f, err
 		}
-		f, err = openFile(s.loc.state(), forCreation, s.loc.filePerm)
+		f, err = open()
 	}
 	if err != nil {
 		err = s.loc.explain(err)
@@ -161,18 +205,47 @@ func (s *Store) load(f file) error {
 	if !s.state.Agree(s.policy) {
 		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s.loc.state(), s.state.Policy, s.policy)
 	}
-	if s.instance == s.head.instance {
-		return nil
+	if s.instance == s.head.instance && s.registered() {
+		return s.remark()
 	}
-	// This is the first step, or somebody has deleted the state since the last one,
-	// and with it perhaps our pipe and the file by which the others see us live.
+	// This is the first step, or somebody has deleted the state or the file by which
+	// others see us live, and with it perhaps our pipe.
+	deaf := s.ear != nil
 	s.hush()
 	if err := s.register(); err != nil {
 		return err
 	}
+	if deaf {
+		s.listen()
+	}
+	if s.instance == s.head.instance {
+		return s.remark()
+	}
 	s.sweep(s.state.Procs())
-	s.instance = s.head.instance
+	s.forgetHolds()
+	if len(s.holdings) > 0 {
+		ticks := ticks()
+		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
+		s.enter(now)
+		// On disk before others see that this process has entered its leases.
+		if err := s.commit(f, ticks, offset); err != nil {
+			return err
+		}
+		if err := s.mark(); err != nil {
+			return err
+		}
+	}
+	s.line.wakeAll() // the places in line were lost
+	s.instance, s.stateID = s.head.instance, s.at.identity
 	return nil
+}
+
+// remark makes the file of a holder again that somebody has deleted.
+func (s *Store) remark() error {
+	if s.marked != nil || len(s.holdings) == 0 {
+		return nil
+	}
+	return s.mark()
 }
 
 // read decodes the state in the file, unless that was done before and nobody has
@@ -220,7 +293,7 @@ func (s *Store) decode(f file, h *header) (*sched.State, error) {
 	var b []byte
 	if (place{h.at, h.size}).small() {
 		b = s.front[min(h.at, frontSize):min(h.at+h.size, frontSize)]
-	} else if size, err := f.size(); err == nil && h.at+h.size <= size {
+	} else if h.at+h.size <= s.at.size {
 		s.buf = slices.Grow(s.buf[:0], int(h.size))[:h.size]
 		n, err := f.readAt(s.buf, h.at)
 		if err != nil {
@@ -242,24 +315,23 @@ func (s *Store) decode(f file, h *header) (*sched.State, error) {
 	return st, nil
 }
 
-// begin starts a new state, unless somebody lives who knows of an old one: then
-// it was not lost by a crash of the machine but deleted under their hands.
-// The empty state is on disk before anybody is registered, so that this never
-// hits a process that was killed in here.
+// begin starts a new state. There may have been one before; see holders.go. The
+// empty state is on disk before anybody is registered, so that a process that is
+// killed in here has changed nothing.
 func (s *Store) begin(f file, last header) error {
-	if pids := s.loc.living(); len(pids) > 0 {
-		return s.damaged(errBlank)
-	}
-	if err := s.loc.share(f); err != nil {
-		return err
-	}
 	s.state = &sched.State{LockDelay: s.delay, History: s.history.known, Policy: s.policy}
-	s.head, s.slot = header{gen: last.gen}, 1
+	// After a state that was lost, tokens rise from the present, in microseconds:
+	// above all that were given before, which a thing may have been told that knows
+	// nothing of the loss. No state gives one a microsecond.
+	if s.usedBefore() {
+		s.state.BeginTokens(uint64(time.Now().UnixMicro()))
+	}
+	s.head, s.slot = header{gen: last.gen, firstToken: s.state.Token()}, 1
 	if _, err := rand.Read(s.head.instance[:]); err != nil {
 		return err
 	}
 	// Real zeros and no hole, so that the room is there on a full disk.
-	if size, err := f.size(); err == nil && size < reservedSize {
+	if size := s.at.size; size < reservedSize {
 		if err := f.writeAt(make([]byte, reservedSize-size), size); err != nil {
 			return err
 		}
@@ -301,8 +373,11 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 	var blank [headerSize]byte
 	s.buf = s.state.Append(append(s.buf[:0], blank[:]...))
 	slot, state := 1-s.slot, s.buf[headerSize:]
+	if len(state) > stateLimit {
+		return fmt.Errorf("the state would become %d bytes large, more than any program should keep there (%d): see what holds or waits for so much with rtest-report ls", len(state), stateLimit)
+	}
 	p := room(slot, place{s.head.at, s.head.size}, int64(len(state)))
-	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot}
+	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot, firstToken: s.head.firstToken}
 	h.append(s.buf[:0]) // over the blank, in place
 	last := s.buf       // the write that makes the state valid
 	if !p.small() {

@@ -171,3 +171,26 @@ func TestAProcessStoppedInTheMiddleOfAStepIsNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nobody knows what a stopped process does when it goes on, so others wait for it
+// and are told for whom.
+func TestAStoppedHolderOfALostStateIsNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := startChild(t, dir)
+	c.acquire("held", 1, "k")
+	s := open(t, dir)
+	c.stop(s)
+	removeAll(t, s.loc.space)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := s.Ask(ctx, &lockcore.Ticket{ID: "x", Requirements: []lockcore.Requirement{some(1, "k")}, TTL: time.Hour}, nil)
+	want := "was deleted or emptied while it was in use, and process " + fmt.Sprint(c.cmd.Process.Pid) + ", which holds something, has not entered it again: let it go on (kill -CONT) or end it"
+	if err == nil || !strings.Contains(err.Error(), want) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+	c.kill()
+	if ask(t, s, "x", false, some(1, "k")) == nil {
+		t.Error("the holder of before is dead, and nothing is granted")
+	}
+}

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"hash/fnv"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 )
 
@@ -34,63 +32,85 @@ type ear interface {
 	Read(b []byte) (int, error)
 	// Close ends a Read under way.
 	Close() error
+	// reachable reports whether the file by which others find the ear is still
+	// there.
+	reachable() bool
 }
 
 // listen opens the ear of a process: a named pipe where there are such.
-func listen(l *location, id string) (ear, error) {
-	base := filepath.Join(l.procs(), id)
-	if e, err := listenFIFO(base+fifoSuffix, l); err == nil {
+func listen(at *folders, id string) (ear, error) {
+	if e, err := listenFIFO(at, id+fifoSuffix); err == nil {
 		return e, nil
 	}
-	return listenUDP(base+portSuffix, l)
+	return listenUDP(at, id+portSuffix)
 }
 
 // call sends wake-ups to a process. It does not wait and does not say whether it
 // worked: who is gone needs none, and who is missed is called again.
-func call(l *location, id string, wakeUps []byte) {
-	base := filepath.Join(l.procs(), id)
+func call(at *folders, id string, wakeUps []byte) {
 	const atOnce = 4096 // what a pipe takes whole or not at all
 	for len(wakeUps) > 0 {
 		n := min(len(wakeUps), atOnce)
-		if !callFIFO(base+fifoSuffix, wakeUps[:n]) {
-			callUDP(base+portSuffix, wakeUps[:n])
+		if !callFIFO(at, id+fifoSuffix, wakeUps[:n]) {
+			callUDP(at, id+portSuffix, wakeUps[:n])
 		}
 		wakeUps = wakeUps[n:]
 	}
 }
 
+// udpEar is a port on the loopback interface, and the file with its number.
+type udpEar struct {
+	*net.UDPConn
+	file file
+}
+
 // listenUDP opens a port on the loopback interface and writes down its number.
 // Anybody on the machine may send to it: a wake-up that nobody meant costs the
 // waiter one question.
-func listenUDP(path string, l *location) (ear, error) {
+func listenUDP(at *folders, name string) (ear, error) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
 	port := c.LocalAddr().(*net.UDPAddr).Port
-	f, err := openFile(path, forCreation, l.filePerm)
+	f, _, err := at.openIn(at.procs, name, forCreation)
 	if err == nil {
-		err = l.share(f)
-		if err == nil {
-			err = f.writeAt([]byte(strconv.Itoa(port)), 0)
+		err = f.writeAt([]byte(strconv.Itoa(port)), 0)
+		if err != nil {
+			f.close()
 		}
-		f.close()
 	}
 	if err != nil {
 		_ = c.Close() // the error that matters is the other one
 		return nil, err
 	}
-	return c, nil
+	return &udpEar{c, f}, nil
+}
+
+func (e *udpEar) Close() error {
+	e.file.close()
+	return e.UDPConn.Close()
+}
+
+func (e *udpEar) reachable() bool {
+	i, err := e.file.info()
+	return err == nil && i.links > 0
 }
 
 // callUDP has no socket of its own to send from: it is used where pipes are
 // missing, and opening one costs less than a wake-up.
-func callUDP(path string, wakeUps []byte) {
-	text, err := os.ReadFile(path)
+func callUDP(at *folders, name string, wakeUps []byte) {
+	f, _, err := at.openIn(at.procs, name, forTest)
 	if err != nil {
 		return
 	}
-	port, err := strconv.ParseUint(string(text), 10, 16)
+	var text [5]byte
+	n, err := f.readAt(text[:], 0)
+	f.close()
+	if err != nil {
+		return
+	}
+	port, err := strconv.ParseUint(string(text[:n]), 10, 16)
 	if err != nil {
 		return
 	}

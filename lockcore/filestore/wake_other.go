@@ -4,6 +4,6 @@ package filestore
 
 import "errors"
 
-func listenFIFO(string, *location) (ear, error) { return nil, errors.ErrUnsupported }
+func listenFIFO(*folders, string) (ear, error) { return nil, errors.ErrUnsupported }
 
-func callFIFO(string, []byte) bool { return false }
+func callFIFO(*folders, string, []byte) bool { return false }

@@ -3,40 +3,77 @@
 package filestore
 
 import (
+	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
+// fifoEar is a named pipe, by its descriptor and as a file whose reads wait in
+// Go's poller.
+type fifoEar struct {
+	*os.File
+	fd int // while the file is open
+}
+
 // listenFIFO makes the named pipe of a process. It is opened for reading and
 // writing, so that it does not end when a writer closes it.
-func listenFIFO(path string, l *location) (ear, error) {
-	if err := unix.Mkfifo(path, uint32(l.filePerm)); err != nil {
+func listenFIFO(at *folders, name string) (ear, error) {
+	// By its path, since not every system has mkfifoat(2). A pipe that this puts
+	// somewhere else, because a directory above was exchanged, is not found by what
+	// follows.
+	path := at.procs.join(name)
+	if err := unix.Mkfifo(path, uint32(at.filePerm.Perm())); err != nil {
+		return nil, &fs.PathError{Op: "mkfifo", Path: path, Err: err}
+	}
+	fd, st, err := openFIFO(at, name, unix.O_RDWR)
+	if err == nil && st.Uid != euid() {
+		_ = unix.Close(fd)
+		err = &strangeError{path, "not the named pipe that was just made"}
+	}
+	if err != nil {
+		_ = at.procs.remove(name)
 		return nil, err
 	}
-	if l.filePerm != 0o600 {
-		_ = unix.Chmod(path, uint32(l.filePerm)) // else others of the group wake us late
+	if at.filePerm != 0o600 {
+		_ = unix.Fchmod(fd, uint32(at.filePerm)) // else others of the group wake us late
 	}
-	var fd int
-	err := uninterrupted(func() (err error) {
-		fd, err = unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	return fifoEar{os.NewFile(uintptr(fd), path), fd}, nil
+}
+
+// openFIFO opens a named pipe and nothing else: what is written to it must not
+// get into a file. Opening never blocks.
+func openFIFO(at *folders, name string, how int) (fd int, st unix.Stat_t, err error) {
+	err = at.procs.do(func(dir int) error {
+		var errno unix.Errno
+		fd, errno = openRetrying(dir, name, how|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		if errno != 0 {
+			return errno
+		}
+		err := unix.Fstat(fd, &st)
+		if err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
+			err = &strangeError{at.procs.join(name), kindOf(modeOf(&st))}
+		}
+		if err == nil {
+			err = at.trust(at.procs.join(name), st.Uid)
+		}
+		if err != nil {
+			_ = unix.Close(fd)
+		}
 		return err
 	})
-	if err != nil {
-		_ = os.Remove(path)
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), path), nil // non-blocking, so reads wait in Go's poller
+	return fd, st, err
+}
+
+func (e fifoEar) reachable() bool {
+	var st unix.Stat_t
+	return unix.Fstat(e.fd, &st) == nil && st.Nlink > 0
 }
 
 // callFIFO reports false if the process has no pipe. Opening and writing never
 // block: without a reader the one fails, with a full pipe the other.
-func callFIFO(path string, wakeUps []byte) bool {
-	var fd int
-	err := uninterrupted(func() (err error) {
-		fd, err = unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-		return err
-	})
+func callFIFO(at *folders, name string, wakeUps []byte) bool {
+	fd, _, err := openFIFO(at, name, unix.O_WRONLY)
 	if err != nil {
 		return err != unix.ENOENT
 	}

@@ -57,6 +57,21 @@ func (l *line) wake(hash uint64) {
 	}
 }
 
+// wakeAll tells all waiters to ask again.
+func (l *line) wakeAll() {
+	l.mu.Lock()
+	var all []*waiter
+	for _, w := range l.waiting {
+		all = append(all, w)
+	}
+	l.mu.Unlock()
+	for _, w := range all {
+		if w.wake != nil {
+			w.wake(nil)
+		}
+	}
+}
+
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,7 +103,7 @@ func (s *Store) listen() {
 	if s.ear != nil {
 		return
 	}
-	e, err := listen(s.loc, s.id)
+	e, err := listen(s.loc.at(), s.id)
 	if err != nil {
 		return // the watch still tells of grants, only later; the next waiter tries again
 	}
@@ -105,6 +120,21 @@ func (s *Store) listen() {
 			}
 		}
 	})
+}
+
+// keepEar opens the ear anew if somebody has deleted the file by which others
+// find it. Until then a wake-up costs the time until somebody looks.
+func (s *Store) keepEar() {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.life.Done():
+		return
+	}
+	if !s.closed && s.ear != nil && !s.ear.reachable() {
+		s.hush()
+		s.listen()
+	}
 }
 
 // hush closes the ear.
@@ -133,7 +163,7 @@ func (s *Store) tell(granted []sched.Granted) {
 			return true
 		})
 		if len(wakeUps) > 0 {
-			call(s.loc, proc, wakeUps)
+			call(s.loc.at(), proc, wakeUps)
 		}
 	}
 }
@@ -170,6 +200,7 @@ func (s *Store) startWatch() {
 			if s.line.idle(time.Now()) {
 				return
 			}
+			s.keepEar()
 			if s.pulse(ticks()) {
 				s.look()
 			}
@@ -181,7 +212,8 @@ func (s *Store) startWatch() {
 // pulse reports whether it is time to look again, and if so says to the others
 // that somebody does. Two may do so at once, which costs nothing but the look.
 func (s *Store) pulse(now int64) bool {
-	f, err := openFile(s.loc.state(), forChange, 0)
+	at := s.loc.at()
+	f, _, err := at.openIn(at.space, stateName, forChange)
 	if err != nil {
 		return true // look will meet the same error, and the next ask report it
 	}

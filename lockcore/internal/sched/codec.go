@@ -131,22 +131,33 @@ func (c *codec) bool(p *bool) {
 }
 
 // list walks a slice: each element takes at least one byte, which bounds what a
-// damaged length can make us allocate.
+// damaged length can make us read. It does not bound memory, since an element may
+// be a hundred times as large as its encoding: room is made for a few at first,
+// and for more only when they were there.
 func list[T any](c *codec, p *[]T, each func(*T)) {
 	n := len(*p)
 	num(c, &n)
-	if c.reading {
-		if n < 0 || n > len(c.in) {
-			c.fail(errShort)
+	if !c.reading {
+		for i := range *p {
+			each(&(*p)[i])
+		}
+		return
+	}
+	if n < 0 || n > len(c.in) {
+		c.fail(errShort)
+		return
+	}
+	*p = nil
+	if n > 0 {
+		*p = make([]T, 0, min(n, 64))
+	}
+	for range n {
+		if c.err != nil {
 			return
 		}
-		*p = nil
-		if n > 0 {
-			*p = make([]T, n)
-		}
-	}
-	for i := range *p {
-		each(&(*p)[i])
+		var v T
+		*p = append(*p, v)
+		each(&(*p)[len(*p)-1])
 	}
 }
 

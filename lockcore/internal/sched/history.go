@@ -18,7 +18,8 @@ import (
 // every step keeps the history aside, writes it now and then, and may lose the
 // end of it.
 type History struct {
-	tests map[string]*holds
+	tests   map[string]*holds
+	unsaved []string // the tests of which something is not stored yet
 }
 
 // holds are the last durations of one test.
@@ -114,6 +115,9 @@ func (h *History) add(key string, at int64, durations []time.Duration) {
 		t = new(holds)
 		h.tests[key] = t
 	}
+	if t.fresh == 0 {
+		h.unsaved = append(h.unsaved, key)
+	}
 	t.at = max(t.at, at)
 	t.last = append(t.last, durations...)
 	if len(t.last) > holdsKept {
@@ -138,6 +142,7 @@ func (h *History) forgetOldest() {
 func (h *History) Rebase(stored *History) (news bool) {
 	mine := h.tests
 	h.tests = stored.tests
+	defer func() { h.unsaved = nil }()
 	for k, t := range mine {
 		if t.fresh > 0 {
 			h.add(k, t.at, t.last[len(t.last)-t.fresh:])
@@ -148,6 +153,34 @@ func (h *History) Rebase(stored *History) (news bool) {
 		t.fresh = 0
 	}
 	return news
+}
+
+// TakeUnsaved returns what was learned here since it was last called, or since
+// the last Rebase, and counts it as stored; nil if that is nothing.
+func (h *History) TakeUnsaved() *History {
+	if len(h.unsaved) == 0 {
+		return nil
+	}
+	news := &History{tests: make(map[string]*holds)}
+	for _, k := range h.unsaved {
+		if t := h.tests[k]; t != nil && t.fresh > 0 {
+			news.tests[k] = &holds{last: slices.Clone(t.last[len(t.last)-t.fresh:]), at: t.at}
+			t.fresh = 0
+		}
+	}
+	h.unsaved = nil
+	return news
+}
+
+// Merge adds what TakeUnsaved returned to a history of what is stored, in which
+// nothing was learned since.
+func (h *History) Merge(news *History) {
+	for _, k := range slices.Sorted(maps.Keys(news.tests)) {
+		t := news.tests[k]
+		h.add(k, t.at, t.last)
+		h.tests[k].fresh = 0
+	}
+	h.unsaved = nil
 }
 
 // Append appends the encoding of the history to buf.
