@@ -123,6 +123,9 @@ func listed(name string) error {
 // It fails the spec when there is no lease.
 func Lease(ctx context.Context) *rtest.Lease {
 	ginkgo.GinkgoHelper()
+	if ctx == nil {
+		ginkgo.Fail("ginkgolock: Lease: the context is nil; give it that of the node: func(ctx SpecContext) { ... }")
+	}
 	h, ok := ctx.Value(holdingKey{}).(*holding)
 	switch {
 	case ok && h.lease != nil:

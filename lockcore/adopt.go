@@ -2,6 +2,7 @@ package lockcore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -16,6 +17,12 @@ func (le *Lease) Grant() *Grant { return le.grant }
 // them, ends it for all, and the others learn of it at their next renewal. The
 // error wraps [ErrLost] when the lease has ended already.
 func (l *Locker) Adopt(ctx context.Context, g *Grant) (*Lease, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
+	if g == nil {
+		return nil, errors.New("lockcore: there is no grant to join: it is nil")
+	}
 	if !l.begin() {
 		return nil, errClosed
 	}

@@ -212,7 +212,7 @@ func (r Requirement) String() string {
 	case r.Shared:
 		b.WriteString(" (shared)")
 	case r.Seats > 0:
-		fmt.Fprintf(&b, " (%d seats each)", r.Seats)
+		fmt.Fprintf(&b, " (%s each)", count(r.Seats, "seat"))
 	}
 	return b.String()
 }
@@ -227,6 +227,14 @@ func quote(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+// count is a number of things, in words that fit it.
+func count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + one + "s"
 }
 
 // short rounds a duration to what a person reads.

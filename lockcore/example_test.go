@@ -95,7 +95,7 @@ func ExampleLocker_Acquire_impossible() {
 	fmt.Println(err)
 	// Output:
 	// true
-	// lockcore: requirement 2 of boards [board-1]: need is 2, but it has only 1 candidates: request can never be satisfied
+	// lockcore: requirement 2 of boards [board-1]: need is 2, but it has only 1 candidate: request can never be satisfied
 }
 
 // An Acquire under a lease's context is nested in it, so waiting for oneself,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -41,7 +42,13 @@ type Locker struct {
 
 // New returns a Locker on the store, which it owns from now on: [Locker.Close]
 // closes it. opts may be nil.
+//
+// A Locker that New has not made, or that was given a nil store, answers every
+// call with an error that says so.
 func New(s Store, opts *Options) *Locker {
+	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
+		s = nil // of an Open whose error nobody looked at
+	}
 	l := &Locker{store: s, closed: make(chan struct{}), leases: make(map[*Lease]struct{})}
 	if opts != nil {
 		l.opts = *opts
@@ -59,6 +66,16 @@ func New(s Store, opts *Options) *Locker {
 	}
 	return l
 }
+
+// usable returns an error if there is no store to ask.
+func (l *Locker) usable() error {
+	if l == nil || l.store == nil {
+		return errNoStore
+	}
+	return nil
+}
+
+var errNoStore = errors.New("lockcore: this Locker is nil or has no store: make it with lockcore.New and the store that an Open returned without an error")
 
 var errClosed = errors.New("lockcore: the locker is closed")
 
@@ -84,6 +101,9 @@ func (l *Locker) TryAcquire(ctx context.Context, req Request) (*Lease, error) {
 
 // Snapshot lists the holders and the waiters, in order.
 func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
+	if err := l.usable(); err != nil {
+		return Snapshot{}, err
+	}
 	return l.store.Snapshot(ctx)
 }
 
@@ -92,6 +112,9 @@ func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
 // package, test and requirements. The error wraps [errors.ErrUnsupported] if the
 // store does not learn.
 func (l *Locker) History(ctx context.Context) ([]Usage, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	s, ok := l.store.(interface {
 		History(context.Context) ([]Usage, error)
 	})
@@ -104,6 +127,9 @@ func (l *Locker) History(ctx context.Context) ([]Usage, error) {
 // Close ends waiting acquisitions with an error, releases every lease and
 // closes the store. It returns the first error of these.
 func (l *Locker) Close() error {
+	if err := l.usable(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	select {
 	case <-l.closed:
@@ -149,6 +175,12 @@ func (l *Locker) begin() bool {
 }
 
 func (l *Locker) acquire(ctx context.Context, req Request, wait bool) (*Lease, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
+	if ctx == nil {
+		return nil, errors.New("lockcore: the context is nil: use context.Background() where nothing ends the wait")
+	}
 	if !l.begin() {
 		return nil, errClosed
 	}

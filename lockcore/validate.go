@@ -30,7 +30,7 @@ func validate(reqs []Requirement) error {
 		case len(r.Candidates) == 0:
 			return invalid(r, "it has no candidates")
 		case r.Units() > len(r.Candidates)*max(1, r.Seats):
-			return invalid(r, "need is %d, but it has only %d candidates%s", r.Units(), len(r.Candidates), seatsNote(r))
+			return invalid(r, "need is %d, but it has only %s%s", r.Units(), count(len(r.Candidates), "candidate"), seatsNote(r))
 		}
 		for j := range r.Candidates {
 			if r.Candidates[j].Key == "" {
@@ -61,7 +61,7 @@ const fewCandidates = 64
 
 func seatsNote(r *Requirement) string {
 	if r.Seats > 0 {
-		return fmt.Sprintf(" with %d seats each", r.Seats)
+		return " with " + count(r.Seats, "seat") + " each"
 	}
 	return ""
 }
@@ -100,7 +100,7 @@ func seatWords(n int) string {
 	if n == 0 {
 		return "no seats"
 	}
-	return fmt.Sprintf("%d seats", n)
+	return count(n, "seat")
 }
 
 // surelyFeasible is a sufficient condition that needs no look at the keys:

@@ -36,6 +36,10 @@ import (
 // Inside a fuzz worker, what the coordinating process acquired in the body of
 // the fuzz test, or in [Main], is not taken again but shared with it.
 func Acquire(t TB, args ...Arg) *Lease {
+	if absent(t) {
+		// There is no test that could fail in words.
+		panic("rtest: Acquire and Get need the test that they are called in, but t is nil")
+	}
 	t.Helper()
 	c := &call{t: t, at: siteOf(t)}
 	if err := c.prepare(args); err != nil {
@@ -68,7 +72,9 @@ var errOver = errors.New("Acquire was called after the end of the test (its cont
 
 // Get acquires one requirement and returns the items obtained.
 func Get[T any](t TB, r Requirement[T], opts ...Option) []T {
-	t.Helper()
+	if !absent(t) {
+		t.Helper()
+	}
 	args := make([]Arg, 0, len(opts)+1)
 	args = append(args, r)
 	for _, o := range opts {

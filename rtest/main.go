@@ -20,6 +20,9 @@ import (
 // the process without returning here; the store notices, as it does for every
 // lease.
 func Main(m *testing.M, args ...Arg) (code int) {
+	if m == nil {
+		panic("rtest: Main needs the *testing.M that TestMain is given, but m is nil")
+	}
 	if !flag.Parsed() {
 		flag.Parse() // m.Run would, but the wait comes before it
 	}

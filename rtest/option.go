@@ -16,9 +16,18 @@ type Arg interface {
 
 // isNil is also true for a nil pointer to a Requirement or an Option: pointers
 // have the methods of what they point to, so the compiler takes them for an Arg.
-func isNil(a Arg) bool {
-	v := reflect.ValueOf(a)
-	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+func isNil(a Arg) bool { return absent(a) }
+
+// absent reports whether there is nothing behind the value that could be used.
+func absent(x any) bool {
+	v := reflect.ValueOf(x)
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Map, reflect.Func, reflect.Chan:
+		return v.IsNil()
+	}
+	return false
 }
 
 // A Policy says what becomes of a test that cannot have its resources.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -23,6 +24,7 @@ type pool[T any] struct {
 	tags     func(T) map[string]string
 	where    []func(T) bool
 	seatsOf  func(T) int // how many each item has, where an inventory says so; else nil
+	mistake  string      // of a method that was given nothing
 
 	once   sync.Once // of what does not change between calls
 	static *keyed[T]
@@ -42,6 +44,9 @@ type keyed[T any] struct {
 // keyed works out the keys: once if the items are given, so that a pool of
 // 10,000 costs no more than one of 10 from the second Acquire on.
 func (p *pool[T]) keyed(ctx context.Context, label func(int) string) (*keyed[T], error) {
+	if p.mistake != "" {
+		return nil, fmt.Errorf("%s: %s", label(-1), p.mistake)
+	}
 	if p.dynamic {
 		if p.discover == nil {
 			return nil, fmt.Errorf("%s: Discover was given no function", label(-1))
@@ -65,7 +70,12 @@ func (p *pool[T]) name(items []T, label func(int) string) (*keyed[T], error) {
 	k := &keyed[T]{}
 	// lockcore looks for duplicates too, but later, and only knows keys.
 	seen := make(map[string]int, len(items))
+	// Strings are never nil, and there may be 10,000 of them.
+	nilable := slices.Contains([]reflect.Kind{reflect.Pointer, reflect.Interface, reflect.Map, reflect.Func, reflect.Chan}, reflect.TypeFor[T]().Kind())
 	for i, item := range items {
+		if nilable && absent(item) {
+			return nil, fmt.Errorf("%s: item %d is nil", label(len(items)), i+1)
+		}
 		if !p.wanted(item) {
 			continue
 		}
@@ -176,4 +186,12 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
+}
+
+// areOnly continues "there".
+func areOnly(n int, one, many string) string {
+	if n == 1 {
+		return "is only 1 " + one
+	}
+	return fmt.Sprintf("are only %d %s", n, many)
 }

@@ -75,7 +75,7 @@ func (r Requirement[T]) derivePool(change func(*pool[T])) Requirement[T] {
 	r = r.derive()
 	p := &pool[T]{}
 	if o := r.pool; o != nil {
-		*p = pool[T]{items: o.items, discover: o.discover, dynamic: o.dynamic, key: o.key, tags: o.tags, where: o.where, seatsOf: o.seatsOf}
+		*p = pool[T]{items: o.items, discover: o.discover, dynamic: o.dynamic, key: o.key, tags: o.tags, where: o.where, seatsOf: o.seatsOf, mistake: o.mistake}
 	}
 	change(p)
 	r.pool = p
@@ -93,19 +93,30 @@ func (r Requirement[T]) Need(n int) Requirement[T] {
 // Key sets how an item is named in the store: the same everywhere, and unique
 // in the pool. f must be fit for concurrent use.
 func (r Requirement[T]) Key(f func(T) string) Requirement[T] {
-	return r.derivePool(func(p *pool[T]) { p.key = f })
+	return r.derivePool(func(p *pool[T]) { p.key, p.mistake = f, given("Key", f == nil, p.mistake) })
 }
 
 // Tags sets what reports know of an item besides its key. f must be fit for
 // concurrent use.
 func (r Requirement[T]) Tags(f func(T) map[string]string) Requirement[T] {
-	return r.derivePool(func(p *pool[T]) { p.tags = f })
+	return r.derivePool(func(p *pool[T]) { p.tags, p.mistake = f, given("Tags", f == nil, p.mistake) })
 }
 
 // Where leaves out the items for which f is false. f must be fit for concurrent
 // use.
 func (r Requirement[T]) Where(f func(T) bool) Requirement[T] {
-	return r.derivePool(func(p *pool[T]) { p.where = append(p.where[:len(p.where):len(p.where)], f) })
+	return r.derivePool(func(p *pool[T]) {
+		p.where, p.mistake = append(p.where[:len(p.where):len(p.where)], f), given("Where", f == nil, p.mistake)
+	})
+}
+
+// given words the mistake of a method that was given no function, unless there was
+// one before. There is no test yet that could fail: the one that acquires does.
+func given(method string, nothing bool, before string) string {
+	if nothing && before == "" {
+		return method + " was given no function: it is nil"
+	}
+	return before
 }
 
 // Shared asks for read access: others may share it too, but nobody has the item
@@ -186,9 +197,9 @@ func (r Requirement[T]) request(cands []lockcore.Candidate) (lockcore.Requiremen
 	case len(cands) == 0:
 		return q, fmt.Errorf("%s: it has no items: R was given none, or an empty list", r.label(0))
 	case r.need > units && r.seated:
-		return q, fmt.Errorf("%s: need is %d, but there are only %d seats", q, r.need, units)
+		return q, fmt.Errorf("%s: need is %d, but there %s", q, r.need, areOnly(units, "seat", "seats"))
 	case r.need > units:
-		return q, fmt.Errorf("%s: need is %d, but there are only %d items", q, r.need, units)
+		return q, fmt.Errorf("%s: need is %d, but there %s", q, r.need, areOnly(units, "item", "items"))
 	}
 	return q, nil
 }

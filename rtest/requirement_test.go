@@ -50,7 +50,13 @@ func TestKeysOfItems(t *testing.T) {
 		{"an item in an interface", rtest.R[any](keyedBoard{board{"a", 1}}), "key-a"},
 		{"no key", rtest.R(board{"a", 1}), "item 1: a rtest_test.board has no key: give it a method ResourceKey() string, or use .Key(func(x rtest_test.board) string { ... })"},
 		{"no key, named", rtest.R(board{"a", 1}).Named("lab"), `requirement "lab": item 1:`},
-		{"a nil pointer", rtest.R((*pointerKeyed)(nil)), "has no key"},
+		{"a nil pointer", rtest.R(&pointerKeyed{"p"}, nil), "requirement of 2 items of type *rtest_test.pointerKeyed: item 2 is nil"},
+		{"a nil pointer that Where would follow", rtest.R((*pointerKeyed)(nil)).Where(func(p *pointerKeyed) bool { return p.name != "" }).Named("lab"), `requirement "lab": item 1 is nil`},
+		{"Where(nil)", rtest.R("a").Where(nil).Named("lab"), `requirement "lab": Where was given no function: it is nil`},
+		{"Key(nil)", rtest.R("a").Key(nil).Where(nil), "requirement of items of type string: Key was given no function: it is nil"},
+		{"Tags(nil)", rtest.R("a").Tags(nil).Need(2), "Tags was given no function"},
+		{"Where(nil) of a discovery", rtest.Discover(func(context.Context) ([]string, error) { t.Error("asked"); return nil, nil }).Where(nil), "Where was given no function"},
+		{"need more than the one seat", rtest.R("a").Seats(1).Need(2), "(1 seat each): need is 2, but there is only 1 seat"},
 		{"an empty key", rtest.R("a", ""), "item 2: its key is empty"},
 		{"a key that is not text", rtest.R("a\xff"), "not valid UTF-8"},
 		{"the same key twice", rtest.R("a", "b", "a").Named("lab"), `requirement "lab": items 1 and 3 have the same key "a"`},
@@ -63,11 +69,11 @@ func TestKeysOfItems(t *testing.T) {
 		{"no items", rtest.R[string]().Named("lab"), `requirement "lab": it has no items: R was given none, or an empty list`},
 		{"an empty list of items", rtest.R([]board{}...), "requirement of 0 items of type rtest_test.board: it has no items: R was given none, or an empty list"},
 		{"a list for an item", rtest.R([]string{"a", "b"}), "a []string has no key; if its elements are meant to be the items, write R(list...)"},
-		{"a nil item", rtest.R[any](nil), "item 1: a interface {} has no key"},
+		{"a nil item", rtest.R[any](nil), "item 1 is nil"},
 		{"none left", rtest.R("a").Where(func(string) bool { return false }), "Where refuses every item"},
 		{"a requirement out of nothing", rtest.Requirement[string]{}, "need is 0"},
 		{"discovery fails", rtest.Discover(func(context.Context) ([]string, error) { return nil, errors.New("inventory is down") }), "its discovery failed: inventory is down"},
-		{"discovers too few", rtest.Discover(func(context.Context) ([]string, error) { return []string{"a"}, nil }).Need(2), "need is 2, but there are only 1 item"},
+		{"discovers too few", rtest.Discover(func(context.Context) ([]string, error) { return []string{"a"}, nil }).Need(2), "need is 2, but there is only 1 item"},
 		{"discovers nothing", rtest.Discover(func(context.Context) ([]string, error) { return nil, nil }), "it has no items: the function given to Discover found none"},
 		{"no discovery", rtest.Discover[string](nil), "Discover was given no function"},
 	} {
@@ -228,5 +234,21 @@ func BenchmarkAcquire(b *testing.B) {
 				rtest.Acquire(b, r.Need(2), rtest.Using(locker)).Release()
 			}
 		})
+	}
+}
+
+// What cannot fail a test in words, because there is none, panics in words.
+func TestWithoutATest(t *testing.T) {
+	var none *testing.T
+	for name, call := range map[string]func(){
+		"t is nil":     func() { rtest.Acquire(nil, rtest.R("a")) },
+		" t is nil":    func() { rtest.Acquire(none, rtest.R("a")) },
+		"but t is nil": func() { rtest.Get(nil, rtest.R("a")) },
+		"m is nil":     func() { rtest.Main(nil, rtest.R("a")) },
+	} {
+		func() {
+			defer func() { mustContain(t, fmt.Sprint(recover()), "rtest: ", strings.TrimSpace(name)) }()
+			call()
+		}()
 	}
 }

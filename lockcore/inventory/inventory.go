@@ -88,9 +88,9 @@ func (p *Pool) Requirement(n int, shared bool, tags map[string]string) (lockcore
 	case len(r.Candidates) == 0:
 		return r, fmt.Errorf("pool %q has no item with %s", p.Name, words(tags))
 	case n > units && len(tags) > 0:
-		return r, fmt.Errorf("pool %q: %d were asked for, and there are only %d with %s", p.Name, n, units, words(tags))
+		return r, fmt.Errorf("pool %q: %d were asked for, and there %s with %s", p.Name, n, areOnly(units), words(tags))
 	case n > units:
-		return r, fmt.Errorf("pool %q: %d were asked for, and there are only %d", p.Name, n, units)
+		return r, fmt.Errorf("pool %q: %d were asked for, and there %s", p.Name, n, areOnly(units))
 	}
 	return r, nil
 }
@@ -125,4 +125,12 @@ func (v *Inventory) Find(key string) (Item, *Pool, bool) {
 		}
 	}
 	return Item{}, nil, false
+}
+
+// areOnly continues "there".
+func areOnly(n int) string {
+	if n == 1 {
+		return "is only 1"
+	}
+	return fmt.Sprintf("are only %d", n)
 }

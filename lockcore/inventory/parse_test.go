@@ -149,7 +149,7 @@ func TestRequirement(t *testing.T) {
 	}
 	assert.Equal(t, `2 of boards [board-1, board-2, "board 3"]`, ask("boards", 2, false, nil))
 	assert.Contains(t, ask("boards", 1, false, map[string]string{"fw": "4"}), "board-1")
-	assert.Equal(t, `pool "boards": 2 were asked for, and there are only 1 with fw=4`, ask("boards", 2, false, map[string]string{"fw": "4"}))
+	assert.Equal(t, `pool "boards": 2 were asked for, and there is only 1 with fw=4`, ask("boards", 2, false, map[string]string{"fw": "4"}))
 	assert.Equal(t, `pool "boards" has no item with fw=9 and kind=x`, ask("boards", 1, false, map[string]string{"fw": "9", "kind": "x"}))
 	assert.Equal(t, `pool "boards": 4 were asked for, and there are only 3`, ask("boards", 4, false, nil))
 	assert.Equal(t, `pool "boards": 0 of it were asked for; ask for at least 1`, ask("boards", 0, false, nil))

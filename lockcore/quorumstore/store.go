@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,6 +80,9 @@ func New(clients ...redis.UniversalClient) *Store { return Config{}.New(clients.
 func (c Config) New(clients ...redis.UniversalClient) *Store {
 	names := make([]string, len(clients))
 	for i, cl := range clients {
+		if v := reflect.ValueOf(cl); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+			panic(fmt.Sprintf("quorumstore: client %d of %d is nil", i+1, len(clients)))
+		}
 		names[i] = fmt.Sprintf("server %d", i+1)
 		if one, ok := cl.(*redis.Client); ok {
 			names[i] = one.Options().Addr

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -64,6 +65,9 @@ var _ lockcore.Store = (*Store)(nil)
 // does not answer holds up a call beyond the end of its context. opts may be
 // nil. An error means that the options do not fit together.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, errors.New("redisstore: New was given no client: it is nil")
+	}
 	return newStore(client, opts, whereIs(client))
 }
 

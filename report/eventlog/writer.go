@@ -72,6 +72,9 @@ func Open(target string) (*Writer, error) {
 
 // NewWriter starts a log in a sink, with an event that says whose it is.
 func NewWriter(s Sink, run RunInfo) *Writer {
+	if s == nil {
+		panic("eventlog: NewWriter was given no sink: a nil *Writer is one that discards everything")
+	}
 	host, _ := os.Hostname() // unknown is fine: the field is left out
 	w := &Writer{sink: s, run: run, host: host, pid: os.Getpid(), start: time.Now(), pools: map[string]bool{}}
 	w.Write(Event{Ev: Run})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -48,6 +49,9 @@ type Reporter struct {
 // New makes a Reporter that writes through client, which stays the caller's to
 // close. Connections are made when there is something to write.
 func New(client redis.UniversalClient, opts *Options) *Reporter {
+	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		panic("redisreport: New was given no client: it is nil")
+	}
 	r := &Reporter{client: client, wrote: make(chan struct{})}
 	if opts != nil {
 		r.opts = *opts
