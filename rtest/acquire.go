@@ -117,6 +117,9 @@ type call struct {
 func (c *call) prepare(args []Arg) error {
 	// Whatever becomes of this call, its result is about the world at this time.
 	keepUncached()
+	if err := reg.refused(); err != nil {
+		return err
+	}
 	var err error
 	if c.cfg, c.env, err = readEnv(); err != nil {
 		return err
@@ -190,7 +193,11 @@ func (c *call) heldAlready(key string, by *Lease) error {
 	case by.test.key != c.test.key:
 		who = by.test.name + ", which this test is part of,"
 	}
-	return fmt.Errorf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)
+	return &ownError{fmt.Sprintf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)}
+}
+
+func (c *call) askedAlready(key string, other *call) error {
+	return &ownError{fmt.Sprintf("cannot get %q: another goroutine of this test asks for it already, at %s, and would hold it until the end of the test, so waiting would never end. Take everything in one Acquire", key, other.at)}
 }
 
 // acquire asks the store and waits, on other goroutines; this one, on which the
@@ -218,9 +225,7 @@ func (c *call) acquire() (*Lease, error) {
 // leave ends what acquire began for the time of the wait. The servant of a
 // bubble stays with the lease, if there is one.
 func (c *call) leave() {
-	reg.mu.Lock()
-	delete(reg.calls, c)
-	reg.mu.Unlock()
+	reg.leaveCall(c)
 	if c.cancel != nil {
 		c.cancel(nil)
 	}

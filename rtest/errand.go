@@ -42,11 +42,13 @@ func (e *errand) begin() {
 	}
 	base, c.cancel = context.WithCancelCause(base)
 	guardEnter(c.env.signals && driven(c.t))
-	reg.mu.Lock()
-	reg.calls[c] = struct{}{}
-	reg.mu.Unlock()
 	c.test.asked(c)
 	c.log.request()
+	if err := reg.enterCall(c); err != nil {
+		guardLeave()
+		e.done <- result{nil, err}
+		return
+	}
 	go func() {
 		defer guardLeave()
 		lease, err := e.run(base)
@@ -84,6 +86,12 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 	}
 	mute()
 	if err != nil {
+		return nil, err
+	}
+	if err := reg.refused(); err != nil {
+		if c.legacy() == nil {
+			_ = inner.Release(context.Background()) // if it fails, the lease expires
+		}
 		return nil, err
 	}
 	e.awaitProbe()

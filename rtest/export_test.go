@@ -14,3 +14,13 @@ var (
 	ParallelOf = parallelOf
 	SuiteWait  = suiteWait
 )
+
+// Refuse is what a signal that ends the process does to calls; accept takes it
+// back. No other test may acquire meanwhile.
+func Refuse(why error) (idle <-chan struct{}, accept func()) {
+	return reg.refuse(why), func() {
+		reg.mu.Lock()
+		defer reg.mu.Unlock()
+		reg.ending = nil
+	}
+}

@@ -18,10 +18,13 @@ type trapError struct{ words string }
 func (e *trapError) Error() string { return "deadlock: " + e.words }
 func (e *trapError) Unwrap() error { return lockcore.ErrDeadlock }
 
-var (
-	errSilent = errors.New("the store does not answer")
-	errSignal = errors.New("the process was told to end")
-)
+// ownError is about a test that would wait for itself.
+type ownError struct{ words string }
+
+func (e *ownError) Error() string { return e.words }
+func (e *ownError) Unwrap() error { return lockcore.ErrDeadlock }
+
+var errSilent = errors.New("the store does not answer")
 
 // verdict is what becomes of a test that got nothing.
 type verdict struct {
@@ -38,6 +41,10 @@ func (c *call) judge(err error) verdict {
 	policy, knob := Fail, ""
 	errors.As(err, &v.busy)
 	var open *openError
+	var own *ownError
+	if errors.As(err, &own) {
+		v.words = "rtest: " + own.words // how long it waited has nothing to do with it
+	}
 	// Policies are for what the world did. For what the test's author did, or
 	// what will be the same tomorrow, a skip would hide a mistake for good.
 	switch {
@@ -53,7 +60,7 @@ func (c *call) judge(err error) verdict {
 		v.cause = eventlog.RefusedDeadlock
 	case errors.Is(err, lockcore.ErrUnsatisfiable):
 		v.cause = eventlog.RefusedImpossible
-	case v.busy != nil:
+	case v.busy != nil, errors.As(err, new(endingError)):
 		v.cause = eventlog.RefusedCancelled
 	case errors.As(err, &open) && open.mistake():
 		v.cause = eventlog.RefusedStore

@@ -18,7 +18,7 @@ func TestNoGoroutineStays(t *testing.T) {
 	t.Run("lease", func(t *testing.T) {
 		rtest.Acquire(t, rtest.R("a"))
 		fake("TestWaiter", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Wait(1)) })
-		for !strings.Contains(stacks(), "rtest.stand") {
+		for !strings.Contains(stacks(), "rtest.listen(") {
 			yield() // until the guard against signals stands
 		}
 	})

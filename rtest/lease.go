@@ -45,7 +45,7 @@ type Lease struct {
 	finished  bool
 
 	unwatch func() bool
-	watched chan struct{} // closed when the watcher has done its work
+	watched chan struct{} // closed when the watcher has done its work, or never will
 	lost    atomic.Bool
 	closed  atomic.Bool // its end is on record
 	tether  *tether
@@ -179,9 +179,7 @@ func (l *Lease) giveBack(keep time.Duration) error {
 		reg.remove(l)
 		return nil
 	}
-	if !l.unwatch() {
-		<-l.watched // it may still call t.Errorf, which must not happen after the test
-	}
+	l.stopWatching()
 	var err error
 	switch {
 	case l.joined():
@@ -206,6 +204,15 @@ func (l *Lease) file(held, keep time.Duration, err error) {
 		l.log.gone(l, held, keep, err)
 		l.test.heldFor(held, errors.Is(err, lockcore.ErrLost))
 	}
+}
+
+// stopWatching returns when the watcher has done its work, or never will: it may
+// still call t.Errorf, which must not happen after the test.
+func (l *Lease) stopWatching() {
+	if l.unwatch() {
+		close(l.watched)
+	}
+	<-l.watched
 }
 
 // watch runs when the lease's context ends otherwise than by giveBack.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,11 @@ func Main(m *testing.M, args ...Arg) (code int) {
 	}
 	if flagValue("list") != "" {
 		return m.Run() // runs nothing
+	}
+	if n := ginkgoProcesses(); n > 1 {
+		fmt.Fprintf(os.Stderr, "TestMain: rtest: Main in one of %d parallel processes of a Ginkgo suite: each of them would ask for a lease of its own, and one that waits for another's would never end. "+
+			"Decorate SynchronizedBeforeSuite with ginkgolock.Needs for one lease that all of them share, or BeforeSuite for one each; or run the suite without -p and --procs\n", n)
+		return 1
 	}
 	s := &suite{}
 	defer func() {
@@ -120,6 +126,17 @@ func (s *suite) finish() int {
 		s.mu.Unlock()
 		f()
 	}
+}
+
+// ginkgoProcesses is how many parallel processes the ginkgo command has started
+// for this suite; 0 if it has no such flag.
+func ginkgoProcesses() int {
+	f := flag.Lookup("ginkgo.parallel.total")
+	if f == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(f.Value.String())
+	return n
 }
 
 // suiteWait bounds the default wait of Main. go test ends a test binary a minute

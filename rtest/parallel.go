@@ -104,7 +104,7 @@ func (r *registry) stuck(c *call, busy *lockcore.BusyError) (words string, certa
 		return "", false
 	}
 	if certain {
-		delete(r.calls, c)
+		r.dropCall(c)
 	}
 	who := list(holders, 3)
 	if !full {

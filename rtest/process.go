@@ -2,7 +2,6 @@ package rtest
 
 import (
 	"context"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -78,11 +77,3 @@ func (s *watchedStore) Renew(ctx context.Context, grants []*lockcore.Grant) ([]e
 	}
 	return errs, err
 }
-
-// parent is the process that started this one: go test, usually.
-var parent = os.Getppid()
-
-// parentAlive reports whether it still runs. go test that is killed leaves its
-// test binaries behind, which would go on renewing for nobody. On Windows the
-// answer is always yes: the parent's id never changes there.
-func parentAlive() bool { return os.Getppid() == parent }

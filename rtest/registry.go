@@ -1,6 +1,7 @@
 package rtest
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,6 +18,8 @@ type registry struct {
 	leases map[*Lease]struct{}
 	calls  map[*call]struct{} // those that wait, or are about to
 	suite  *Lease             // of Main
+	ending error              // why no call may begin any more; nil while they may
+	idle   chan struct{}      // closed when ending is set and no call is left
 }
 
 var reg = registry{tests: map[any]*testState{}, runs: map[string]int{}, leases: map[*Lease]struct{}{}, calls: map[*call]struct{}{}}
@@ -87,6 +90,11 @@ func (ts *testState) within(other *testState) bool {
 func (r *registry) above(ts *testState, source any) []*Lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.heldAbove(ts, source)
+}
+
+// heldAbove is above for who holds r.mu.
+func (r *registry) heldAbove(ts *testState, source any) []*Lease {
 	var out []*Lease
 	for l := range r.leases {
 		if l.source == source && !l.lost.Load() && ts.within(l.test) {
@@ -96,6 +104,8 @@ func (r *registry) above(ts *testState, source any) []*Lease {
 	return out
 }
 
+// add enters a lease, and ends the calls that would wait for it in vain: other
+// goroutines of its test, or of subtests, asked at the same time.
 func (r *registry) add(l *Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,6 +113,77 @@ func (r *registry) add(l *Lease) {
 	if l.test.suite {
 		r.suite = l
 	}
+	for c := range r.calls {
+		if c.id == l.id || c.source != l.source || !c.test.within(l.test) {
+			continue
+		}
+		if key, by := ownUse(c.reqs, r.heldAbove(c.test, c.source)); by != nil {
+			c.cancel(c.heldAlready(key, by))
+		}
+	}
+}
+
+// enterCall counts a call as waiting, or says why it cannot begin. What was looked
+// at before is looked at again, because another goroutine of the test may have got
+// something, or asked for it, meanwhile.
+func (r *registry) enterCall(c *call) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending != nil {
+		return r.ending
+	}
+	c.above = r.heldAbove(c.test, c.source)
+	if key, by := ownUse(c.reqs, c.above); by != nil {
+		return c.heldAlready(key, by)
+	}
+	for o := range r.calls {
+		if o.source == c.source && o.test == c.test {
+			if key := sameDemand(o.reqs, c.reqs); key != "" {
+				return c.askedAlready(key, o)
+			}
+		}
+	}
+	r.calls[c] = struct{}{}
+	return nil
+}
+
+func (r *registry) leaveCall(c *call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dropCall(c)
+}
+
+// dropCall is leaveCall for who holds r.mu.
+func (r *registry) dropCall(c *call) {
+	if _, waits := r.calls[c]; !waits {
+		return
+	}
+	delete(r.calls, c)
+	if r.ending != nil && len(r.calls) == 0 {
+		close(r.idle)
+	}
+}
+
+// refuse ends all calls, and those that come later, with the error. The channel
+// is closed when no call is left.
+func (r *registry) refuse(why error) (idle <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ending, r.idle = why, make(chan struct{})
+	for c := range r.calls {
+		c.cancel(why)
+	}
+	if len(r.calls) == 0 {
+		close(r.idle)
+	}
+	return r.idle
+}
+
+// refused returns why no call may begin, or nil.
+func (r *registry) refused() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ending
 }
 
 func (r *registry) remove(l *Lease) {
@@ -169,4 +250,38 @@ func ownUse(reqs []lockcore.Requirement, leases []*Lease) (key string, by *Lease
 		}
 	}
 	return "", nil
+}
+
+// sameDemand returns a key that two requests both need, if they cannot both be
+// served even with everything free: one has to wait for the end of the other.
+func sameDemand(one, other []lockcore.Requirement) string {
+	if haveBoth(one, exclusive(other)) && haveBoth(exclusive(one), other) {
+		return ""
+	}
+	wanted := make(map[string]bool)
+	for _, r := range one {
+		for _, c := range r.Candidates {
+			wanted[c.Key] = true
+		}
+	}
+	for _, r := range other {
+		for _, c := range r.Candidates {
+			if wanted[c.Key] {
+				return c.Key
+			}
+		}
+	}
+	return "" // one of them is impossible by itself, which lockcore words
+}
+
+// haveBoth reports whether two lists of requirements can be met at the same time.
+func haveBoth(one, other []lockcore.Requirement) bool {
+	both := slices.Concat(one, other)
+	_, ok := lockcore.Match(both, func(r int, _ string) int { return max(1, both[r].Seats) }, nil)
+	return ok
+}
+
+// exclusive leaves out what two requests can have side by side.
+func exclusive(reqs []lockcore.Requirement) []lockcore.Requirement {
+	return slices.DeleteFunc(slices.Clone(reqs), func(r lockcore.Requirement) bool { return r.Shared })
 }

@@ -2,22 +2,36 @@ package rtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// guard gives leases back when the process is told to end. Package testing has
-// no hook for that: on ^C no Cleanup function runs.
+// Package testing runs no Cleanup function when a signal ends the process. So
+// signals are listened to here, in order to give leases back first.
 //
-// It stands only while there are leases or waiting calls, so that the default
-// action, and everybody's leak checks, are as usual at other times.
+// A signal that tells the process to end does not always end it: the program
+// under test may handle SIGTERM, and Ginkgo handles ^C. Such a process lives on,
+// and its tests go on with their resources. So nothing is given back before it
+// is certain that the process ends:
+//
+//	nobody else listens   the default action would have ended the process: rtest
+//	                      gives everything back and ends it
+//	others listen         nothing happens here: the leases stay and are renewed
+//	it cannot be known    the default action is left to do its work: when it ends
+//	                      the process, the store notices, as after kill -9
+
+// guard listens while there are leases or waiting calls. At other times the
+// default action, and everybody's leak checks, are as usual.
 var guard struct {
 	mu    sync.Mutex
 	count int
-	stop  chan struct{} // of the goroutine that stands; nil if none does
+	stop  chan struct{} // of the goroutine that listens; nil if none does
 }
 
 // guardEnter counts a lease or a waiting call; wanted is false where another
@@ -36,7 +50,7 @@ func guardEnter(wanted bool) {
 	ch, stop := make(chan os.Signal, 2), make(chan struct{})
 	guard.stop = stop
 	signal.Notify(ch, sigs...)
-	go stand(ch, stop)
+	go listen(ch, sigs, stop)
 }
 
 func guardLeave() {
@@ -61,94 +75,144 @@ func guardedSignals() []os.Signal {
 	return out
 }
 
-func stand(ch chan os.Signal, stop chan struct{}) {
-	var s os.Signal
-	select {
-	case <-stop:
-		signal.Stop(ch)
+// listen handles the signals until stop is closed.
+func listen(ch chan os.Signal, sigs []os.Signal, stop <-chan struct{}) {
+	for {
 		select {
-		case s = <-ch: // it came while the last lease was given back
-		default:
+		case s := <-ch:
+			handle(s, ch, sigs)
+		case <-stop:
+			signal.Stop(ch)
+			select {
+			case s := <-ch: // it came while the last lease was given back
+				handle(s, ch, sigs)
+				signal.Stop(ch)
+			default:
+			}
 			return
 		}
-	case s = <-ch:
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		abandon(s)
-	}()
-	select {
-	case <-done:
-	case <-ch: // a second one: the user does not want to wait
-	case <-time.After(abandonTimeout):
-	}
-	// Not signal.Reset: if the user's code listens too, it has had the signal, and
-	// decides.
-	signal.Stop(ch)
-	raise(s)
 }
 
+// handle returns only if the process goes on.
+func handle(s os.Signal, ch chan os.Signal, sigs []os.Signal) {
+	signal.Stop(ch)
+	who := otherListeners(s)
+	if who == unknownListeners {
+		raise(s)
+		time.Sleep(dyingTime)
+	}
+	signal.Notify(ch, sigs...)
+	if who == noListeners {
+		endProcess(s, ch)
+	}
+}
+
+// listeners are those that a signal goes to besides this package.
+type listeners int
+
 const (
-	// abandonTimeout bounds what comes between a signal and the end.
-	abandonTimeout = 3 * time.Second
-	// dyingTime is how long the resources stay taken after they are given back,
-	// since until its end the process may still touch them.
-	dyingTime = 50 * time.Millisecond
+	unknownListeners listeners = iota
+	noListeners
+	someListeners
 )
 
-// abandon gives up the waiting calls and gives back the leases of tests that
-// package testing runs. Other frameworks end their specs in order when they are
-// interrupted, and need the resources until then.
-func abandon(s os.Signal) {
-	reg.mu.Lock()
-	var leases []*Lease
-	for l := range reg.leases {
-		if l.test.driven && l.inner != nil {
-			leases = append(leases, l)
-		}
+const (
+	// endLimit bounds what comes between a signal and the end.
+	endLimit = 3 * time.Second
+	// withdrawLimit is the part of it that waiting calls have to leave the line: a
+	// ticket left behind would keep its place until the store finds it out.
+	withdrawLimit = 2 * time.Second
+	// dyingTime is how long the resources stay taken after they are given back,
+	// because until its end the process may still touch them. Half of it is what
+	// giving back may take; then the process ends, whatever the store has answered.
+	dyingTime = 500 * time.Millisecond
+)
+
+// endProcess gives everything back and ends the process by the signal. A second
+// signal ends it at once.
+func endProcess(s os.Signal, again <-chan os.Signal) {
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		stopCalls(s)
+		giveBackAll(s)
+	}()
+	select {
+	case <-back:
+	case <-again:
+	case <-time.After(endLimit):
 	}
-	for c := range reg.calls {
-		if c.test.driven {
-			c.cancel(errSignal)
-		}
+	// From here on nobody may survive the signal, as the resources are others' soon.
+	// A listener that was registered meanwhile is one that this signal never went to.
+	signal.Reset(s)
+	raise(s)
+	time.Sleep(time.Second)
+	os.Exit(1)
+}
+
+// endingError ends calls in a process that is about to end.
+type endingError struct{ signal os.Signal }
+
+func (e endingError) Error() string {
+	return fmt.Sprintf("the process was told to end (%s), so nothing is acquired any more", e.signal)
+}
+
+// stopCalls refuses new calls, ends those that wait, and returns when they have
+// left the line.
+func stopCalls(s os.Signal) {
+	idle := reg.refuse(endingError{s})
+	select {
+	case <-idle:
+	case <-time.After(withdrawLimit):
 	}
-	reg.mu.Unlock()
+}
+
+// giveBackAll gives back what the process holds, and says so.
+func giveBackAll(s os.Signal) {
+	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var keys []string
-	for _, l := range leases {
-		keys = append(keys, l.keys...)
+	for _, l := range reg.byID() {
 		wg.Go(func() {
-			l.unwatch()
-			err := l.inner.Keep(context.Background(), dyingTime)
-			l.file(time.Since(l.granted), dyingTime, err)
-			l.log.flush()
+			if err := l.endWithProcess(); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				keys = append(keys, l.keys...)
+			}
 		})
 	}
-	wg.Wait()
-	awaitCalls()
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		wg.Wait()
+	}()
+	select {
+	case <-back:
+	case <-time.After(dyingTime / 2):
+	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(keys) > 0 {
 		fmt.Fprintf(os.Stderr, "rtest: %s: gave back %s\n", s, list(keys, keysShown))
 	}
 }
 
-// awaitCalls returns when no call waits in line any more, or after 2 s: a ticket
-// left behind would keep its place until it is found out.
-func awaitCalls() {
-	waits := func() bool {
-		reg.mu.Lock()
-		defer reg.mu.Unlock()
-		for c := range reg.calls {
-			if c.test.driven {
-				return true
-			}
-		}
-		return false
+// errNotOurs is about a lease that another process gives back.
+var errNotOurs = errors.New("the lease belongs to another process")
+
+// endWithProcess gives the lease back as late as possible before the process
+// ends. The error says that it was not given back: it was lost before, or the
+// store cannot be told and will let it expire.
+func (l *Lease) endWithProcess() error {
+	if l.inner == nil || l.joined() {
+		return errNotOurs
 	}
-	for range 400 {
-		if !waits() {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
+	if l.lost.Load() {
+		return lockcore.ErrLost
 	}
+	err := l.inner.Keep(context.Background(), dyingTime)
+	l.file(time.Since(l.granted), dyingTime, err)
+	l.log.flush()
+	return err
 }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM}
+var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 // raise sends the signal once more, for the default action: whoever started the
 // process sees that it ended by the signal.
