@@ -269,13 +269,14 @@ func TestABinaryInTheBackgroundOutlivesItsShell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("sh", "-c", `trap "" HUP; "$0" -test.run='^TestUntilEOF$' -test.timeout=2m <&3 & exit`, binary(t, "scenarios"))
+	cmd := exec.Command("sh", "-c", `trap "" HUP; "$0" -test.run='^TestUntilEOF$' -test.timeout=2m <&3 & read line`, binary(t, "scenarios"))
 	cmd.Env = []string{"RTEST_TTL=1s"}
 	cmd.ExtraFiles = []*os.File{r}
 	c := l.launch(t, cmd)
 	r.Close()
-	<-c.exited
 	c.await("HOLDING")
+	c.stdin.Close()
+	<-c.exited
 	before := l.expires(t, "board-1")
 	for at := before; at.Sub(before) < 2*time.Second; at = l.expires(t, "board-1") { // two lives, were it not renewed
 		if at.IsZero() {
