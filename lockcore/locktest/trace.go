@@ -71,6 +71,8 @@ func pick[V any](rnd *rand.Rand, m map[string]V) (string, bool) {
 
 func (tr *trace) step() {
 	switch op := tr.rnd.IntN(10); {
+	case tr.rnd.IntN(6) == 0 && tr.reserves():
+		tr.administer()
 	case op < 4 && len(tr.tickets) < 8:
 		tr.request()
 	case op < 8:
@@ -113,7 +115,7 @@ func (tr *trace) must(err error) {
 
 func (tr *trace) request() {
 	tr.n++
-	t := ticket(fmt.Sprint("t", tr.n), watchdog, tr.requirements()...)
+	t := ticket(tr.name(), watchdog, tr.requirements()...)
 	t.Wait = tr.rnd.IntN(4) > 0
 	t.Priority = 2 * tr.rnd.IntN(3) // two minutes apart: more than the trace takes
 	tr.expectation(t)
@@ -121,27 +123,38 @@ func (tr *trace) request() {
 	tr.ask(t)
 }
 
+func (tr *trace) name() string { return fmt.Sprint("t", tr.n) }
+
 // expectation draws what is known of how long the ticket will be held.
 func (tr *trace) expectation(t *lockcore.Ticket) {
-	learner, taken := false, make(map[time.Duration]bool)
-	note := func(t *lockcore.Ticket) {
-		learner = learner || t.Owner.Test == "learner"
-		taken[t.Expect] = true
-	}
-	for _, w := range tr.tickets {
-		note(w)
-	}
-	for _, g := range tr.held {
-		note(g.Ticket)
-	}
 	switch {
-	case tr.rnd.IntN(4) == 0 && !learner:
+	case tr.rnd.IntN(4) == 0 && !tr.some(func(o *lockcore.Ticket) bool { return o.Owner.Test == "learner" }):
 		t.Owner.Test = "learner"
 	case tr.rnd.IntN(3) > 0:
-		if d := time.Hour << tr.rnd.IntN(16); !taken[d] {
+		if d := time.Hour << tr.rnd.IntN(16); !tr.expected(d) {
 			t.Expect = d
 		}
 	}
+}
+
+// expected reports whether somebody is expected to hold for as long already.
+func (tr *trace) expected(d time.Duration) bool {
+	return tr.some(func(o *lockcore.Ticket) bool { return o.Expect == d || o.For == d })
+}
+
+// some reports whether f holds for one who waits or holds.
+func (tr *trace) some(f func(*lockcore.Ticket) bool) bool {
+	for _, w := range tr.tickets {
+		if f(w) {
+			return true
+		}
+	}
+	for _, g := range tr.held {
+		if f(g.Ticket) {
+			return true
+		}
+	}
+	return false
 }
 
 // requirements draws what can be met with everything free.
@@ -173,7 +186,7 @@ func (tr *trace) ask(t *lockcore.Ticket) {
 	got := tr.env.ask(tr.store, t)
 	c := *t
 	want, _ := tr.model.Ask(traceNow, &c, "", rand.IntN)
-	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || got.Backfilled != want.Backfilled) {
+	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || tr.reserves() && !sameWords(got, want) || got.Backfilled != want.Backfilled) {
 		tr.differ("%s got %s, should have %s", t.ID, words(got), words(want))
 	}
 	switch {
@@ -190,16 +203,21 @@ func words(g *lockcore.Grant) string {
 	if g == nil {
 		return "nothing"
 	}
-	return fmt.Sprintf("%q (backfilled: %v)", g.Obtained, g.Backfilled)
+	return fmt.Sprintf("%q (backfilled: %v, last uses: %v)", g.Obtained, g.Backfilled, g.Last)
 }
 
 func (tr *trace) release(id string) {
+	if tr.held[id].Ticket.For > 0 {
+		tr.giveBack(id)
+		return
+	}
 	keep := time.Duration(tr.rnd.IntN(6)/5) * watchdog
-	tr.note("release %s, keep %s", id, keep)
-	g := tr.held[id]
+	g := *tr.held[id]
+	g.Ending = lockcore.Ending(tr.rnd.IntN(2)) // released, or the test failed
+	tr.note("release %s, keep %s, ending %s", id, keep, g.Ending)
 	delete(tr.held, id)
-	tr.must(tr.store.Release(tr.ctx, g, keep))
-	tr.model.Release(traceNow, id, keep, lockcore.Released, rand.IntN)
+	tr.must(tr.store.Release(tr.ctx, &g, keep))
+	tr.model.Release(traceNow, id, keep, g.Ending, rand.IntN)
 	if keep > 0 && tr.rnd.IntN(2) == 0 && len(g.Keys()) > 0 {
 		k := g.Keys()[0]
 		tr.note("free %s", k)

@@ -289,7 +289,7 @@ func (s *State) code(c *codec) {
 	list(c, &s.gone, func(e *ended) { c.str(&e.id); c.str(&e.why) })
 	codeMap(c, s.used, func(at *int64) { num(c, at) })
 	if c.read >= 3 {
-		codeMap(c, s.troubles, func(t *trouble) { num(c, &t.ending); num(c, &t.at); c.str(&t.lease); num(c, &t.outages) })
+		codeMap(c, s.troubles, func(t *trouble) { num(c, &t.ending); num(c, &t.fence); c.str(&t.lease); num(c, &t.outages) })
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // or that was found unfit.
 type trouble struct {
 	ending  lockcore.Ending
-	at      int64
+	fence   uint64 // the last token given out then: it tells what came after it, even at one moment
 	lease   string // whose use it was
 	outages int    // with For, in a row
 }
@@ -31,8 +31,8 @@ func (s *State) noteEnding(l *lease, how lockcore.Ending, keys []string) {
 		t, known := s.troubles[k]
 		switch {
 		case how != lockcore.Released:
-			s.remember(k, trouble{how, s.now, l.id, t.outages})
-		case known && (t.at <= l.since || t.lease == l.id):
+			s.remember(k, trouble{how, s.fence, l.id, t.outages})
+		case known && (t.fence < l.token || t.lease == l.id):
 			delete(s.troubles, k)
 		}
 	}
@@ -59,7 +59,7 @@ func (s *State) remember(key string, t trouble) {
 func (s *State) forgetTrouble() {
 	var oldest string
 	for i, k := range slices.Sorted(maps.Keys(s.troubles)) {
-		if i == 0 || s.troubles[k].at < s.troubles[oldest].at {
+		if i == 0 || s.troubles[k].fence < s.troubles[oldest].fence {
 			oldest = k
 		}
 	}
@@ -96,7 +96,7 @@ func (s *State) nextOutage(key string, base time.Duration) time.Duration {
 		}
 		d *= 2
 	}
-	t.outages, t.at = t.outages+1, s.now
+	t.outages, t.fence = t.outages+1, s.fence
 	s.remember(key, t)
 	return d
 }

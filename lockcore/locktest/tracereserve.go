@@ -1,0 +1,117 @@
+package locktest
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// reserves reports whether traces reserve and disable.
+func (tr *trace) reserves() bool {
+	_, without := tr.store.(interface{ WithoutReservations() error })
+	return !without
+}
+
+// administer does what people do.
+func (tr *trace) administer() {
+	switch tr.rnd.IntN(4) {
+	case 0:
+		if len(tr.tickets) < 8 {
+			tr.reserve()
+		}
+	case 1, 2:
+		tr.disable()
+	default:
+		keys := tr.someKeys()
+		tr.note("enable %q", keys)
+		got, err := tr.store.Enable(tr.ctx, keys)
+		tr.must(err)
+		tr.sameHolders("enabled", got, tr.model.Enable(traceNow, keys, rand.IntN))
+	}
+}
+
+func (tr *trace) someKeys() []string {
+	keys := []string{"a", "b", "c", "d", "e"}
+	tr.rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	return keys[:1+tr.rnd.IntN(2)]
+}
+
+// reserve asks for a person. How long is drawn as expectations are.
+func (tr *trace) reserve() {
+	tr.n++
+	t := ticket(tr.name(), watchdog, tr.requirements()...)
+	t.Owner = lockcore.Owner{User: t.ID}
+	t.Wait = tr.rnd.IntN(4) > 0
+	if tr.rnd.IntN(3) == 0 {
+		t.Priority = lockcore.FrontOfLine
+	}
+	for t.For == 0 || tr.expected(t.For) {
+		t.For = time.Hour << tr.rnd.IntN(16)
+	}
+	tr.note("reserve %s for %v, %s, priority %d, wait %v", t.ID, t.Requirements, t.For, t.Priority, t.Wait)
+	tr.ask(t)
+}
+
+func (tr *trace) disable() {
+	o := lockcore.Outage{Keys: tr.someKeys(), Owner: lockcore.Owner{User: "ann"}, Reason: "smoke", Now: tr.rnd.IntN(2) == 0}
+	if tr.rnd.IntN(3) == 0 {
+		o.For = time.Hour
+	}
+	tr.note("disable %q, now %v, for %s", o.Keys, o.Now, o.For)
+	got, err := tr.store.Disable(tr.ctx, o)
+	tr.must(err)
+	want := tr.model.Disable(traceNow, &o, rand.IntN)
+	tr.sameHolders("holding what was disabled", got, want)
+	if o.Now {
+		for _, h := range want {
+			delete(tr.held, h.ID)
+		}
+	}
+}
+
+func (tr *trace) sameHolders(what string, got, want []lockcore.Holder) {
+	tr.Helper()
+	keys := func(holders []lockcore.Holder) (all []string) {
+		for _, h := range holders {
+			all = append(all, h.Keys()...)
+		}
+		slices.Sort(all)
+		return all
+	}
+	if g, w := keys(got), keys(want); !slices.Equal(g, w) {
+		tr.differ("%s: %q, should be %q", what, g, w)
+	}
+}
+
+// giveBack ends a reservation, or a part of it.
+func (tr *trace) giveBack(id string) {
+	g := tr.held[id]
+	keys := g.Keys()
+	if len(keys) > 1 && tr.rnd.IntN(2) == 0 {
+		keys = keys[:1]
+	}
+	if len(keys) == 0 || g.Ticket.Requirements[0].Seats > 0 { // two units of one key cannot be told apart
+		keys = slices.Compact(slices.Sorted(slices.Values(g.Keys())))
+	}
+	tr.note("give back %q of %s", keys, id)
+	tr.must(tr.store.EndReservation(tr.ctx, id, keys))
+	if !tr.model.EndReservation(traceNow, id, keys, rand.IntN) {
+		tr.differ("%s gave back %q, which it does not have", id, keys)
+	}
+	rest := *g
+	rest.Obtained = nil
+	for _, o := range g.Obtained {
+		rest.Obtained = append(rest.Obtained, slices.DeleteFunc(slices.Clone(o), func(k string) bool { return slices.Contains(keys, k) }))
+	}
+	if tr.held[id] = &rest; len(rest.Keys()) == 0 {
+		delete(tr.held, id)
+	}
+}
+
+// sameWords compares what a grant tells beside the keys.
+func sameWords(got, want *lockcore.Grant) bool {
+	return got.Backfilled == want.Backfilled && maps.Equal(got.Last, want.Last)
+}
