@@ -66,9 +66,10 @@ import (
 // the lease expired or its process was found dead, Unknown when it was taken away
 // by Free or Disable, or a reservation's time was over. A grant that nobody took up,
 // and a ticket that was withdrawn, change nothing. A release as Released forgets
-// what was remembered before that lease was granted, and not what a shared holder
-// beside it did meanwhile. Grants tell it as Grant.Last, snapshots as
-// Snapshot.Endings.
+// what was remembered before that lease was granted, and what that lease itself has
+// done, which may have expired and come back; not what a shared holder beside it did
+// meanwhile. A kept lease counts when it is released, and not when its time is over.
+// Grants tell it as Grant.Last, snapshots as Snapshot.Endings.
 type Store interface {
 	// Ask requests, polls and confirms, whichever the ticket needs:
 	//   - unknown to the store: granted at once if no earlier waiter has a claim

@@ -71,7 +71,7 @@ func childMain() {
 		if err := json.Unmarshal(in.Bytes(), &o); err != nil {
 			panic(err)
 		}
-		if o.Do == "acquire" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" {
+		if o.Do == "acquire" || o.Do == "reserve" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" {
 			go a.obey(o) // they take their time
 		} else {
 			a.obey(o)
@@ -117,6 +117,14 @@ func (a *agent) do(o *order, r *reply) (err error) {
 		a.leases[o.Name] = le
 		a.mu.Unlock()
 		r.Keys, r.Token = le.Keys(), le.Token()
+	case "reserve": // for an hour
+		h, err := a.locker.Reserve(ctx, lockcore.Request{Requirements: []lockcore.Requirement{some(max(o.Need, 1), o.Keys...)}, For: time.Hour, Owner: lockcore.Owner{User: o.Name}})
+		if err != nil {
+			return err
+		}
+		r.Keys, r.Token = h.Keys(), h.Token
+	case "disable":
+		_, err = a.locker.Disable(ctx, lockcore.Outage{Keys: o.Keys, Owner: lockcore.Owner{User: o.Name}})
 	case "release":
 		err = a.lease(o.Name).Release(ctx)
 		r.Lost = errors.Is(err, lockcore.ErrLost)
