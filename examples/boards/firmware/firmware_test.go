@@ -18,7 +18,7 @@ func TestFlash(t *testing.T) {
 			l := rtest.Acquire(t, lab.Boards)
 			b := lab.Boards.One(l)
 			lab.Use(t, b)
-			if err := b.Work(l.Context(), 20*time.Millisecond); err != nil {
+			if err := b.Work(l.Context(), 200*time.Millisecond); err != nil {
 				t.Fatal(err)
 			}
 		})

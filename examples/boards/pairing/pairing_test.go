@@ -16,12 +16,12 @@ func TestProfiles(t *testing.T) {
 	for _, profile := range []string{"audio", "hands free", "keyboard", "low energy"} {
 		t.Run(profile, func(t *testing.T) {
 			t.Parallel()
-			l := rtest.Acquire(t, pair, lab.Chamber, rtest.Expect(60*time.Millisecond))
+			l := rtest.Acquire(t, pair, lab.Chamber, rtest.Expect(600*time.Millisecond))
 			boards := pair.From(l)
 			lab.Use(t, boards...)
 			lab.UseChamber(t)
 			for _, b := range boards {
-				if err := b.Work(l.Context(), 25*time.Millisecond); err != nil {
+				if err := b.Work(l.Context(), 250*time.Millisecond); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -36,7 +36,7 @@ func TestMesh(t *testing.T) {
 	all := lab.Boards.Need(5).Named("mesh")
 	l := rtest.Acquire(t, all, rtest.Reason("mesh of five"))
 	lab.Use(t, all.From(l)...)
-	if err := all.From(l)[0].Work(l.Context(), 30*time.Millisecond); err != nil {
+	if err := all.From(l)[0].Work(l.Context(), 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
 }
