@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,7 @@ Try first:
 
 Exit codes: 0 ok, 1 a gate was breached, 2 wrong usage or unreadable input;
 run passes the code of its child through.`,
+		Version:       version(),
 		Args:          noSuchCommand,
 		SilenceErrors: true, // main prints them, once
 		SilenceUsage:  true, // a wall of flags hides the one line that helps
@@ -54,6 +56,22 @@ run passes the code of its child through.`,
 		root.AddCommand(c())
 	}
 	return root
+}
+
+// version is the module's version that the program was built from, as go install
+// and go tool record it.
+func version() string {
+	const path = "github.com/resourcelocker/resourcelocker"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == path && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "(devel)"
 }
 
 // warnOfVariables names the RTEST_ variables that are spelled wrong, except to a
