@@ -66,7 +66,7 @@ func (r *exampleRun) annotated(t *testing.T) (cases map[string]map[string]string
 	require.NoError(t, r.cmd.Wait(), "%s", &r.out)
 	assert.NotContains(t, r.out.String(), "OVERLAP")
 	j, events := &junit.Annotator{}, &eventlog.Reader{}
-	_, err := report.Fold(events.Events(r.events), report.Options{OnRequest: j.Add})
+	_, err := report.Fold(events.Events(r.events), report.Options{OnRequest: j.Add, OnTest: j.AddTest})
 	require.NoError(t, err)
 	before, err := os.ReadFile(r.junit)
 	require.NoError(t, err)

@@ -30,6 +30,7 @@ func (f *fold) finish() *Report {
 	window := f.now - f.begin
 	r.Window = window.ms()
 	r.Now = f.closeOpen()
+	f.endTests()
 	f.closeUses()
 	f.queue.change(f.now, 0)
 	r.QueueMean, r.QueueMax = ratio(f.queue.area, window), f.queue.max

@@ -12,6 +12,10 @@ type Options struct {
 	// OnRequest, if set, is called for each request when nothing more can happen
 	// to it, or at the end of the events, in the order in which that is known.
 	OnRequest func(*Request)
+	// OnTest, if set, is called for each run of a test that asked for resources when
+	// its end is read, after OnRequest for all its requests, or at the end of the
+	// events.
+	OnTest func(*TestRun)
 }
 
 // Fold reads events in the order of time, as eventlog.Reader.Events yields
@@ -42,6 +46,7 @@ type fold struct {
 	byLabel    []int32      // label -> test
 
 	requests   map[string]*request // open ones
+	testRuns   map[testRunKey]*TestRun
 	seq        int
 	pools      map[string]*pool
 	demands    map[string]*demand
@@ -86,7 +91,7 @@ func newFold(opts Options) *fold {
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
 		pools: map[string]*pool{}, demands: map[string]*demand{}, specs: map[*eventlog.Requirement]*spec{},
 		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
-		hosts: map[string]bool{}, tags: map[string]*totals{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
+		hosts: map[string]bool{}, testRuns: map[testRunKey]*TestRun{}, tags: map[string]*totals{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)
 	f.noWants = &spec{demand: &demand{}}
@@ -123,6 +128,8 @@ func (f *fold) apply(e *eventlog.Event) {
 		f.withdraw(e, p)
 	case eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
 		f.end(e)
+	case eventlog.TestEnd:
+		f.testEnd(e)
 	case eventlog.RenewFail:
 		f.renewFails++
 	}

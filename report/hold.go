@@ -17,6 +17,9 @@ func (f *fold) grant(e *eventlog.Event, p *proc) {
 	if r.spec == nil && len(e.Reqs) > 0 {
 		r.Reqs, r.spec = e.Reqs, f.spec(e.Reqs)
 	}
+	if t := f.testRun(e); t != nil {
+		t.Held = append(t.Held, e.Chosen...)
+	}
 	r.Outcome = eventlog.Acquired
 	r.Chosen, r.Backfilled = e.Chosen, e.Backfilled
 	r.lease = max(r.lease, e.LeaseMS.Duration())

@@ -202,6 +202,9 @@ func (f *fold) withdraw(e *eventlog.Event, p *proc) {
 	if r.hold != nil {
 		return
 	}
+	if t := f.testRun(e); t != nil {
+		t.GaveUp = true
+	}
 	r.Outcome = e.Outcome
 	if r.Outcome == "" || r.Outcome == eventlog.Acquired {
 		r.Outcome = eventlog.Failed

@@ -118,7 +118,7 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 		return err
 	}
 	in.gate = flags.check
-	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add}); err != nil {
+	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add, OnTest: j.AddTest}); err != nil {
 		return err
 	}
 	if err := in.done(cmd); err != nil {
@@ -269,7 +269,7 @@ func annotateAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 		return err
 	}
 	var j junit.Annotator
-	if _, err := foldInput(cmd, &in, report.Options{OnRequest: j.Add}); err != nil {
+	if _, err := foldInput(cmd, &in, report.Options{OnRequest: j.Add, OnTest: j.AddTest}); err != nil {
 		return err
 	}
 	a := annotator{cmd: cmd, junit: &j, flags: annotateFlags{inPlace: true}, stderr: cmd.ErrOrStderr()}

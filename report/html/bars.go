@@ -100,15 +100,15 @@ func blameChart(rep *report.Report) chart {
 	var names []string
 	for _, h := range shown {
 		longest = max(longest, h.Caused)
-		names = append(names, h.Holder.String())
+		names = append(names, rep.Name(h.Holder))
 	}
 	c.fit(names...)
 	const room = 90 // for the number after the bar
 	y := 4.0
 	for _, h := range shown {
-		c.label(y+rowHeight-5, h.Holder.String())
+		c.label(y+rowHeight-5, rep.Name(h.Holder))
 		width := (chartWidth - c.Left - room) * float64(h.Caused) / float64(longest)
-		c.stack(c.Left, y, width, rowHeight, h.Blame, h.Caused, h.Holder.String()+", ")
+		c.stack(c.Left, y, width, rowHeight, h.Blame, h.Caused, rep.Name(h.Holder)+", ")
 		c.text(c.Left+width+6, y+rowHeight-5, "", "tick", words.Short(h.Caused))
 		y += rowHeight + rowGap
 		for _, b := range h.Blame {
@@ -122,7 +122,7 @@ func blameChart(rep *report.Report) chart {
 	}
 	c.H = y + 2
 	if len(shown) > 0 {
-		c.Desc = fmt.Sprintf("A bar for each test that others waited for, longest first, divided by cause. The first is %s with %s.", words.Plain(shown[0].Holder.String()), words.Short(shown[0].Caused))
+		c.Desc = fmt.Sprintf("A bar for each test that others waited for, longest first, divided by cause. The first is %s with %s.", words.Plain(rep.Name(shown[0].Holder)), words.Short(shown[0].Caused))
 	}
 	return c
 }

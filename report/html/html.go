@@ -96,10 +96,11 @@ func (h *Page) Add(r *report.Request) {
 
 // A badEnd is a request that was not served, or whose lease was lost.
 type badEnd struct {
-	at             int64
-	waited         time.Duration
-	test           int32
-	what, by, said string
+	at         int64
+	waited     time.Duration
+	test       int32
+	by         report.Holder
+	what, said string
 }
 
 // endsMax bounds those that are kept; more are counted.
@@ -122,7 +123,7 @@ func (h *Page) ended(r *report.Request) {
 		return
 	}
 	if b := r.BlockedBy(); b.Holder != (report.Holder{}) {
-		e.by = b.Holder.String()
+		e.by = b.Holder
 	}
 	h.ends = append(h.ends, e)
 }

@@ -274,3 +274,30 @@ func TestWrite(t *testing.T) {
 		t.Error("a file was taken for a directory")
 	}
 }
+
+// TestTestsOfOneNameAreToldApart has tests of one name in two packages, in every
+// table and chart that names tests.
+func TestTestsOfOneNameAreToldApart(t *testing.T) {
+	events := reporttest.Schedule(t, `
+0s  TestSame@p asks b1
+0s  TestSame@p gets b1
+1s  TestSame@q asks b1
+5s  TestSame@p releases
+6s  TestSame@q gets b1
+8s  TestSame@q loses
+9s  TestSame@p asks b1 nth=2
+`)
+	for i := range events {
+		events[i].Test.Pkg = map[string]string{"p": "example.com/lab", "q": "example.com/rack"}[events[i].Host]
+		events[i].Req += events[i].Host
+	}
+	page := pageOf(t, events)
+	if m := regexp.MustCompile(`(?:^|[^.])TestSame[^\n]*`).FindString(page); m != "" {
+		t.Errorf("which of the two is %q?", m)
+	}
+	for _, part := range []string{"Requests that gave up, and leases", "Waits and holds whose end", `id="blame-title"`, `id="timeline-title"`} {
+		if _, after, ok := strings.Cut(page, part); !ok || !strings.Contains(after, "lab.TestSame") && !strings.Contains(after, "rack.TestSame") {
+			t.Errorf("%s names no test with its package", part)
+		}
+	}
+}

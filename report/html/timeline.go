@@ -69,7 +69,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 		if drawn[i] == nil {
 			c.crowd(s, y, k.holds, maxUsers(k.holds))
 		} else {
-			h.bars(&c, s, y, drawn[i])
+			h.bars(rep, &c, s, y, drawn[i])
 		}
 		y += rowHeight + rowGap
 	}
@@ -183,7 +183,7 @@ func joined(lane []bar, b bar, s timeScale, width float64) []bar {
 }
 
 // bars draws the lanes of a row.
-func (h *Page) bars(c *chart, s timeScale, y float64, lanes [][]bar) {
+func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes [][]bar) {
 	height := float64(rowHeight) / float64(max(1, len(lanes)))
 	for _, lane := range lanes {
 		for _, b := range lane {
@@ -196,7 +196,7 @@ func (h *Page) bars(c *chart, s timeScale, y float64, lanes [][]bar) {
 				c.rect(x, y, w, height, fill, fmt.Sprintf("%d holds, %s of %s to %s UTC", b.n, words.Percent(float64(b.busy)/float64(max(1, b.to-b.from))), s.moment(b.from), s.moment(b.to)))
 				continue
 			}
-			name := words.Plain(h.who[b.test].name)
+			name := words.Plain(h.nameOf(rep, b.test))
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", name, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
 			if label := inside(name, w-6); label != "" && height > 12 {
 				class := "onbar"

@@ -166,6 +166,13 @@ func pageName(s string) string {
 	return words.Plain(s)
 }
 
+// nameOf is what the page calls a test: with its package where several have a test of
+// that name.
+func (h *Page) nameOf(rep *report.Report, test int32) string {
+	t := h.who[test]
+	return rep.Name(report.Holder{Pkg: t.pkg, Test: t.name})
+}
+
 func (h *Page) endsTable(rep *report.Report) table {
 	s := timeScale{from: rep.From.UnixMicro(), to: rep.To.UnixMicro()}
 	t := table{Caption: "Requests that gave up, and leases that were lost", Head: []string{"test", "at (UTC)", "waited", "what", "mostly for", "said"}, Words: 3}
@@ -175,7 +182,11 @@ func (h *Page) endsTable(rep *report.Report) table {
 		if i == pageRows {
 			break
 		}
-		t.Rows = append(t.Rows, []string{pageName(h.who[e.test].name), s.moment(e.at), words.Short(eventlog.MS(e.waited)), e.what, pageName(e.by), words.Cut(e.said)})
+		by := ""
+		if e.by != (report.Holder{}) {
+			by = rep.Name(e.by)
+		}
+		t.Rows = append(t.Rows, []string{pageName(h.nameOf(rep, e.test)), s.moment(e.at), words.Short(eventlog.MS(e.waited)), e.what, pageName(by), words.Cut(e.said)})
 	}
 	t.More = len(h.ends) - len(t.Rows) + h.more
 	return t
@@ -193,7 +204,7 @@ func openTable(rep *report.Report) table {
 		if o.Waiting {
 			state, what = "waits", o.Wants
 		}
-		t.Rows = append(t.Rows, []string{pageName(o.Holder.String()), s.moment(o.Since.UnixMicro()), words.Short(o.For), state, pageName(strings.Join(what, ", "))})
+		t.Rows = append(t.Rows, []string{pageName(rep.Name(o.Holder)), s.moment(o.Since.UnixMicro()), words.Short(o.For), state, pageName(strings.Join(what, ", "))})
 	}
 	return t
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
 // A Annotator annotates JUnit files: every testcase whose test used locks gets
@@ -30,8 +32,9 @@ type Annotator struct {
 	// "datadog" (dd_tags[rtest.waited_s]), "reportportal" (attribute).
 	Aliases []string
 
-	added []*request
-	index *index
+	added    []*request
+	verdicts map[testRun]eventlog.Verdict
+	index    *index
 }
 
 // A Result says what Annotate found.
@@ -56,10 +59,11 @@ type Result struct {
 // A testcase belongs to a test when it has a property rtest.req with one of its
 // requests, as rtest writes it through t.Attr. Else its name and package decide,
 // and the n-th testcase of a name, over all files in the order in which they are
-// given, is the n-th run of it.
+// given, is the n-th run of it; unless the file may be sorted by how tests ended,
+// as gotestsum's are: then it is a run that ended like it.
 func (j *Annotator) Annotate(in []byte) ([]byte, Result) {
 	if j.index == nil {
-		j.index = newIndex(j.added)
+		j.index = newIndex(j.added, j.verdicts)
 	}
 	file, err := parse(in)
 	if err != nil {
@@ -68,6 +72,7 @@ func (j *Annotator) Annotate(in []byte) ([]byte, Result) {
 	var ins []insertion
 	res := Result{Testcases: len(file.cases)}
 	suites := map[*elem]*totals{}
+	j.index.plan(file.cases)
 	for _, c := range file.cases {
 		uses, problem := j.index.match(c)
 		if problem != "" {
@@ -122,7 +127,7 @@ func (e *elem) where() string {
 // annotated file belongs to, sorted.
 func (j *Annotator) Unmatched() []string {
 	if j.index == nil {
-		j.index = newIndex(j.added)
+		j.index = newIndex(j.added, j.verdicts)
 	}
 	var names []string
 	for _, u := range j.index.all {
@@ -146,7 +151,7 @@ func (j *Annotator) caseInsertions(in []byte, c *elem, t *totals) []insertion {
 		props = c.missing(t.properties(), j.Aliases)
 	}
 	line := ""
-	if j.SystemOut == "all" || j.SystemOut == "failed" && c.failed {
+	if j.SystemOut == "all" || j.SystemOut == "failed" && c.state == failed {
 		line = t.line()
 	}
 	var ins []insertion

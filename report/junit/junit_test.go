@@ -57,9 +57,18 @@ func labRequests() []*report.Request {
 	return all
 }
 
+// flaky is a run of TestFlaky.
+func flaky(attempt int, v eventlog.Verdict) *report.TestRun {
+	return &report.TestRun{Process: eventlog.Process{Host: "lab-7", Run: "812", PID: 4711}, Verdict: v,
+		Test: eventlog.TestInfo{Pkg: "example.com/lab/boards", Name: "TestFlaky", Attempt: attempt}}
+}
+
 func labAnnotator(j Annotator) *Annotator {
 	for _, r := range labRequests() {
 		j.Add(r)
+	}
+	for i, v := range []eventlog.Verdict{eventlog.VerdictFailed, eventlog.VerdictPassed} {
+		j.AddTest(flaky(i+1, v))
 	}
 	return &j
 }

@@ -10,7 +10,7 @@ import (
 // match finds the uses of a testcase. The problem is why a testcase that should
 // have one has none.
 func (x *index) match(c *elem) (uses []*use, problem string) {
-	run, several := x.nextRun(c)
+	run, several := x.runs[c], x.several[c]
 	seen := map[*use]bool{}
 	for _, id := range c.reqs {
 		if u := x.byReq[id]; u != nil && !seen[u] {
@@ -32,9 +32,9 @@ func (x *index) match(c *elem) (uses []*use, problem string) {
 	return nil, ""
 }
 
-// nextRun is the run of the test that the testcase is by name and package, nil
-// if that used no locks.
-func (x *index) nextRun(c *elem) (run *use, several string) {
+// testOf is the test that the testcase is by name and package, nil if that used no
+// locks.
+func (x *index) testOf(c *elem) (t *test, several string) {
 	var best []*test
 	top := 0
 	for _, name := range caseNames(c.name) {
@@ -55,12 +55,7 @@ func (x *index) nextRun(c *elem) (run *use, several string) {
 	case 0:
 		return nil, ""
 	case 1:
-		t := best[0]
-		t.met++
-		if t.met <= len(t.runs) {
-			return t.runs[t.met-1], ""
-		}
-		return nil, ""
+		return best[0], ""
 	}
 	return nil, fmt.Sprintf("it could be the test of %s or of %s", best[0].pkg, best[1].pkg)
 }

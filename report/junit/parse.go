@@ -29,7 +29,7 @@ type elem struct {
 	values    map[string]string // of all properties; the last of a name wins, as everywhere
 	pairs     map[string]bool   // values of the properties named "attribute"
 	out       *xmlToken         // the first system-out
-	failed    bool              // has a failure or an error
+	state     state             // how it ended
 	reqs      []string          // what rtest.req says, as property or as a line of output
 	firstText []byte            // white space after the start tag
 }
@@ -151,10 +151,15 @@ func (p *junitParser) open(t xmlToken) {
 	case "testcase":
 		p.isJUnit = true
 		f.elem = p.newElem(t)
+		f.elem.state = passed // unless something in it says otherwise
 		p.file.cases = append(p.file.cases, f.elem)
 	case "failure", "error":
 		if parent != nil {
-			parent.failed = true
+			parent.state = failed
+		}
+	case "skipped":
+		if parent != nil && parent.state != failed {
+			parent.state = skipped
 		}
 	case "properties":
 		if parent != nil && parent.props == nil {

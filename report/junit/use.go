@@ -17,11 +17,14 @@ type use struct {
 	pkg, test string
 	requests  []*request
 	matched   bool
+	state     state
 }
 
 // A request is what annotations need of a Request; the rest is let go.
 type request struct {
-	id, process  string
+	id           string
+	process      eventlog.Process
+	job          int // attempt of the CI job
 	attempt      int
 	pkg, test    string
 	ginkgo       bool
@@ -35,7 +38,7 @@ type request struct {
 // Add takes a request, in any order; it fits [report.Options.OnRequest].
 func (j *Annotator) Add(r *report.Request) {
 	q := &request{
-		id: r.ID, process: fmt.Sprint(r.Run.ID, "\x00", r.Run.Attempt, "\x00", r.Host, "\x00", r.PID),
+		id: r.ID, process: eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID}, job: r.Run.Attempt,
 		attempt: max(1, r.Test.Attempt), pkg: r.Test.Pkg, test: r.Test.Name, ginkgo: r.Test.Runner == "ginkgo",
 		asked: r.Asked, waited: r.Waited, held: r.Held, outcome: outcomeOf(r),
 	}
@@ -78,6 +81,10 @@ type index struct {
 	byName map[string][]*test // by plainName
 	suites []*suite           // in the order of time
 	all    []*use
+
+	// Of the file that is annotated.
+	runs    map[*elem]*use
+	several map[*elem]string // why a testcase has none
 }
 
 // A test is a test, with its runs in the order of time. A run that used no
@@ -103,15 +110,16 @@ type suite struct {
 // newIndex groups requests by runs of tests. The n-th run is told by the
 // attempt within its process, after those of earlier processes; a run without a
 // request is noticed only when a later one of the same process has one.
-func newIndex(added []*request) *index {
+func newIndex(added []*request, verdicts map[testRun]eventlog.Verdict) *index {
 	slices.SortStableFunc(added, func(a, b *request) int {
 		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.id, b.id))
 	})
-	x := &index{byReq: map[string]*use{}, byName: map[string][]*test{}}
+	x := &index{byReq: map[string]*use{}, byName: map[string][]*test{}, runs: map[*elem]*use{}, several: map[*elem]string{}}
 	type testKey struct{ pkg, test string }
 	type procKey struct {
 		testKey
-		process string
+		process eventlog.Process
+		job     int
 	}
 	first := map[procKey]int{} // index of the process's first run
 	for _, q := range added {
@@ -124,10 +132,10 @@ func newIndex(added []*request) *index {
 			continue
 		}
 		t := x.test(q)
-		at, ok := first[procKey{k, q.process}]
+		at, ok := first[procKey{k, q.process, q.job}]
 		if !ok {
 			at = len(t.runs)
-			first[procKey{k, q.process}] = at
+			first[procKey{k, q.process, q.job}] = at
 		}
 		n := at + q.attempt - 1
 		for len(t.runs) <= n && len(t.runs) < runsMax {
@@ -138,7 +146,11 @@ func newIndex(added []*request) *index {
 			t.runs[n] = &use{pkg: q.pkg, test: q.test}
 			x.all = append(x.all, t.runs[n])
 		}
-		t.runs[n].requests = append(t.runs[n].requests, q)
+		u := t.runs[n]
+		u.requests = append(u.requests, q)
+		if s := stateOf(verdicts[testRun{q.process, q.pkg, q.test, q.attempt}], q.outcome); s != unknownState {
+			u.state = s
+		}
 		x.byReq[q.id] = t.runs[n]
 	}
 	return x

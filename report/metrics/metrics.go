@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
 
 	"github.com/resourcelocker/resourcelocker/report"
 )
@@ -151,7 +152,7 @@ func (m *metrics) value(name string, v float64, labels ...string) {
 		if i == 0 {
 			open = "{"
 		}
-		fmt.Fprintf(m.w, `%s%s="%s"`, open, labels[i], escapes.Replace(strings.ToValidUTF8(labels[i+1], "\uFFFD")))
+		fmt.Fprintf(m.w, `%s%s="%s"`, open, labels[i], label(labels[i+1]))
 	}
 	if len(labels) > 0 {
 		m.w.WriteString("}")
@@ -160,3 +161,13 @@ func (m *metrics) value(name string, v float64, labels ...string) {
 }
 
 var escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
+
+// label is a name as the value of a label. The format escapes line feeds; what else
+// a terminal or an editor would obey is written as Go writes it.
+func label(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = words.Visible(lines[i])
+	}
+	return escapes.Replace(strings.Join(lines, "\n"))
+}

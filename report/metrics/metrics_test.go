@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 
@@ -108,5 +109,22 @@ func TestMetricsStayFew(t *testing.T) {
 	}
 	if !strings.Contains(m, "rtest_pools_omitted 950\n") || !strings.Contains(m, `pool="pool \"0\"\n\\"`) {
 		t.Errorf("%.2000s", m)
+	}
+}
+
+// TestMetricsObeyNobody: what a name holds is shown, not done.
+func TestMetricsObeyNobody(t *testing.T) {
+	name := "red\x1b[31m bell\a return\r\u202eleft\x00\xff\u0085"
+	e := eventlog.Event{At: reporttest.T0, Ev: eventlog.Request, Req: "1", Reqs: []eventlog.Requirement{{Name: name, Candidates: []string{"b"}}}}
+	g := e
+	g.Ev, g.Chosen = eventlog.Grant, []eventlog.Chosen{{Key: "b"}}
+	m := labMetrics(t, []eventlog.Event{e, g})
+	for _, r := range m {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Errorf("%q is printed raw", r)
+		}
+	}
+	if !strings.Contains(m, `pool="red\\x1b[31m bell\\a return\\r\\u202eleft\\x00\\xff\\u0085"`) {
+		t.Errorf("%.3000s", m)
 	}
 }

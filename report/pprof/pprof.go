@@ -127,9 +127,9 @@ func (a test) compare(b test) int {
 // String is the name of a function, as a Go profile would have it.
 func (a test) String() string {
 	if a.pkg == "" || a.pkg == a.name {
-		return a.name
+		return words.Visible(a.name)
 	}
-	return a.pkg + "." + a.name
+	return words.Visible(a.pkg + "." + a.name)
 }
 
 type function struct {
@@ -164,7 +164,7 @@ func (b *builder) add(k key, v *sample, byHolder bool) {
 	}
 	stack = append(stack, b.location(outer))
 	labels := map[string][]string{"cause": {string(k.cause)}, "waiter": {k.waiter.String()}}
-	for name, value := range map[string]string{"requirement": k.pool, "outcome": string(k.outcome), "holder": k.holder.String()} {
+	for name, value := range map[string]string{"requirement": words.Visible(k.pool), "outcome": string(k.outcome), "holder": k.holder.String()} {
 		if value != "" {
 			labels[name] = []string{value}
 		}

@@ -67,6 +67,18 @@ func Count(n int, thing string) string {
 	return fmt.Sprint(n, " ", thing, "s")
 }
 
+// Visible is a text without a character that a terminal would obey or that moves
+// others: such are written as Go writes them, \x1b. Nothing is cut off.
+func Visible(s string) string {
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			q := strconv.Quote(s)
+			return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+		}
+	}
+	return s
+}
+
 // nameMax bounds names in tables.
 const nameMax = 72
 
