@@ -184,7 +184,7 @@ func (t *specTB) progress() string {
 		ctx, cancel := context.WithTimeout(context.Background(), lookLimit)
 		defer cancel()
 		if b := look(ctx); b != nil {
-			return fmt.Sprintf("waiting %s for resources needed at %s:%d%s", b.Waited.Round(100*time.Millisecond), filepath.Base(t.at.FileName), t.at.LineNumber, b.Standing())
+			return fmt.Sprintf("waiting %s for resources needed at %s:%d%s", b.Waited.Round(100*time.Millisecond), filepath.Base(t.at.FileName), t.at.LineNumber, b.Brief())
 		}
 	}
 	return strings.TrimPrefix(last, "rtest: ")

@@ -208,13 +208,18 @@ func (r Requirement) String() string {
 	case len(keys) > 0:
 		b.WriteString(" [" + list + "]")
 	}
+	return b.String() + r.modeWords()
+}
+
+// modeWords ends the words of a requirement that is not exclusive.
+func (r Requirement) modeWords() string {
 	switch {
 	case r.Shared:
-		b.WriteString(" (shared)")
+		return " (shared)"
 	case r.Seats > 0:
-		fmt.Fprintf(&b, " (%s each)", count(r.Seats, "seat"))
+		return " (" + count(r.Seats, "seat") + " each)"
 	}
-	return b.String()
+	return ""
 }
 
 // quote leaves plain names alone and quotes what would blur a message; long

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -45,7 +46,23 @@ func (c *call) notice(n notice) {
 	if left < 50*time.Millisecond {
 		return // the end of the wait has the same to say
 	}
-	c.say(fmt.Sprintf("waiting %s for %s%s%s; gives up in %s", short(n.busy.Waited), wanted(c.reqs), n.busy.Standing(), words, short(left)))
+	c.say(fmt.Sprintf("waiting %s for %s%s%s; gives up in %s", short(n.busy.Waited), briefly(c.reqs), n.busy.Brief(), words, short(left)))
+}
+
+// reqsShown bounds how many requirements a line about a wait names.
+const reqsShown = 3
+
+// briefly words requirements for a line that comes again and again.
+func briefly(reqs []lockcore.Requirement) string {
+	var names []string
+	for i, r := range reqs {
+		if i == reqsShown && len(reqs) > reqsShown+1 {
+			names = append(names, plural(len(reqs)-i, "other", "others"))
+			break
+		}
+		names = append(names, r.Brief())
+	}
+	return strings.Join(names, " and ")
 }
 
 // say shows the user a line while the test goes on.
