@@ -1,109 +1,140 @@
 package locktest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
+	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// traces plays random operations to the store and to the scheduler side by side
-// and compares every answer. Time stands still for the scheduler and no TTL
-// ends for the store, so both see the same order of events; candidates are
-// chosen in order, so both have one right answer.
+// A trace plays random operations to a store and to the scheduler side by side, and
+// compares every answer. Candidates are chosen in order, so both have one right
+// answer. What it draws is in tracedraw.go.
 //
-// Expectations are such that it does not matter how long the store really takes:
-// powers of two, in hours, of which no two are the same at a time, so that nothing
-// that is expected differs from anything else by less than an hour; and one test
-// that is learned about and takes next to nothing, of which never two are about.
+// With a stage, time passes between the operations, for both alike, and who holds,
+// who waits and what is reserved for whom is compared after each. Without one, time
+// stands still for the scheduler, and no TTL of the store ends.
+type trace struct {
+	testing.TB
+	ctx   context.Context
+	rnd   *rand.Rand
+	store lockcore.Store
+	model sched.State
+	stage *Stage // nil: time stands still
+	drawn        // what kind of requests there are
+	log   []string
+
+	n       int
+	passed  int                         // requests that were let past others
+	tickets map[string]*lockcore.Ticket // waiting
+	held    map[string]*lockcore.Grant
+}
+
+func newTrace(tb testing.TB, ctx context.Context, rnd *rand.Rand, store lockcore.Store) *trace {
+	return &trace{TB: tb, ctx: ctx, rnd: rnd, store: store, tickets: make(map[string]*lockcore.Ticket), held: make(map[string]*lockcore.Grant)}
+}
+
+// traces is what every store is tried with, in its own time.
 func traces(e *env) {
 	rnd := seed(e)
 	for i := range 5 {
 		other := *e
 		other.ns = fmt.Sprint(e.ns, "-", i)
-		tr := &trace{env: &other, rnd: rnd, store: other.open(), tickets: make(map[string]*lockcore.Ticket), held: make(map[string]*lockcore.Grant)}
+		tr := newTrace(e, e.ctx, rnd, other.open())
 		for range 60 {
 			tr.step()
 		}
 	}
 }
 
-type trace struct {
-	*env
-	rnd   *rand.Rand
-	store lockcore.Store
-	model sched.State
-	log   []string
-
-	n       int
-	tickets map[string]*lockcore.Ticket // waiting
-	held    map[string]*lockcore.Grant
+// TestTraces plays random traces on a stage: requests with and without expectations,
+// by tests that are learned about, nested ones, with priorities and by the seat; leases
+// that expire and come back; waiters whose patience ends. For more of them, or to see
+// one again:
+//
+//	LOCKTEST_TRACES=1000 LOCKTEST_SEED=7 go test -run Traces ./lockcore/…
+//
+// Also the seeds that are named are played: they once showed something.
+func TestTraces(t *testing.T, play Play, seeds ...uint64) {
+	n, first := number(t, "LOCKTEST_TRACES", 4), number(t, "LOCKTEST_SEED", rand.Uint64()>>1)
+	for seed := first; seed < first+n; seed++ {
+		seeds = append(seeds, seed)
+	}
+	passed := 0
+	for _, seed := range seeds {
+		if t.Failed() {
+			break
+		}
+		play(t, func(t *testing.T, stage Stage) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			tr := newTrace(t, t.Context(), rnd, nil)
+			tr.stage, tr.drawn = &stage, draw(rnd)
+			defer func() {
+				if t.Failed() {
+					t.Logf("to see it again: LOCKTEST_TRACES=1 LOCKTEST_SEED=%d", seed)
+				}
+			}()
+			tr.model.LockDelay, tr.model.Policy = tr.delay, tr.policy
+			tr.store = stage.Open(tr.policy, tr.delay)
+			for range 70 {
+				tr.step()
+			}
+			tr.compareHistories()
+			passed += tr.passed
+		})
+	}
+	t.Logf("%d traces agree, the last %d from LOCKTEST_SEED=%d on; %d requests were let past others", len(seeds), n, first, passed)
 }
 
-const traceNow = int64(time.Hour)
+func number(t testing.TB, name string, def uint64) uint64 {
+	v := os.Getenv(name)
+	if v == "" {
+		return def
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q is not a number", name, v)
+	}
+	return n
+}
+
+// now is the clock of the scheduler.
+func (tr *trace) now() int64 {
+	if tr.stage == nil {
+		return int64(time.Hour)
+	}
+	return tr.stage.Now().UnixNano()
+}
+
+// inOrder is for choices, of which there are none.
+func inOrder(n int) int { return n - 1 }
 
 func (tr *trace) note(format string, args ...any) {
-	tr.log = append(tr.log, fmt.Sprintf(format, args...))
+	at := ""
+	if tr.stage != nil {
+		at = tr.stage.Now().Format("04:05.000000  ")
+	}
+	tr.log = append(tr.log, at+fmt.Sprintf(format, args...))
 }
 
 func (tr *trace) differ(format string, args ...any) {
 	tr.Helper()
+	snap := tr.model.Snapshot(tr.now(), inOrder)
+	tr.note("now hold %v, wait %v", list(snap.Holders, func(h lockcore.Holder) string { return fmt.Sprint(h.ID, h.State, h.Obtained) }, false),
+		list(snap.Waiters, func(w lockcore.Waiter) string { return fmt.Sprint(w.ID, " reserves ", w.Reserved) }, false))
 	for _, line := range tr.log {
 		tr.Log(line)
 	}
 	tr.Fatalf("the store and the scheduler differ: "+format, args...)
-}
-
-func pick[V any](rnd *rand.Rand, m map[string]V) (string, bool) {
-	if len(m) == 0 {
-		return "", false
-	}
-	ids := make([]string, 0, len(m))
-	for id := range m {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids[rnd.IntN(len(ids))], true
-}
-
-func (tr *trace) step() {
-	switch op := tr.rnd.IntN(10); {
-	case tr.rnd.IntN(6) == 0 && tr.reserves():
-		tr.administer()
-	case op < 4 && len(tr.tickets) < 8:
-		tr.request()
-	case op < 8:
-		if id, ok := pick(tr.rnd, tr.held); ok {
-			tr.release(id)
-		}
-	case op == 8:
-		if id, ok := pick(tr.rnd, tr.tickets); ok {
-			tr.note("withdraw %s", id)
-			tr.must(tr.store.Withdraw(tr.ctx, id))
-			tr.model.Withdraw(traceNow, id, rand.IntN)
-			delete(tr.tickets, id)
-		}
-	default:
-		if id, ok := pick(tr.rnd, tr.tickets); ok {
-			t := tr.tickets[id]
-			t.Requirements = tr.requirements()
-			t.Revision++
-			tr.note("revise %s to %v", id, t.Requirements)
-			tr.ask(t)
-		}
-	}
-	// Everybody in line polls: whoever was granted by the step learns of it.
-	ids := make([]string, 0, len(tr.tickets))
-	for id := range tr.tickets {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		tr.ask(tr.tickets[id])
-	}
 }
 
 func (tr *trace) must(err error) {
@@ -113,85 +144,58 @@ func (tr *trace) must(err error) {
 	}
 }
 
-func (tr *trace) request() {
-	tr.n++
-	t := ticket(tr.name(), watchdog, tr.requirements()...)
-	t.Wait = tr.rnd.IntN(4) > 0
-	t.Priority = 2 * tr.rnd.IntN(3) // two minutes apart: more than the trace takes
-	tr.expectation(t)
-	tr.note("ask %s (%s) for %v, priority %d, expect %s, wait %v", t.ID, t.Owner.Test, t.Requirements, t.Priority, t.Expect, t.Wait)
-	tr.ask(t)
+func ids[V any](m map[string]V) (out []string) {
+	for id := range m {
+		out = append(out, id)
+	}
+	slices.Sort(out)
+	return out
 }
 
-func (tr *trace) name() string { return fmt.Sprint("t", tr.n) }
+// one draws one of them.
+func one[V any](rnd *rand.Rand, m map[string]V) (string, bool) {
+	if len(m) == 0 {
+		return "", false
+	}
+	return ids(m)[rnd.IntN(len(m))], true
+}
 
-// expectation draws what is known of how long the ticket will be held.
-func (tr *trace) expectation(t *lockcore.Ticket) {
-	switch {
-	case tr.rnd.IntN(4) == 0 && !tr.some(func(o *lockcore.Ticket) bool { return o.Owner.Test == "learner" }):
-		t.Owner.Test = "learner"
-	case tr.rnd.IntN(3) > 0:
-		if d := time.Hour << tr.rnd.IntN(16); !tr.expected(d) {
-			t.Expect = d
+// step has something happen, and everybody in line poll: whoever was granted by it
+// learns of it.
+func (tr *trace) step() {
+	tr.pass()
+	tr.operation()
+	for _, id := range ids(tr.tickets) {
+		if tr.stage == nil || tr.rnd.IntN(40) > 0 {
+			tr.ask(tr.tickets[id])
 		}
+	}
+	if tr.stage != nil {
+		tr.compare()
 	}
 }
 
-// expected reports whether somebody is expected to hold for as long already.
-func (tr *trace) expected(d time.Duration) bool {
-	return tr.some(func(o *lockcore.Ticket) bool { return o.Expect == d || o.For == d })
-}
-
-// some reports whether f holds for one who waits or holds.
-func (tr *trace) some(f func(*lockcore.Ticket) bool) bool {
-	for _, w := range tr.tickets {
-		if f(w) {
-			return true
-		}
-	}
-	for _, g := range tr.held {
-		if f(g.Ticket) {
-			return true
-		}
-	}
-	return false
-}
-
-// requirements draws what can be met with everything free.
-func (tr *trace) requirements() []lockcore.Requirement {
-	keys := []string{"a", "b", "c", "d", "e"}
-	seats := tr.rnd.IntN(3) == 0
-	for {
-		var reqs []lockcore.Requirement
-		for range 1 + tr.rnd.IntN(3) {
-			tr.rnd.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
-			n := 1 + tr.rnd.IntN(4)
-			r := of(1+tr.rnd.IntN(n), keys[:n]...)
-			r.Choice = lockcore.InOrder
-			if seats {
-				r.Seats = 2
-			} else {
-				r.Shared = tr.rnd.IntN(4) == 0
-			}
-			reqs = append(reqs, r)
-		}
-		if _, ok := lockcore.Match(reqs, func(r int, _ string) int { return max(1, reqs[r].Seats) }, nil); ok {
-			return reqs
-		}
-	}
-}
-
+// ask calls the store and the scheduler for a ticket.
 func (tr *trace) ask(t *lockcore.Ticket) {
 	tr.Helper()
-	got := tr.env.ask(tr.store, t)
 	c := *t
-	want, _ := tr.model.Ask(traceNow, &c, "", rand.IntN)
-	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || tr.reserves() && !sameWords(got, want) || got.Backfilled != want.Backfilled) {
+	ans, err := tr.store.Ask(tr.ctx, &c, func(*lockcore.Grant) {})
+	tr.must(err)
+	got := ans.Grant
+	if got == nil && t.Wait && ans.Poll <= 0 {
+		tr.differ("%s waits, and Poll is %s: when should it ask again?", t.ID, ans.Poll)
+	}
+	d := *t
+	want, _ := tr.model.Ask(tr.now(), &d, "", inOrder)
+	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || got.Backfilled != want.Backfilled || tr.reserves() && !maps.Equal(got.Last, want.Last)) {
 		tr.differ("%s got %s, should have %s", t.ID, words(got), words(want))
 	}
 	switch {
 	case got != nil:
-		tr.note("  %s has %q", t.ID, got.Obtained)
+		tr.note("  %s has %s", t.ID, words(got))
+		if got.Backfilled {
+			tr.passed++
+		}
 		tr.held[t.ID] = got
 		delete(tr.tickets, t.ID)
 	case t.Wait:
@@ -206,25 +210,103 @@ func words(g *lockcore.Grant) string {
 	return fmt.Sprintf("%q (backfilled: %v, last uses: %v)", g.Obtained, g.Backfilled, g.Last)
 }
 
-func (tr *trace) release(id string) {
-	if tr.held[id].Ticket.For > 0 {
-		tr.giveBack(id)
-		return
-	}
-	keep := time.Duration(tr.rnd.IntN(6)/5) * watchdog
+func (tr *trace) release(id string, keep time.Duration) {
 	g := *tr.held[id]
-	g.Ending = lockcore.Ending(tr.rnd.IntN(2)) // released, or the test failed
+	if tr.reserves() {
+		g.Ending = lockcore.Ending(tr.rnd.IntN(2)) // released, or the test failed
+	}
 	tr.note("release %s, keep %s, ending %s", id, keep, g.Ending)
 	delete(tr.held, id)
-	tr.must(tr.store.Release(tr.ctx, &g, keep))
-	tr.model.Release(traceNow, id, keep, g.Ending, rand.IntN)
-	if keep > 0 && tr.rnd.IntN(2) == 0 && len(g.Keys()) > 0 {
-		k := g.Keys()[0]
-		tr.note("free %s", k)
-		_, err := tr.store.Free(tr.ctx, k, "for the test")
+	err := tr.store.Release(tr.ctx, &g, keep)
+	if !errors.Is(err, lockcore.ErrNotHeld) {
 		tr.must(err)
-		for _, h := range tr.model.Free(traceNow, k, "for the test", rand.IntN) {
-			delete(tr.held, h.ID)
-		}
 	}
+	if held := tr.model.Release(tr.now(), id, keep, g.Ending, inOrder); held != (err == nil) {
+		tr.differ("the release of %s says %v, it was held: %v", id, err, held)
+	}
+}
+
+func (tr *trace) renew(id string) {
+	tr.note("renew %s", id)
+	errs, err := tr.store.Renew(tr.ctx, []*lockcore.Grant{tr.held[id]})
+	tr.must(err)
+	want := tr.model.Renew(tr.now(), tr.held[id], inOrder)
+	if (errs[0] == nil) != (want == nil) {
+		tr.differ("the renewal of %s says %v, should say %v", id, errs[0], want)
+	}
+	if want != nil {
+		delete(tr.held, id)
+	}
+}
+
+func (tr *trace) withdraw(id string) {
+	tr.note("withdraw %s", id)
+	tr.must(tr.store.Withdraw(tr.ctx, id))
+	tr.model.Withdraw(tr.now(), id, inOrder)
+	delete(tr.tickets, id)
+}
+
+func (tr *trace) free(key string) {
+	tr.note("free %s", key)
+	freed, err := tr.store.Free(tr.ctx, key, "for the test")
+	if !errors.Is(err, lockcore.ErrNotHeld) {
+		tr.must(err)
+	}
+	want := tr.model.Free(tr.now(), key, "for the test", inOrder)
+	if len(freed) != len(want) {
+		tr.differ("%d leases on %s were ended, should be %d", len(freed), key, len(want))
+	}
+	for _, h := range want {
+		delete(tr.held, h.ID)
+	}
+}
+
+// compare looks at who holds, who waits, and what is reserved for whom.
+func (tr *trace) compare() {
+	tr.Helper()
+	got, err := tr.store.Snapshot(tr.ctx)
+	tr.must(err)
+	want := tr.model.Snapshot(tr.now(), inOrder)
+	holder := func(h lockcore.Holder) string {
+		return fmt.Sprint(h.ID, h.Obtained, h.State, h.Expect, h.Parents, h.Expires.UnixMicro())
+	}
+	waiter := func(w lockcore.Waiter) string {
+		return fmt.Sprint(w.ID, slices.Sorted(slices.Values(w.Reserved)), w.Priority, w.Since.UnixMicro(), w.Parents, w.Expires.UnixMicro())
+	}
+	tr.same("holders", list(got.Holders, holder, true), list(want.Holders, holder, true))
+	tr.same("in line, with reservations,", list(got.Waiters, waiter, false), list(want.Waiters, waiter, false))
+}
+
+func (tr *trace) compareHistories() {
+	tr.Helper()
+	s, ok := tr.store.(interface {
+		History(context.Context) ([]lockcore.Usage, error)
+	})
+	if !ok {
+		return
+	}
+	got, err := s.History(tr.ctx)
+	tr.must(err)
+	usage := func(u lockcore.Usage) string {
+		return fmt.Sprintf("%q %q %q %d %s %s %s %d", u.Package, u.Test, u.Requirements, u.Holds, u.Median, u.Shortest, u.Longest, u.Last.UnixMicro())
+	}
+	tr.same("learned", list(got, usage, false), list(tr.model.Usages(tr.now(), inOrder), usage, false))
+}
+
+func (tr *trace) same(what string, got, want []string) {
+	tr.Helper()
+	if !slices.Equal(got, want) {
+		tr.differ("%s are\n%q, should be\n%q", what, got, want)
+	}
+}
+
+// list words a list; sorted, for leases that were granted at one moment.
+func list[T any](of []T, f func(T) string, sorted bool) (out []string) {
+	for _, v := range of {
+		out = append(out, f(v))
+	}
+	if sorted {
+		slices.Sort(out)
+	}
+	return out
 }

@@ -1,8 +1,7 @@
 package locktest
 
 import (
-	"maps"
-	"math/rand/v2"
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,7 +28,7 @@ func (tr *trace) administer() {
 		tr.note("enable %q", keys)
 		got, err := tr.store.Enable(tr.ctx, keys)
 		tr.must(err)
-		tr.sameHolders("enabled", got, tr.model.Enable(traceNow, keys, rand.IntN))
+		tr.sameHolders("enabled", got, tr.model.Enable(tr.now(), keys, inOrder))
 	}
 }
 
@@ -42,16 +41,17 @@ func (tr *trace) someKeys() []string {
 // reserve asks for a person. How long is drawn as expectations are.
 func (tr *trace) reserve() {
 	tr.n++
-	t := ticket(tr.name(), watchdog, tr.requirements()...)
+	t := ticket(fmt.Sprint("t", tr.n), watchdog, tr.requirements()...)
 	t.Owner = lockcore.Owner{User: t.ID}
 	t.Wait = tr.rnd.IntN(4) > 0
 	if tr.rnd.IntN(3) == 0 {
 		t.Priority = lockcore.FrontOfLine
 	}
-	for t.For == 0 || tr.expected(t.For) {
+	t.For = time.Duration(1+tr.rnd.IntN(60_000_000)) * time.Microsecond
+	for tr.stage == nil && (t.For < time.Hour || tr.expected(t.For)) {
 		t.For = time.Hour << tr.rnd.IntN(16)
 	}
-	tr.note("reserve %s for %v, %s, priority %d, wait %v", t.ID, t.Requirements, t.For, t.Priority, t.Wait)
+	tr.note("reserve %s for %v, %s, priority %d, wait %v", t.ID, brief(t), t.For, t.Priority, t.Wait)
 	tr.ask(t)
 }
 
@@ -59,11 +59,14 @@ func (tr *trace) disable() {
 	o := lockcore.Outage{Keys: tr.someKeys(), Owner: lockcore.Owner{User: "ann"}, Reason: "smoke", Now: tr.rnd.IntN(2) == 0}
 	if tr.rnd.IntN(3) == 0 {
 		o.For = time.Hour
+		if tr.stage != nil {
+			o.For = time.Duration(1+tr.rnd.IntN(20_000_000)) * time.Microsecond
+		}
 	}
 	tr.note("disable %q, now %v, for %s", o.Keys, o.Now, o.For)
 	got, err := tr.store.Disable(tr.ctx, o)
 	tr.must(err)
-	want := tr.model.Disable(traceNow, &o, rand.IntN)
+	want := tr.model.Disable(tr.now(), &o, inOrder)
 	tr.sameHolders("holding what was disabled", got, want)
 	if o.Now {
 		for _, h := range want {
@@ -86,8 +89,8 @@ func (tr *trace) sameHolders(what string, got, want []lockcore.Holder) {
 	}
 }
 
-// giveBack ends a reservation, or a part of it.
-func (tr *trace) giveBack(id string) {
+// endReservation gives back a reservation, or a part of it.
+func (tr *trace) endReservation(id string) {
 	g := tr.held[id]
 	keys := g.Keys()
 	if len(keys) > 1 && tr.rnd.IntN(2) == 0 {
@@ -98,7 +101,7 @@ func (tr *trace) giveBack(id string) {
 	}
 	tr.note("give back %q of %s", keys, id)
 	tr.must(tr.store.EndReservation(tr.ctx, id, keys))
-	if !tr.model.EndReservation(traceNow, id, keys, rand.IntN) {
+	if !tr.model.EndReservation(tr.now(), id, keys, inOrder) {
 		tr.differ("%s gave back %q, which it does not have", id, keys)
 	}
 	rest := *g
@@ -109,9 +112,4 @@ func (tr *trace) giveBack(id string) {
 	if tr.held[id] = &rest; len(rest.Keys()) == 0 {
 		delete(tr.held, id)
 	}
-}
-
-// sameWords compares what a grant tells beside the keys.
-func sameWords(got, want *lockcore.Grant) bool {
-	return got.Backfilled == want.Backfilled && maps.Equal(got.Last, want.Last)
 }

@@ -28,3 +28,8 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 func TestStories(t *testing.T) {
 	locktest.TestStories(t, "../internal/sched/testdata/stories", stage)
 }
+
+// What the scheduler does at random, the scripts do.
+func TestTraces(t *testing.T) {
+	locktest.TestTraces(t, stage)
+}

@@ -1,15 +1,21 @@
 -- The rest of a step, which only needs doing if something came free or is over.
 
+-- Whoever is served by force of being stuck changes what is left for the others: so
+-- everybody is looked at again then.
 function M.schedule(classes)
   if not classes[1] then return end
-  M.pass(classes)
-  while true do
+  local untangled
+  repeat
+    M.pass(classes)
+    untangled = false
     local nest = M.nested()
-    if not nest or not M.tangled(nest) then return end
-    M.pass(M.all_classes())
-    nest = M.nested()
-    if not nest or not M.untangle(nest) then return end
-  end
+    if nest and M.tangled(nest) then
+      classes = M.all_classes()
+      M.pass(classes)
+      nest = M.nested()
+      untangled = nest and M.untangle(nest)
+    end
+  until not untangled
 end
 
 -- Serves the domains in which something came free, and doms.

@@ -1,0 +1,59 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// The policy is one for all: a client that differs is told so while anybody holds
+// or waits, and makes its own the policy of all once nobody does.
+func TestPolicyIsOneForAll(t *testing.T) {
+	t.Parallel()
+	addr := miniredis.RunT(t).Addr()
+	a := open(t, addr, redisstore.Options{})
+	b := openURL(t, "redis://"+addr+"/0?policy=fifo", redisstore.Options{})
+	refused := func(s *redisstore.Store, id, words string) {
+		t.Helper()
+		_, err := s.Ask(t.Context(), ticket(id, time.Minute, of(1, "other")), nil)
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("want %q, got %v", words, err)
+		}
+	}
+	g := ask(t, a, ticket("holder", time.Minute, of(1, "k"))).Grant
+	refused(b, "early", "in use under policy=backfill, this client was opened for policy=fifo")
+	if ask(t, a, ticket("waiter", time.Minute, of(1, "k"))).Grant != nil {
+		t.Fatal("k is held")
+	}
+	if err := a.Release(t.Context(), g, 0); err != nil {
+		t.Fatal(err)
+	}
+	refused(b, "early", "in use under policy=backfill") // by the waiter, who has it now
+	if err := a.Withdraw(t.Context(), "waiter"); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, b, ticket("late", time.Minute, of(1, "k")))
+	refused(a, "early", "in use under policy=fifo, this client was opened for policy=backfill")
+	if snap, err := a.Snapshot(t.Context()); err != nil || len(snap.Holders) != 1 {
+		t.Errorf("to look is allowed under any policy: %+v, %v", snap, err)
+	}
+}
+
+// A namespace may have any name.
+func TestNamespaceWithSpaces(t *testing.T) {
+	t.Parallel()
+	addr := miniredis.RunT(t).Addr()
+	s := open(t, addr, redisstore.Options{Namespace: "the lab, {2nd} | floor\n#1 100%"})
+	l := locker(t, s)
+	le := acquire(t, l, request(time.Minute, of(1, "k")))
+	next := make(chan *lockcore.Lease)
+	go func() { next <- acquire(t, l, request(time.Minute, of(1, "k"))) }()
+	waiters(t, s, 1)
+	release(t, le)
+	release(t, arrives(t, "the waiter has it", next))
+}
