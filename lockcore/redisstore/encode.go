@@ -160,7 +160,7 @@ func setMode(r *lockcore.Requirement, mode string) {
 	r.Shared, r.Seats = m.Shared, m.Seats
 }
 
-var choices = map[lockcore.Choice]string{lockcore.Random: "r", lockcore.InOrder: "o", lockcore.LeastRecentlyUsed: "l"}
+var choices = map[lockcore.Choice]string{lockcore.Random: choiceRandom, lockcore.InOrder: choiceInOrder, lockcore.LeastRecentlyUsed: choiceLeastUse}
 
 func choice(letter string) lockcore.Choice {
 	for c, l := range choices {

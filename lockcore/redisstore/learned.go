@@ -8,11 +8,8 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
-
-// recent is how long a history says something after its last hold, as the
-// scripts have it (lengths.lua).
-const recent = 90 * 24 * time.Hour
 
 // holds are the last durations of one test.
 type holds struct {
@@ -42,7 +39,7 @@ func (h holds) median() time.Duration { return max(h.times[len(h.times)/2], time
 func learned(s string, since time.Time) time.Duration {
 	s, _, _ = strings.Cut(s, "|")
 	if h, ok := parseHolds(s); ok {
-		if since.Sub(h.last) > recent {
+		if since.Sub(h.last) > sched.HistoryAge {
 			return 0
 		}
 		return h.median()
@@ -74,7 +71,7 @@ func (s *Store) History(ctx context.Context) ([]lockcore.Usage, error) {
 	var out []lockcore.Usage
 	for name, v := range found {
 		h, ok := parseHolds(v)
-		if !ok || now.Sub(h.last) > recent {
+		if !ok || now.Sub(h.last) > sched.HistoryAge {
 			continue
 		}
 		in := decodeInfo("0 " + name)

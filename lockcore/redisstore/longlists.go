@@ -204,12 +204,12 @@ func (q *query) args(w *wants, wait bool) []any {
 	lease = append(lease, encodeIDs(t.Parents)...)
 
 	how := make([]byte, 0, 128)
-	how = append(how, 't', 'b', ' ')
+	how = append(how, howTry[0], policyBackfill[0], ' ')
 	if wait {
-		how[0] = 'w'
+		how[0] = howWait[0]
 	}
 	if q.store.opts.Policy == lockcore.FIFO {
-		how[1] = 'f'
+		how[1] = policyFIFO[0]
 	}
 	for _, n := range [...]int64{micros(t.Waited), int64(t.Priority), int64(t.Revision)} {
 		how = append(strconv.AppendInt(how, n, 10), ' ')

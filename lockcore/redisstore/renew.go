@@ -26,7 +26,7 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	errs := make([]error, len(grants))
 	var missing []int
 	for i, r := range replies {
-		if r == "M" {
+		if r == replyMissing {
 			missing = append(missing, i)
 		} else {
 			errs[i] = s.lost(r)
@@ -82,7 +82,7 @@ func (s *Store) confirmed(ctx context.Context, sc *script, args []any, grants []
 		switch replies[i] {
 		case "":
 			s.generations.confirmed(g.Ticket.ID, replies[n])
-		case "M": // it may come back
+		case replyMissing: // it may come back
 		default:
 			s.generations.forget(g.Ticket.ID)
 		}
@@ -97,7 +97,7 @@ func (s *Store) lost(answer string) error {
 	switch kind {
 	case "":
 		return nil
-	case "H":
+	case replyHeld:
 		key, holder, _ := strings.Cut(rest, " ")
 		if holder == "" {
 			return fmt.Errorf("it expired, and %q was given to somebody else since: %w", unescape(key), lockcore.ErrLost)

@@ -7,22 +7,30 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-//go:embed lua/*.lua
+//go:embed lua/*/*.lua
 var sources embed.FS
 
-// Lua has no modules in Redis, so a script is one file after the other: for some
-// operations first a short way that covers the usual case; those that every
-// operation needs; then, as functions that run when one of theirs is first called,
-// those about waiters, and those that are seldom needed; and the operation.
+// Lua has no modules in Redis, so a script is one file after the other, in this order:
+//
+//   - lua/always, first part: what the short way of an operation needs, too;
+//   - lua/op, the short way, of those that have one: it covers the usual case;
+//   - lua/always, the rest: what every operation needs;
+//   - lua/line and lua/rest, each as a function that runs when one of theirs is first
+//     called: those about waiters, and those that are seldom needed;
+//   - lua/op, the operation.
+//
+// The files of a directory are here in the order in which they are put together.
 var (
-	always = []string{"base", "lengths", "records", "", "keys", "match", "grant", "step"} // "" stands for solo or interop
-	line   = []string{"registry", "pools", "queue", "claims", "pass", "serve"}
+	first  = []string{"names", "clock"}
+	always = []string{"step", "lengths", "records", "", "keys", "match", "grant", "begin"} // "" stands for solo or interop
+	line   = []string{"registry", "pools", "augment", "queue", "claims", "pass", "serve"}
 	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "upkeep", "generation"}
 )
 
@@ -41,37 +49,47 @@ func newScript(text string) *script {
 
 var plain, withInterop = assemble("solo"), assemble("interop")
 
+// assemble puts the scripts together; outside is the file about locks of other
+// programs.
 func assemble(outside string) scripts {
-	var b strings.Builder
-	add := func(names ...string) string {
-		b.Reset()
-		for _, name := range names {
-			if name == "" {
-				name = outside
-			}
-			src, err := sources.ReadFile("lua/" + name + ".lua")
-			if err != nil {
-				panic(err) // the file is part of the program
-			}
-			b.Write(src)
-		}
-		return b.String()
-	}
-	common := add(always...) + "function M.line()\n" + add(line...) + "end\nfunction M.rest()\n" + add(rest...) + "end\n"
-	script := func(before []string, op string) *script {
-		return newScript(add(before...) + common + add(op))
-	}
-	usual := []string{"names", "clock", "history"}
+	begin, history, common := pieces(outside)
+	script := func(op string) *script { return newScript(begin + history + common + piece("op", op)) }
 	s := scripts{
-		ask: script([]string{"names", "clock", "ask_fast", "history"}, "ask"), release: script(append(usual, "release_fast"), "release"),
-		renew: script(usual, "renew"), assert: script(usual, "assert"), withdraw: script(usual, "withdraw"), free: script(usual, "free"),
-		snapshot: script(usual, "snapshot"), list: script(usual, "list"),
+		ask: script("ask"), renew: script("renew"), assert: script("assert"), release: script("release"), withdraw: script("withdraw"),
+		free: script("free"), snapshot: script("snapshot"), list: script("list"),
 	}
-	if outside != "solo" {
-		// Other programs' locks are not looked for on the short ways.
-		s.ask, s.release = script(usual, "ask"), script(usual, "release")
+	if outside == "solo" { // other programs' locks are not looked for on the short ways
+		s.ask = newScript(begin + piece("op", "ask_fast") + history + common + piece("op", "ask"))
+		s.release = newScript(begin + history + piece("op", "release_fast") + common + piece("op", "release"))
 	}
 	return s
+}
+
+// pieces are what stands before an operation: what its short way needs, too; what else
+// that of a release needs; and the rest.
+func pieces(outside string) (begin, history, common string) {
+	names := slices.Clone(always)
+	names[slices.Index(names, "")] = outside
+	return piece("always", first...), piece("always", "history"),
+		piece("always", names...) + "function M.line()\n" + piece("line", line...) + "end\nfunction M.rest()\n" + piece("rest", rest...) + "end\n"
+}
+
+// piece is some files of a directory, one after the other.
+func piece(dir string, names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		b.WriteString(source("lua/" + dir + "/" + name + ".lua"))
+	}
+	return b.String()
+}
+
+// source is a file with the values of its constants.
+func source(name string) string {
+	text, err := sources.ReadFile(name)
+	if err != nil {
+		panic(err) // the file is part of the program
+	}
+	return withConstants(string(text))
 }
 
 // run calls a script: by its digest, and with its text if the server does not

@@ -99,7 +99,7 @@ func named(reqs []lockcore.Requirement, names []string) []lockcore.Requirement {
 }
 
 // states are those of the records, as people read them.
-var states = map[string]string{"h": "held", "g": "granted", "k": "kept", "d": "kept"}
+var states = map[string]string{stateHeld: "held", stateGranted: "granted", stateKept: "kept", stateSetAside: "kept"}
 
 // decodeHolder reads "L state token since ttl delay", parents, what it got, what
 // was learned of its length, and info (records.lua).
@@ -117,7 +117,7 @@ func decodeHolder(id, record, due string) lockcore.Holder {
 	if h.Expect == 0 {
 		h.Expect = learned(lines[3], h.Since)
 	}
-	if f[1] == "d" {
+	if f[1] == stateSetAside {
 		h.Reason = "lock delay after its lease expired"
 	}
 	h.Obtained, h.Requirements = decodeGot(lines[2])

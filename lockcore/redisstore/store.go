@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/unsupported"
 )
 
@@ -212,24 +213,24 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		return ans, false, fmt.Errorf("%s: the script gave no answer", s)
 	}
 	switch kind := text(parts[0]); kind {
-	case "W":
+	case replyWaits:
 		ans.Poll = time.Duration(number(text(parts[1]))) * time.Microsecond
 		if s.opts.MinReplicas == 0 {
-			ans.Window = min(provisional, q.ticket.TTL)
+			ans.Window = min(sched.Provisional, q.ticket.TTL)
 			ans.Latest = uint64(number(text(parts[2])))
 		}
 		return ans, false, nil
-	case "B":
+	case replyBusy:
 		return ans, false, nil
-	case "T":
+	case replyEnded:
 		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(parts[1])), lockcore.ErrLost)
-	case "X":
+	case replyPolicy:
 		other := lockcore.Backfill
 		if s.opts.Policy == other {
 			other = lockcore.FIFO
 		}
 		return ans, true, fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s, other, s.opts.Policy)
-	case "P":
+	case replyLists:
 		if err := s.register(ctx, q, parts[1:]); err != nil {
 			return ans, false, err
 		}
@@ -238,9 +239,6 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 		return ans, false, fmt.Errorf("%s: the script answered %q, which no version of it does", s, kind)
 	}
 }
-
-// provisional is how long a grant stands unconfirmed, as the scripts have it.
-const provisional = 5 * time.Second
 
 func (s *Store) askScript(ctx context.Context, q *query, w *wants, wait bool) (reply any, acks int, err error) {
 	args := q.args(w, wait)
@@ -255,7 +253,7 @@ func (s *Store) askScript(ctx context.Context, q *query, w *wants, wait bool) (r
 func (s *Store) giveBack(ctx context.Context, id string, acks int) error {
 	short := fmt.Errorf("%s: %d of min_replicas=%d replicas have the grant, so it was given back: see INFO replication", s, acks, s.opts.MinReplicas)
 	g := &lockcore.Grant{Ticket: &lockcore.Ticket{ID: id}}
-	if _, err := s.run(ctx, s.scripts.release, releaseArgs(g, 0, "q")...); err != nil {
+	if _, err := s.run(ctx, s.scripts.release, releaseArgs(g, 0, releaseUndo)...); err != nil {
 		return errors.Join(short, err)
 	}
 	return short
@@ -263,23 +261,24 @@ func (s *Store) giveBack(ctx context.Context, id string, acks int) error {
 
 // ended words a tombstone.
 func ended(why string) string {
-	switch {
-	case strings.HasPrefix(why, "F"):
-		if why == "F" {
+	if words, ok := strings.CutPrefix(why, endedByHand); ok {
+		if words == "" {
 			return "it was freed by hand"
 		}
-		return why[1:]
-	case why == "D":
+		return words
+	}
+	switch why {
+	case endedWithdrawn:
 		return "the request was withdrawn"
-	case why == "U":
+	case endedUntaken:
 		return "the grant was not taken up in time"
-	case why == "S":
+	case endedOutdated:
 		return "a later grant of its keys has come to light after a fail-over"
-	case why == "L":
+	case endedRegranted:
 		return "it expired, and the same request has a later grant"
-	case why == "G":
+	case endedDataLost:
 		return "the server has lost its data more than once since it was last renewed, or somebody deleted them: nobody knows who had its keys meanwhile"
-	case why == "O":
+	case endedForeign:
 		return "another program has locked one of its keys"
 	}
 	return "it was released"
@@ -289,7 +288,7 @@ func ended(why string) string {
 func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Duration) error {
 	s.hub.remove(encodeID(g.Ticket.ID))
 	s.generations.forget(g.Ticket.ID)
-	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, "-")...)
+	v, err := s.run(ctx, s.scripts.release, releaseArgs(g, keep, releasePlain)...)
 	if err != nil {
 		return err
 	}
@@ -303,7 +302,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
 	args := make([]any, 0, 16)
 	plan := "0 - x"
-	if m := commonMode(g); keep > 0 || how != "-" || m != "x" {
+	if m := commonMode(g); keep > 0 || how != releasePlain || m != "x" {
 		plan = fmt.Sprintf("%d %s %s", micros(keep), how, m)
 	}
 	var test []byte

@@ -2,7 +2,6 @@ package sched
 
 import (
 	"slices"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -33,7 +32,7 @@ func (s *State) schedule(rnd Rand) {
 // past may not be so any more.
 func (s *State) lookAt(at int64) {
 	if at != never {
-		s.look = max(at, s.now+int64(time.Millisecond))
+		s.look = max(at, s.now+int64(shortestPoll))
 		s.expiresAt(s.look)
 	}
 }

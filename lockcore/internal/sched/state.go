@@ -29,7 +29,9 @@ const (
 )
 
 // Poll is how often a waiter with the given TTL asks again.
-func Poll(ttl time.Duration) time.Duration { return max(min(Heartbeat, ttl/3), time.Millisecond) }
+func Poll(ttl time.Duration) time.Duration {
+	return max(min(Heartbeat, ttl/pollsPerTTL), shortestPoll)
+}
 
 // Rand draws an integer from [0, n).
 type Rand func(n int) int

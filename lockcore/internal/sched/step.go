@@ -63,7 +63,7 @@ func (s *State) pollIn(w *waiter) time.Duration {
 	if s.next < s.now+int64(in) {
 		in = time.Duration(s.next - s.now)
 	}
-	return max(in, time.Millisecond)
+	return max(in, shortestPoll)
 }
 
 // direct grants a request that finds nobody waiting. It looks at the candidates

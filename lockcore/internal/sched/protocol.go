@@ -1,0 +1,31 @@
+package sched
+
+import "time"
+
+// What a store needs to know that follows the rules elsewhere, as scripts on a server
+// do: the same constants under names that they can see, so that none stands twice.
+const (
+	// MissedPolls is how many polls a waiter may miss before it is dropped.
+	MissedPolls = missed
+	// PollsPerTTL is how often a waiter asks again in its TTL, at least.
+	PollsPerTTL = pollsPerTTL
+	// ShortestPoll is the least time between two polls, and between two looks at a
+	// waiter that lets others past.
+	ShortestPoll = shortestPoll
+	// EndedKept is how long an expired lease may be revived, and how long a store
+	// remembers why a lease ended.
+	EndedKept = lapsedKept
+	// Patience and LeastPatience say how long a waiter bears with those who were let
+	// past it: a multiple of what it had to wait anyway, and a time.
+	Patience      = patience
+	LeastPatience = minPatience
+	// HoldsKept is how many durations of a test are remembered, and HistoryAge for how
+	// long after the last of them.
+	HoldsKept  = holdsKept
+	HistoryAge = historyAge
+)
+
+const (
+	pollsPerTTL  = 3
+	shortestPoll = time.Millisecond
+)

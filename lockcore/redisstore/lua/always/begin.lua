@@ -1,0 +1,44 @@
+-- What every operation does before and after what it is there for: drop what is
+-- over, serve the waiters that this frees something for, write everything.
+
+-- Reads what most operations need, in one call: some leases or waiters, other
+-- fields of ALL, and counters. Then it drops what is over.
+function M.begin(ids, others)
+  local fields = { '#fence', '#policy', '#past', '#nested', '#seq' }
+  for _, list in ipairs({ ids, others or {} }) do
+    for i = 1, #list do fields[#fields + 1] = list[i] end
+  end
+  M.load(fields)
+  M.open(ids)
+  M.reap()
+end
+
+function M.reap()
+  local ids = call('ZRANGEBYSCORE', DUE, '-inf', M.int(NOW))
+  if ids[1] then M.reap_these(ids) end
+end
+
+function M.serve_freed()
+  if next(T.freed) then M.serve_domains() end
+end
+
+function M.finish()
+  if T.touched then M.drop_empty_classes() end
+  if T.moves then M.flush_moves() end
+  M.flush()
+end
+
+-- The policy of the namespace, b for backfill or f for fifo, and how many leases
+-- stand that were let past earlier waiters.
+function M.rules()
+  if not T.policy then
+    T.policy, T.past = M.field('#policy') or POLICY_BACKFILL, tonumber(M.field('#past') or 0)
+  end
+  return T.policy, T.past
+end
+
+function M.count_past(n)
+  local _, past = M.rules()
+  T.past = past + n
+  call('HSET', ALL, '#past', M.int(T.past))
+end

@@ -1,0 +1,75 @@
+-- How long holders and waiters are expected to hold: what they say themselves,
+-- else what the same test took the last times, else nil: unknown.
+
+-- What the client says of the length, 0 if nothing, and the name of the history,
+-- empty if there is none.
+function M.about(e)
+  if not e.test then
+    local said, test = string.match(e.info, '^(%d+) ([^\n]*)\n')
+    e.said, e.test = tonumber(said or 0), test or ''
+  end
+  return e.said, e.test
+end
+
+function M.recall(test)
+  if test == '' then return false end
+  if T.history[test] == nil then T.history[test] = M.field('#' .. test) end
+  return T.history[test]
+end
+
+-- The middle of the durations, the later of two: one that ended early and one
+-- that hung do not move it.
+function M.median_of(history)
+  local m = T.median[history]
+  if not m then
+    local all, i = {}, -2
+    for d in string.gmatch(history, '%d+') do
+      i = i + 1
+      if i > 0 then all[i] = tonumber(d) end
+    end
+    table.sort(all)
+    m = math.max(all[math.floor(#all / 2) + 1], 1)
+    T.median[history] = m
+  end
+  return m
+end
+
+function M.age(history, at) return at - string.match(history, '^%d+') end
+
+-- How long a waiter or a newcomer will hold.
+function M.length(e)
+  local said, test = M.about(e)
+  if said > 0 then return said end
+  local history = M.recall(test)
+  return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil
+end
+
+-- A lease keeps the history as it was at its grant, and from when it was first
+-- worked out the length that follows from it.
+function M.length_of_lease(id, e)
+  local said = M.about(e)
+  if said > 0 then return said end
+  local plan = e.plan or ''
+  if plan == '' or tonumber(plan) then return tonumber(plan) end
+  local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan)
+  e.plan = length and M.int(length) or ''
+  T.changed[id] = true
+  return length or nil
+end
+
+-- Remembers how long a lease that is given back was held.
+function M.learn(e)
+  local _, test = M.about(e)
+  if test == '' then return end
+  local history = M.recall(test)
+  if not history then T.counters.tests = M.counter('tests') + 1 end
+  T.history[test] = with_hold(history or '0 0', NOW - e.since)
+  T.learned[test] = true
+end
+
+function M.flush_history(set)
+  for test in pairs(T.learned) do
+    set[#set + 1] = '#' .. test
+    set[#set + 1] = T.history[test]
+  end
+end

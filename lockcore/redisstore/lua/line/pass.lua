@@ -1,0 +1,164 @@
+-- Serves the waiters of some classes in the order of their rank: each gets
+-- everything it asks for out of what is free and not reserved by those before
+-- it, or reserves what it could use. Reservations are worked out anew in every
+-- pass and stored nowhere, so they cannot be stale.
+--
+-- Once nothing is left for a class, the rest of its waiters are not looked at, but
+-- for those that may be let past others (backfill.lua): a thousand waiters for one
+-- pool cost what ten cost.
+
+function M.is_before(a, b)
+  if a.rank ~= b.rank then return a.rank < b.rank end
+  return a.seq < b.seq
+end
+
+-- Moves a class to its next waiter; false at the end.
+function M.advance(line)
+  if not line.page or line.i >= #line.page and #line.page == 2 * PAGE then
+    line.page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + PAGE - 1, 'WITHSCORES')
+    line.n, line.i = line.n + PAGE, 0
+  end
+  local m = line.page[line.i + 1]
+  if not m then return false end
+  line.member, line.id = m, string.sub(m, 13)
+  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12))
+  line.i, line.length = line.i + 2, nil
+  return true
+end
+
+-- Puts a class back at its place among the others.
+function M.enter(lines, line)
+  local lo, hi = 1, #lines + 1
+  while lo < hi do
+    local mid = math.floor((lo + hi) / 2)
+    if M.is_before(lines[mid], line) then lo = mid + 1 else hi = mid end
+  end
+  table.insert(lines, lo, line)
+end
+
+-- Whether a later waiter with these requirements could get or reserve anything.
+function M.any_left(reqs)
+  local left = false
+  for _, req in ipairs(reqs) do
+    local function look(k)
+      local u = M.at(k)
+      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k])
+      return left
+    end
+    if req.keys then
+      M.visit(req, true, look)
+    else
+      M.in_place(req.pool, true, look)
+    end
+    if left then return true end
+  end
+  return false
+end
+
+-- Makes a waiter the holder and has its process told. It has a few seconds to
+-- confirm that it is still there. A newcomer is there.
+function M.promote(line, picks, past)
+  past = past and M.int(line.rank) .. ' ' .. M.int(line.newcomer and M.count_up('seq') or line.seq)
+  for r, req in ipairs(line.reqs) do
+    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end
+  end
+  if line.newcomer then
+    line.newcomer.lease = M.grant(line.id, line.newcomer, line.reqs, picks, STATE_HELD, past)
+    return
+  end
+  local w = M.get(line.id)
+  local e = M.grant(line.id, w, line.reqs, picks, STATE_GRANTED, past)
+  T.published[line.id] = { w.channel, M.told(line.id, e) }
+  return w
+end
+
+-- The classes that may get or reserve something, each at its first waiter, and
+-- the newcomer. While there are leases that were let past others, everybody's first
+-- is looked at: it may be waiting for nothing but these.
+function M.lines(classes, newcomer)
+  local lines, all = {}, M.guarded()
+  for _, c in ipairs(classes) do
+    local e = M.class(c)
+    for _, req in ipairs(e and e.reqs or {}) do
+      if all or M.any_listed(req.pool) then
+        local line = { c = c, n = 0, reqs = e.reqs }
+        if M.advance(line) then lines[#lines + 1] = line end
+        break
+      end
+    end
+  end
+  table.sort(lines, M.is_before)
+  if newcomer and not newcomer.lease then
+    M.enter(lines, { id = newcomer.id, rank = newcomer.rank, seq = newcomer.seq, reqs = newcomer.reqs, newcomer = newcomer })
+  end
+  return lines
+end
+
+-- Whether this is a walk in which anybody may be let past others; whether there is
+-- anybody with something reserved; and whether there are leases of such as were let
+-- past.
+function M.lenient() return not T.looking and M.rules() == POLICY_BACKFILL end
+
+function M.backfills() return T.claims[1] and M.lenient() end
+
+function M.guarded()
+  local _, past = M.rules()
+  return M.lenient() and past ~= 0
+end
+
+-- Serves the waiter at which a line stands, or has it reserve what it could use.
+-- Returns "served", "passed" if that was past others, or nil; and who was served.
+function M.serve(line)
+  if not line.spent then
+    local picks, complete = M.match(line.reqs, false, T.reserved)
+    if complete then
+      return 'served', M.promote(line, picks)
+    end
+  end
+  local picks = M.backfills() and M.backfill(line)
+  if picks then
+    return 'passed', M.promote(line, picks, true)
+  end
+  if not line.spent then
+    if M.guarded() then M.note_delay(line) end
+    M.reserve(line)
+    line.spent = line.newcomer or not M.any_left(line.reqs)
+  end
+end
+
+-- One walk along the lines. It ends when somebody was let past others, because
+-- those have to reserve anew before anybody else looks at what is left.
+function M.walk(classes, newcomer)
+  T.reserved, T.source, T.claims, T.sharing, T.ends, T.look = {}, {}, {}, {}, {}, math.huge
+  local lines, left, stay, how = M.lines(classes, newcomer), {}, {}, nil
+  while lines[1] and how ~= 'passed' do
+    local line = table.remove(lines, 1)
+    local w
+    how, w = M.serve(line)
+    if w then left[#left + 1] = { line.id, w } else stay[line.c or ''] = true end
+    if line.newcomer then
+      -- Whoever stands behind it gets nothing by it, unless they may be let past.
+      if not lines[1] or not M.lenient() or not M.any_known(lines) then break end
+    elseif how ~= 'passed' and M.go_on(line) then
+      M.enter(lines, line)
+    end
+  end
+  -- Only now, for the walk counts by rank.
+  for _, w in ipairs(left) do M.leave(w[1], w[2]) end
+  for c in pairs(stay) do -- somebody still stands there
+    if T.touched then T.touched[c] = nil end
+  end
+  return how == 'passed'
+end
+
+-- Moves a line to the next of its waiters that is worth a look.
+function M.go_on(line)
+  if not line.spent then return M.advance(line) end
+  return M.backfills() and M.advance_short(line)
+end
+
+-- Walks until nobody was let past others. A newcomer, who is not in line yet, gets
+-- a lease if it is served.
+function M.pass(classes, newcomer)
+  repeat until not M.walk(classes, newcomer)
+end

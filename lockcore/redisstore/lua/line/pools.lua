@@ -1,0 +1,178 @@
+-- The candidates of registered pools, without a look at those that cannot be had.
+
+-- T.moves has the resources that may stand in the wrong list since this step has begun.
+-- Most are given on in the same step, and then stand where they stood. So the lists
+-- are mended at the end; until then, whoever reads one of a short pool looks there too
+-- (M.source).
+
+function M.move(k, u, before)
+  local after = M.place(u)
+  if before == after then return end
+  T.moves = T.moves or {}
+  if T.moves[k] == nil then
+    T.moves[k] = before or ''
+    T.moving = T.moving + 1
+  end
+  if after ~= 'so:' then return end
+  for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
+    local s = T.source[p]
+    if s then
+      -- Its page of the vacant may not have been read yet.
+      local j = 1
+      while s.softplace[j] and s.softplace[j] < tonumber(i) do j = j + 1 end
+      table.insert(s.soft, j, k)
+      table.insert(s.softplace, j, tonumber(i))
+    end
+  end
+end
+
+function M.flush_moves()
+  local add, rem = {}, {}
+  local function note(lists, name, ...)
+    local l = lists[name] or {}
+    lists[name] = l
+    for _, v in ipairs({ ... }) do l[#l + 1] = v end
+  end
+  for k, from in pairs(T.moves) do
+    local u = T.key[k]
+    local to = M.place(u) or ''
+    if from ~= to then
+      for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
+        if from ~= '' then note(rem, from .. p, k) end
+        if to ~= '' then note(add, to .. p, i, k) end
+      end
+    end
+  end
+  for name, l in pairs(rem) do M.write('ZREM', BASE .. name, l) end
+  for name, l in pairs(add) do M.write('ZADD', BASE .. name, l) end
+  T.moves, T.moving = nil, 0
+end
+
+function M.shuffle(list)
+  for i = #list, 2, -1 do
+    local j = M.random(i)
+    list[i], list[j] = list[j], list[i]
+  end
+  return list
+end
+
+-- Reads some of a list, "resource place" each, into two tables. What has left it in
+-- this step is left out; with all, what has joined it is put in, at its place.
+function M.take_in(p, which, got, keys, places, all)
+  local moves, entries = T.moves or {}, {}
+  for i = 1, #got, 2 do
+    local k = got[i]
+    if not moves[k] or M.place(T.key[k]) == which then entries[#entries + 1] = { k, tonumber(got[i + 1]) } end
+  end
+  for k, from in pairs(all and moves or {}) do
+    local i = from ~= which and M.place(T.key[k]) == which and string.match(' ' .. T.key[k].pools, ' ' .. p .. ':(%d+)')
+    if i then
+      entries[#entries + 1] = { k, tonumber(i) }
+      all = 'mixed'
+    end
+  end
+  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end
+  local fresh = {}
+  for i, e in ipairs(entries) do
+    keys[#keys + 1], places[#places + 1], fresh[i] = e[1], e[2], e[1]
+  end
+  M.load(fresh)
+end
+
+-- The lists of a pool, the vacant ones read page by page. The cursor is a place,
+-- not a rank: a grant in mid-pass takes members out of the zset.
+function M.source(p)
+  local s = T.source[p]
+  if not s then
+    local short = M.pool(p).size <= PAGE
+    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end
+    s = { vacant = {}, place = {}, soft = {}, softplace = {}, last = '-inf', all = false, short = short }
+    M.take_in(p, 'so:', call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES'), s.soft, s.softplace, true)
+    T.source[p] = s
+  end
+  return s
+end
+
+function M.more(p, s)
+  local got = call('ZRANGEBYSCORE', BASE .. 'av:' .. p, s.last, '+inf', 'WITHSCORES', 'LIMIT', 0, PAGE)
+  M.take_in(p, 'av:', got, s.vacant, s.place, s.short)
+  s.all = s.short or #got < 2 * PAGE
+  if #got > 0 then s.last = '(' .. got[#got] end
+end
+
+function M.any_listed(p)
+  local s = M.source(p)
+  if not s.vacant[1] and not s.all then M.more(p, s) end
+  return s.vacant[1] or s.soft[1]
+end
+
+-- Vacant and, if joined, joinable resources of a pool in the order of its list.
+function M.in_place(p, joined, f)
+  local s, i, j = M.source(p), 1, 1
+  while true do
+    if not s.vacant[i] and not s.all then M.more(p, s) end
+    local a, b = s.place[i], joined and s.softplace[j]
+    if a and (not b or a < b) then
+      if f(s.vacant[i]) then return end
+      i = i + 1
+    elseif b then
+      if f(s.soft[j]) then return end
+      j = j + 1
+    else
+      return
+    end
+  end
+end
+
+-- The same at random: all of them shuffled, or, if there are many, pages from a
+-- random place on.
+function M.at_random(p, joined, f, want)
+  local n = M.source(p).short and 0 or call('ZCARD', BASE .. 'av:' .. p)
+  if n <= PAGE then
+    local all = {}
+    M.in_place(p, joined, function(k) all[#all + 1] = k end)
+    for _, k in ipairs(M.shuffle(all)) do
+      if f(k) then return end
+    end
+    return
+  end
+  local start, step = M.random(n) - 1, math.max(16, math.min(2 * want, CHUNK))
+  for i = 0, n - 1, step do
+    local first, size = (start + i) % n, math.min(step, n - i)
+    local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
+    if #page < size then
+      for _, k in ipairs(call('ZRANGE', BASE .. 'av:' .. p, 0, size - #page - 1)) do page[#page + 1] = k end
+    end
+    M.load(page)
+    for _, k in ipairs(M.shuffle(page)) do
+      if f(k) then return end
+    end
+  end
+  if joined then
+    for _, k in ipairs(M.shuffle(M.source(p).soft)) do
+      if f(k) then return end
+    end
+  end
+end
+
+function M.least_recent(keys, f)
+  local used, order = M.read(BASE .. 'used', keys), {}
+  for i = 1, #keys do order[i] = i end
+  table.sort(order, function(a, b)
+    local x, y = tonumber(used[a] or 0), tonumber(used[b] or 0)
+    if x ~= y then return x < y end
+    return a < b
+  end)
+  for _, i in ipairs(order) do
+    if f(keys[i]) then return end
+  end
+end
+
+function M.visit_pool(req, choice, f, want)
+  local joined = req.mode ~= 'x'
+  if choice == CHOICE_RANDOM then return M.at_random(req.pool, joined, f, want) end
+  if choice == CHOICE_IN_ORDER then return M.in_place(req.pool, joined, f) end
+  local all = {}
+  M.in_place(req.pool, joined, function(k) all[#all + 1] = k end)
+  return M.least_recent(all, f)
+end

@@ -1,0 +1,110 @@
+-- The line: a zset for each class. Its members are the arrival number with 12
+-- digits and the id, so that equal ranks stay in the order of arrival.
+
+function M.member(id, w) return string.format('%012.0f', w.seq) .. id end
+
+function M.poll_of(w) return math.max(math.min(HEARTBEAT, math.floor(w.ttl / POLLS_PER_TTL)), SHORTEST_POLL) end
+
+-- A waiter that misses some polls is dropped.
+function M.heartbeat(id, w) T.deadline[id] = NOW + MISSED_POLLS * M.poll_of(w) end
+
+-- Beside the line stands how long each is expected to hold, so that the first one
+-- who is short enough is found without asking all; and who is to be told when
+-- its test teaches something new.
+function M.await(w, member)
+  local said, test = M.about(w)
+  local length = M.length(w)
+  if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
+  if said == 0 and test ~= '' then
+    call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member)
+    T.line_changed = true
+  end
+end
+
+-- Tells those who wait how long their test will take, after it has taught
+-- something. They may be let past others for that.
+function M.tell(test)
+  local length, entries = M.int(M.median_of(M.recall(test))), {}
+  for _, m in ipairs(call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11')) do
+    local c, member = string.match(m, '\n(%d+) (.*)$')
+    entries[c] = entries[c] or {}
+    table.insert(entries[c], length)
+    table.insert(entries[c], member)
+  end
+  for c, list in pairs(entries) do
+    M.write('ZADD', BASE .. 'e:' .. c, list)
+    M.free_pools(c)
+  end
+end
+
+-- A script that fails in the midst of it has written all the same what it had until
+-- then. So keys of ours that another program has taken are found out before: these
+-- are the ones with names that never change.
+function M.probe(w, reqs)
+  local said, test = M.about(w)
+  if said == 0 and test ~= '' then call('ZCARD', BASE .. 'wait') end
+  if w.parents ~= '' then call('HLEN', BASE .. 'nest') end
+  for _, req in ipairs(reqs) do
+    if not M.find_pool(req) then return call('HLEN', LIST) end
+  end
+end
+
+function M.stand(id, w, reqs)
+  M.probe(w, reqs)
+  w.class = M.class_of(reqs)
+  local member = M.member(id, w)
+  call('ZADD', BASE .. 'q:' .. w.class, M.int(w.rank), member)
+  M.await(w, member)
+  if w.parents ~= '' then
+    call('HSET', BASE .. 'nest', id, w.class)
+    T.nest_changed = true
+  end
+  M.put(id, w, T.deadline[id])
+end
+
+function M.enqueue(id, w, reqs)
+  w.seq = M.count_up('seq')
+  M.stand(id, w, reqs)
+  M.heartbeat(id, w)
+end
+
+function M.leave(id, w)
+  local member = M.member(id, w)
+  call('ZREM', BASE .. 'q:' .. w.class, member)
+  local said, test = M.about(w)
+  if said > 0 or test ~= '' then call('ZREM', BASE .. 'e:' .. w.class, member) end
+  if said == 0 and test ~= '' then
+    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. member)
+    T.line_changed = true
+  end
+  if w.parents ~= '' then
+    call('HDEL', BASE .. 'nest', id)
+    T.nest_changed = true
+  end
+  T.touched = T.touched or {} -- classes that may be empty now
+  T.touched[w.class] = true
+end
+
+-- The pools that a waiter competes for may now have something for others.
+function M.free_pools(c)
+  for _, req in ipairs(M.class(c).reqs) do T.freed[req.pool] = true end
+end
+
+function M.dismiss(id, w)
+  M.leave(id, w)
+  M.free_pools(w.class)
+  M.put(id, false, false)
+end
+
+function M.drop_empty_classes()
+  for c in pairs(T.touched) do
+    if call('EXISTS', BASE .. 'q:' .. c) == 0 then M.drop_class(c) end
+  end
+end
+
+-- The nested waiters, with their classes; nil if there are none.
+function M.nested()
+  if not T.nest_changed and M.counter('nested') == 0 then return end
+  local nest = call('HGETALL', BASE .. 'nest')
+  return nest[1] and nest
+end

@@ -1,0 +1,52 @@
+-- The short way to a grant, for a new request whose candidates nobody waits for:
+-- if enough of them are vacant, it gets them. The first grant of all is not made here. Whatever is not as plain as that
+-- goes the long way, which begins after this file; nothing has been written then.
+--
+-- It is here for its speed, and written for it. The long way defines a hundred
+-- functions first, which costs more than a grant does.
+
+do
+  local id, first = ARGV[1], 6
+  -- Who says how long it will take needs no history; "#" is the name of none.
+  local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
+  local records = #ARGV >= first and #ARGV < FEW_ARGUMENTS and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
+  local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
+  if records and not records[1] and records[2] and records[2] < now and (records[3] or POLICY_BACKFILL) == string.sub(ARGV[5], 2, 2) then
+    local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
+    for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
+      -- By the seat several units may come from one resource, which is not plain;
+      -- nor is a named list, or what was used when.
+      n, need, j, stride = tonumber(n), need + 0, j + 0, stride + 0
+      plain = n and choice ~= CHOICE_LEAST_USE and (mode == 'x' or mode == 's')
+      if not plain then break end
+      local record = now .. '|' .. id .. ' ' .. mode .. ' 1|'
+      if base > 0 then got = got .. '|' end
+      got = got .. mode
+      for _ = 1, n do
+        local k, r = ARGV[first + base + j], records[base + j + 5]
+        if r and find(r, '|', 1, true) then
+          -- Taken or waited for; if the order matters, the long way sees why.
+          if choice ~= CHOICE_RANDOM then break end
+        elseif not taken[k] then
+          taken[k], need, got = true, need - 1, got .. ' ' .. k
+          set[m + 1], set[m + 2] = k, record
+          m = m + 2
+          if need == 0 then break end
+        end
+        j = (j + stride) % n
+      end
+      plain = need == 0
+      if not plain then break end
+      base = base + n
+    end
+    if plain then
+      set[m + 1] = id
+      set[m + 2] = 'L ' .. STATE_HELD .. ' ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. (records[4] or '') .. '\n' .. ARGV[4]
+      -- If the key of one has the wrong type, it is this one's: the other was read.
+      call('ZADD', DUE, NOW + string.match(ARGV[3], '^%d+'), id)
+      call('HSET', ALL, unpack(set))
+      return id .. ' ' .. now .. ' ' .. got
+    end
+  end
+  if records then FIELDS, FOUND = { id, '#fence', '#policy', test, unpack(ARGV, first) }, records end
+end

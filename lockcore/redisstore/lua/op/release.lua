@@ -1,0 +1,39 @@
+-- Release: gives a lease back, or keeps it for a while without its holder.
+-- ARGV: id; "keep how mode", where how is RELEASE_UNDO if it shall be as if it had
+-- never been, and mode that of all its requirements if they have the same; what it got;
+-- the name of the test's history, or nothing; and all its resources.
+-- Reply: 1, or 0 when there is no such lease.
+
+local function tell(e)
+  local _, test = M.about(e)
+  if test ~= '' and awaited(test) then M.tell(test) end
+end
+
+local id, keep_for, how = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+)')
+keep_for = tonumber(keep_for)
+M.begin({ id }, #ARGV < FEW_ARGUMENTS and { unpack(ARGV, 5) } or nil)
+local e, done = T.entity[id], 0
+if M.stands(e) then
+  done = 1
+  if how ~= RELEASE_UNDO then M.learn(e) end
+  if keep_for > 0 then
+    e.state = STATE_KEPT
+    M.put(id, e, NOW + keep_for)
+    M.extend_outside(id, e, keep_for)
+    tell(e)
+  else
+    M.drop(id, e)
+    if how ~= RELEASE_UNDO then
+      M.bury(id, ENDED_RELEASED, RELEASE_KEPT)
+      tell(e)
+    end
+    M.serve_freed()
+  end
+elseif e then
+  -- A keep whose reply was lost is asked for again.
+  if e.state == STATE_KEPT and keep_for > 0 then done = 1 end
+elseif T.buried[id] == ENDED_RELEASED then
+  done = 1
+end
+M.finish()
+return done

@@ -1,0 +1,57 @@
+-- Expectations are guesses and may be lies, so letting others past a waiter needs
+-- a limit that does not depend on them: its patience. From the moment at which it
+-- would be served if nobody had been let past it, it bears with that for three
+-- times as long as it has waited until then, and for a minute at least. After that
+-- nobody is let past it any more.
+
+function M.impatient(who)
+  if who.newcomer then return false end
+  local w = M.get(who.id)
+  return w.delayed > 0 and NOW - w.delayed > math.max(LEAST_PATIENCE, PATIENCE * (w.delayed - w.since))
+end
+
+-- Whether a lease went to a request that came after the waiter in line, and out of
+-- what was reserved.
+function M.let_past(id, w)
+  local e = M.get(id)
+  if not e or not e.past or e.token <= w.fence then return false end
+  local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
+  return M.is_before(w, { rank = tonumber(rank), seq = tonumber(seq) })
+end
+
+-- How a resource is taken without those let past the waiter; nil if none was.
+function M.without_past(k, w)
+  local rest = { holds = {}, outside = M.at(k).outside }
+  for _, h in ipairs(T.key[k].holds) do
+    if not h.past or not M.let_past(h.id, w) then rest.holds[#rest.holds + 1] = h end
+  end
+  if #rest.holds == #T.key[k].holds then return end
+  M.count(rest)
+  return rest
+end
+
+-- Notes the moment from which a blocked waiter is kept waiting by nothing but
+-- those who were let past it. It is called before the waiter reserves anything,
+-- whenever a walk comes to it: so at the very step that gives back the last of
+-- what it had to wait for anyway.
+function M.note_delay(line)
+  if line.newcomer or M.too_many(line.reqs) then return end
+  local w = M.get(line.id)
+  if w.delayed > 0 then return end
+  local lists, caps, rest, any = {}, {}, {}, false
+  for r, req in ipairs(line.reqs) do
+    lists[r], caps[r] = M.candidates(req), {}
+    M.load(lists[r])
+    for _, k in ipairs(lists[r]) do
+      if rest[k] == nil then rest[k] = M.without_past(k, w) or false end
+      any = any or rest[k]
+      caps[r][k] = M.free(req, rest[k] or T.key[k], T.reserved[k])
+    end
+  end
+  if not any then return end
+  local _, complete = M.assign(line.reqs, lists, caps)
+  if complete then
+    w.delayed = NOW
+    T.changed[line.id] = true
+  end
+end
