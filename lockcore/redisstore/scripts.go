@@ -89,8 +89,11 @@ func source(name string) string {
 	if err != nil {
 		panic(err) // the file is part of the program
 	}
-	return withConstants(string(text))
+	return withConstants(mutated(name, string(text)))
 }
+
+// mutated is the text itself, unless a test tries whether a change would be noticed.
+var mutated = func(name, text string) string { return text }
 
 // run calls a script: by its digest, and with its text if the server does not
 // know it (any more).
