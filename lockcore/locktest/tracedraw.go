@@ -67,7 +67,7 @@ func (tr *trace) operation() {
 		switch what := tr.rnd.IntN(10); {
 		case timed && what == 9:
 			tr.free(tr.held[id].Keys()[0])
-		case timed && what > 9-4*toInt(tr.expires):
+		case timed && what > 9-4*toInt(tr.expires) && tr.held[id].Ticket.For == 0:
 			tr.renew(id)
 		default:
 			tr.giveBack(id)
