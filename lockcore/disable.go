@@ -30,6 +30,9 @@ type Outage struct {
 // returns those who hold the keys, or with Now those who have lost them. To disable
 // a disabled key again changes the reason and by whom, not since when.
 func (l *Locker) Disable(ctx context.Context, o Outage) ([]Holder, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	o.Owner = l.person(o.Owner)
 	if len(o.Keys) == 0 || slices.Contains(o.Keys, "") {
 		return nil, errors.New("lockcore: disable: no key, or an empty one")
@@ -48,6 +51,9 @@ func (l *Locker) Disable(ctx context.Context, o Outage) ([]Holder, error) {
 // returns what was disabled of them, one [Holder] a key. The error wraps
 // [ErrNotHeld] when none of them was.
 func (l *Locker) Enable(ctx context.Context, keys ...string) ([]Holder, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	enabled, err := l.store.Enable(ctx, keys)
 	switch {
 	case err != nil:

@@ -192,7 +192,7 @@ func (l *Locker) acquire(ctx context.Context, req Request, wait bool) (*Lease, e
 	if err != nil {
 		return nil, err
 	}
-	grant, err := w.run(ctx)
+	grant, err := w.inTime(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -19,12 +19,17 @@ func TestALockerWithoutAStore(t *testing.T) {
 		"nil": nil, "not made by New": {}, "of nil": lockcore.New(nil, nil), "of a store that was not opened": lockcore.New((*filestore.Store)(nil), nil),
 	} {
 		for call, f := range map[string]func() error{
-			"Acquire":    func() error { _, err := l.Acquire(ctx, wanting("k")); return err },
-			"TryAcquire": func() error { _, err := l.TryAcquire(ctx, wanting("k")); return err },
-			"Snapshot":   func() error { _, err := l.Snapshot(ctx); return err },
-			"History":    func() error { _, err := l.History(ctx); return err },
-			"Adopt":      func() error { _, err := l.Adopt(ctx, &lockcore.Grant{}); return err },
-			"Close":      func() error { return l.Close() },
+			"Acquire":           func() error { _, err := l.Acquire(ctx, wanting("k")); return err },
+			"TryAcquire":        func() error { _, err := l.TryAcquire(ctx, wanting("k")); return err },
+			"Snapshot":          func() error { _, err := l.Snapshot(ctx); return err },
+			"History":           func() error { _, err := l.History(ctx); return err },
+			"Adopt":             func() error { _, err := l.Adopt(ctx, &lockcore.Grant{}); return err },
+			"Reserve":           func() error { _, err := l.Reserve(ctx, lockcore.Request{For: 1}); return err },
+			"EndReservation":    func() error { _, err := l.EndReservation(ctx, "", true, "k"); return err },
+			"ExtendReservation": func() error { _, err := l.ExtendReservation(ctx, "", true, 1, "k"); return err },
+			"Disable":           func() error { _, err := l.Disable(ctx, lockcore.Outage{}); return err },
+			"Enable":            func() error { _, err := l.Enable(ctx, "k"); return err },
+			"Close":             func() error { return l.Close() },
 		} {
 			err := f()
 			if assert.Error(t, err, "%s of a locker that is %s", call, name) {

@@ -19,6 +19,9 @@ import (
 // [CurrentUser]. The Holder returned tells what was obtained; its times are by the
 // clock of this machine. The errors are those of Acquire.
 func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
+	if err := l.usable(); err != nil {
+		return Holder{}, err
+	}
 	if req.For <= 0 {
 		return Holder{}, fmt.Errorf("lockcore: reserve %s: For is %s, it must be above 0", wanted(req.Requirements), req.For)
 	}
@@ -77,6 +80,9 @@ func (l *Locker) person(o Owner) Owner {
 // If one of the keys is not reserved (the error wraps [ErrNotHeld]), or by somebody
 // else, nothing is given back.
 func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys ...string) ([]Holder, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	found, err := l.reservations(ctx, by, force, keys)
 	if err != nil {
 		return nil, err
@@ -104,6 +110,9 @@ func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys
 // that were reserved together have one end. It returns the reservations of the
 // keys, with their new ends.
 func (l *Locker) ExtendReservation(ctx context.Context, by string, force bool, d time.Duration, keys ...string) ([]Holder, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	if d <= 0 {
 		return nil, fmt.Errorf("lockcore: extend %s by %s: it must be above 0", quoteAll(keys), d)
 	}

@@ -17,14 +17,17 @@ type wait1 struct {
 	start   time.Time
 	wake    chan *Grant
 
-	sent     time.Time // when the last successful ask was sent
-	window   time.Duration
-	latest   uint64    // token given out before its answer
-	pushed   bool      // the grant came unasked, and is to be confirmed
-	disabled []string  // keys that are out of service, as of the last ask
-	poll     time.Time // when to ask next at the latest
-	notice   time.Time // when to call OnWait next
-	told     int       // how often it was called
+	sent time.Time // when the last successful ask was sent; with a grant, the first that may have brought it
+	// unanswered is when the first ask was sent since an answer came; zero: all were
+	// answered.
+	unanswered time.Time
+	window     time.Duration
+	latest     uint64    // token given out before its answer
+	pushed     bool      // the grant came unasked, and is to be confirmed
+	disabled   []string  // keys that are out of service, as of the last ask
+	poll       time.Time // when to ask next at the latest
+	notice     time.Time // when to call OnWait next
+	told       int       // how often it was called
 
 	rediscovered chan []Requirement // of the discovery under way, or nil
 	discoverAt   time.Time
@@ -83,10 +86,19 @@ func (w *wait1) ask(ctx context.Context) (*Grant, error) {
 	t := *w.ticket // the store may keep what it is given
 	t.Waited = time.Since(w.start)
 	sent := time.Now()
+	if w.unanswered.IsZero() {
+		w.unanswered = sent
+	}
 	ans, err := w.locker.store.Ask(ctx, &t, w.hint)
 	if err != nil {
 		return nil, err
 	}
+	if ans.Grant != nil {
+		// Perhaps the store granted it when it was asked before, and that answer was
+		// lost: the TTL counts from then, for asking again does not extend it.
+		sent = w.unanswered
+	}
+	w.unanswered = time.Time{}
 	w.sent, w.window, w.latest, w.pushed = sent, ans.Window, ans.Latest, false
 	w.disabled = ans.Disabled
 	if ans.Poll <= 0 {
@@ -311,12 +323,7 @@ func (w *wait1) standing(e *BusyError, s *Snapshot) {
 }
 
 func (w *wait1) lease(ctx context.Context, g *Grant) *Lease {
-	ttl := w.ticket.TTL
-	valid, due := w.sent.Add(ttl-margin(ttl)), w.sent.Add(ttl/3)
-	if w.pushed {
-		// Good for the window only, so the first renewal, which confirms it, is due now.
-		valid, due = w.sent.Add(min(ttl-margin(ttl), w.window-w.window/10)), time.Now()
-	}
+	valid, due := w.validity()
 	le := &Lease{locker: w.locker, grant: g, waited: time.Since(w.start), until: w.req.RenewUntil, parents: w.parents, valid: valid, due: due}
 	le.open(ctx)
 	return le
