@@ -145,3 +145,47 @@ func ExampleBackfill() {
 	}
 	// Output: 3 were served early; in the order of arrival all would have waited 1m0s longer
 }
+
+// What a run waited for most, and what its replay says of one board more; package
+// whatif fills in Advice.
+func ExampleVerdict() {
+	v := *foldTwo().Verdict
+	v.Advice = []report.Advice{{Do: report.Add, What: v.Pool, Waits: report.Span{Median: eventlog.MS(6 * time.Second)}}}
+	fmt.Println(v.Pool, v.Cause, v.Time.Duration(), v.Holder.Test, v.Time > report.Negligible)
+	for _, a := range v.Advice {
+		switch a.Do {
+		case report.Add, report.Remove:
+			fmt.Println("another number of", a.What, "saves", a.Waits.Median.Duration())
+		case report.Shorten, report.Expect:
+			fmt.Println("tests that hold for less, or say for how long")
+		}
+		var kind report.AdviceKind = a.Do
+		fmt.Println(kind)
+	}
+	// Output:
+	// boards pool full 6s TestSoak true
+	// another number of boards saves 6s
+	// add
+}
+
+// Which tests ended badly, and with what in their hands.
+func ExampleTestRun() {
+	end := eventlog.Event{Ev: eventlog.TestEnd, Test: eventlog.TestInfo{Name: "TestSoak"}, Verdict: eventlog.VerdictFailed}
+	events := func(yield func(eventlog.Event, error) bool) {
+		var reader eventlog.Reader
+		for e, err := range reader.Decode("two.jsonl", strings.NewReader(twoTests)) {
+			if !yield(e, err) {
+				return
+			}
+		}
+		yield(end, nil)
+	}
+	if _, err := report.Fold(events, report.Options{OnTest: func(t *report.TestRun) {
+		fmt.Printf("%s %q on %s\n", t.Test.Name, t.Verdict, t.Held[0].Key)
+	}}); err != nil {
+		panic(err)
+	}
+	// Output:
+	// TestSoak "failed" on board-1
+	// TestPair "" on board-1
+}

@@ -43,6 +43,7 @@ func (f *fold) finish() *Report {
 	r.learnNames(f.testIDs)
 	f.testGroups(r)
 	f.pairGroups(r)
+	r.Verdict = byCauses(r)
 	return r
 }
 
@@ -208,7 +209,7 @@ func (f *fold) resourceGroups(r *Report, window micros) {
 	}
 	for i, t := range f.namedPools {
 		g := t.totals.group(t.name)
-		g.Blame = causeTimes(&t.blame)
+		g.Blame, g.Also = causeTimes(&t.blame), t.also
 		teams[i].set(&g, t.size(teams[i].named), window)
 		t.queue.change(f.now, 0)
 		g.QueueMean, g.QueueMax = ratio(t.queue.area, window), t.queue.max

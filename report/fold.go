@@ -55,6 +55,7 @@ type fold struct {
 	slots      map[string]*slot
 	names      map[string]int32
 	namedPools []*namedPool
+	sameSet    map[string]int32 // named pool by the hash of its candidates
 	procs      map[eventlog.Process]*proc
 	runs       map[string]bool // with events in the input
 	hosts      map[string]bool
@@ -90,7 +91,7 @@ func newFold(opts Options) *fold {
 	f := &fold{
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
 		pools: map[string]*pool{}, demands: map[string]*demand{}, specs: map[*eventlog.Requirement]*spec{},
-		slots: map[string]*slot{}, names: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
+		slots: map[string]*slot{}, names: map[string]int32{}, sameSet: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
 		hosts: map[string]bool{}, testRuns: map[testRunKey]*TestRun{}, tags: map[string]*totals{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)

@@ -19,6 +19,7 @@ type Report struct {
 	Hosts     int         `json:"hosts"`
 	Unplaced  int         `json:"unplaced_processes,omitempty"` // whose clock could not be compared with the others'
 
+	Verdict    *Verdict  `json:"verdict,omitempty"` // nil: nobody waited for long
 	Total      Group     `json:"total"`
 	QueueMean  float64   `json:"queue_mean"` // requests waiting at one moment
 	QueueMax   int       `json:"queue_max"`
@@ -41,20 +42,21 @@ type Report struct {
 // A Group sums up requests. A request counts in every pool, resource and tag
 // that it is about; only Blame divides it.
 type Group struct {
-	Name       string `json:"name,omitempty"`
-	Pkg        string `json:"pkg,omitempty"` // of a test
-	Requests   int    `json:"requests"`
-	Acquired   int    `json:"acquired"`
-	TimedOut   int    `json:"timeout"`
-	Skipped    int    `json:"skipped"`
-	Failed     int    `json:"failed"`
-	Canceled   int    `json:"cancelled"`
-	Lost       int    `json:"lost"`     // leases
-	Orphaned   int    `json:"orphaned"` // leases
-	Overtaken  int    `json:"overtakings"`
-	Backfilled int    `json:"backfilled,omitempty"` // served before somebody who came earlier
-	Wait       Stat   `json:"wait"`
-	Hold       Stat   `json:"hold"`
+	Name       string   `json:"name,omitempty"`
+	Also       []string `json:"also,omitempty"` // other names of the same pool
+	Pkg        string   `json:"pkg,omitempty"`  // of a test
+	Requests   int      `json:"requests"`
+	Acquired   int      `json:"acquired"`
+	TimedOut   int      `json:"timeout"`
+	Skipped    int      `json:"skipped"`
+	Failed     int      `json:"failed"`
+	Canceled   int      `json:"cancelled"`
+	Lost       int      `json:"lost"`     // leases
+	Orphaned   int      `json:"orphaned"` // leases
+	Overtaken  int      `json:"overtakings"`
+	Backfilled int      `json:"backfilled,omitempty"` // served before somebody who came earlier
+	Wait       Stat     `json:"wait"`
+	Hold       Stat     `json:"hold"`
 
 	Blame []CauseTime `json:"blame,omitempty"` // of a pool: the time it was what requests waited for
 

@@ -17,6 +17,8 @@ type spec struct {
 const (
 	specsMax = 4096 // kept to be found again
 	poolsMax = 4096 // kept when nobody waits for them
+	setsMax  = 65_536
+	alsoMax  = 50 // other names of a pool
 )
 
 // spec returns the same spec for the same list. The reader shares equal lists,
@@ -132,23 +134,39 @@ func (f *fold) forgetPools() {
 }
 
 // named finds or makes the entry of the report for the requirement's name. One
-// without a name is called after its candidates.
+// without a name is called after its candidates. Names of the same candidates are
+// one pool, called by the first of them: what matters is the resources that requests
+// compete for.
+//
+//	TestBoot asks for 1 of "boards": b1 b2 b3
+//	TestPair asks for 2 of "pair": b1 b2 b3      the same pool
 func (f *fold) named(r *eventlog.Requirement, p *pool) int32 {
-	name := r.Name
-	switch {
-	case name != "":
-	case len(r.Candidates) == 1:
-		name = r.Candidates[0]
-	case len(r.Candidates) > 1:
-		name = fmt.Sprintf("%s and %d more", slices.Min(r.Candidates), len(r.Candidates)-1)
-	default:
-		name = fmt.Sprintf("%d candidates (%s)", p.count, p.hash)
+	name, given := r.Name, true
+	if name == "" {
+		given = false
+		switch {
+		case len(r.Candidates) == 1:
+			name = r.Candidates[0]
+		case len(r.Candidates) > 1:
+			name = fmt.Sprintf("%s and %d more", slices.Min(r.Candidates), len(r.Candidates)-1)
+		default:
+			name = fmt.Sprintf("%d candidates (%s)", p.count, p.hash)
+		}
 	}
 	i, ok := f.names[name]
 	if !ok {
-		i = int32(len(f.namedPools))
+		if i, ok = f.sameSet[p.hash]; ok {
+			f.namedPools[i].call(name, given)
+		} else {
+			i = int32(len(f.namedPools))
+			f.namedPools = append(f.namedPools, &namedPool{name: name, given: given, sets: map[string]int{}})
+		}
 		f.names[name] = i
-		f.namedPools = append(f.namedPools, &namedPool{name: name, sets: map[string]int{}})
+	}
+	// A list that changes a little while tests run is still that pool; one board of
+	// many that somebody asks for by the pool's name is not all of them.
+	if _, known := f.sameSet[p.hash]; !known && len(f.sameSet) < setsMax && 2*p.count >= f.namedPools[i].size(0) {
+		f.sameSet[p.hash] = i
 	}
 	f.namedPools[i].sets[p.hash] = p.count
 	for k := range p.members {

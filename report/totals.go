@@ -77,13 +77,27 @@ func (r *resource) used() (micros, int) {
 	return r.busy, 1
 }
 
-// A namedPool is the pools that share a name.
+// A namedPool is the pools that share a name, or candidates.
 type namedPool struct {
 	name   string
+	given  bool           // by a test; else it was made of the candidates
+	also   []string       // other given names of the same candidates
 	sets   map[string]int // by hash: how many candidates
 	totals totals
 	blame  [causeCount]micros // time this pool was what requests waited for
 	queue  queue
+}
+
+// call gives the pool one more name. One that a test gave is better than one that
+// was made.
+func (t *namedPool) call(name string, given bool) {
+	switch {
+	case !given || len(t.also) >= alsoMax:
+	case !t.given:
+		t.name, t.given = name, true
+	default:
+		t.also = append(t.also, name)
+	}
 }
 
 // size is the number of its resources: of those known by name, or of its

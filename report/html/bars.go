@@ -13,17 +13,6 @@ import (
 // causeFills are the patterns of causes. They differ without colours.
 var causeFills = map[report.Cause]string{report.PoolFull: "full", report.Behind: "behind", report.Orphan: "orphan", report.Kept: "keptby", report.Foreign: "foreign", report.StoreFault: "fault", report.Unknown: "unknown"}
 
-// causeHelp is what makes the time of a cause shorter.
-var causeHelp = map[report.Cause]string{
-	report.PoolFull:   "more resources, or shorter holds",
-	report.Behind:     "fewer or smaller requests for many at once; Expect, so that short ones may go first",
-	report.Orphan:     "shorter leases (RTEST_TTL)",
-	report.Kept:       "a shorter HoldOnFail, or freeing by hand (rtest-report free)",
-	report.Foreign:    "a look at what else uses the resources",
-	report.StoreFault: "a look at the lock server and the network",
-	report.Unknown:    "events of all runs that share the resources, in one report",
-}
-
 // stack draws a bar whose parts are causes. Parts too small to see keep half a
 // pixel: that there is a store fault matters more than its exact width.
 func (c *chart) stack(x, y, width, height float64, blame []report.CauseTime, all eventlog.MS, who string) {
@@ -60,7 +49,7 @@ func causesTable(rep *report.Report) table {
 	t := table{Caption: "Causes of waiting", Head: []string{"cause", "time", "share", "what helps"}, Words: 1}
 	all := rep.Total.Blamed()
 	for _, b := range rep.Blame {
-		t.Rows = append(t.Rows, []string{string(b.Cause), words.Short(b.Time), words.Percent(words.Portion(b.Time, all)), causeHelp[b.Cause]})
+		t.Rows = append(t.Rows, []string{string(b.Cause), words.Short(b.Time), words.Percent(words.Portion(b.Time, all)), summary.Help(b.Cause)})
 	}
 	return t
 }

@@ -34,6 +34,8 @@ func ExampleText() {
 		panic(err)
 	}
 	// Output:
+	// Bottleneck: boards; 6.0s of 6.0s of waiting was for it.
+	//   What would help, by causes: more resources, or shorter holds.
 	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
 	// boards: 1 resource, in use 1.0 (100%), P95 wait 6.0s, 6.0s lost waiting
 	//   100% pool full
@@ -62,8 +64,10 @@ func ExampleMarkdown() {
 	// Output:
 	// ## Lock contention
 	//
-	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
+	// **Bottleneck: boards; 6.0s of 6.0s of waiting was for it.**
+	// <br>What would help, by causes: more resources, or shorter holds.
 	//
+	// - 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
 	// - boards: 1 resource, in use 1.0 (100%), P95 wait 6.0s, 6.0s lost waiting
 	//   <br>100% pool full
 	// - Most waits were caused by TestSoak: 6.0s.
@@ -98,11 +102,15 @@ func ExampleHeadline() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(summary.Headline(r)[0])
+	fmt.Println(summary.Headline(r)[0] == summary.Verdict(r)[0])
+	fmt.Println(summary.Headline(r)[2])
+	fmt.Println(summary.Help(r.Verdict.Cause))
 	fmt.Println(summary.Causes(r.Blame, r.Total.Blamed()))
 	fmt.Println(len(summary.Warnings(r)), "warnings")
 	// Output:
+	// true
 	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
+	// more resources, or shorter holds
 	// 100% pool full
 	// 0 warnings
 }

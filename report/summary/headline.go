@@ -31,11 +31,8 @@ func Headline(r *report.Report) []string {
 	default:
 		first += fmt.Sprintf("waited %s in all, P50 %s, P95 %s, longest %s.", words.Short(t.Wait.Total), words.Short(t.Wait.P50), words.Short(t.Wait.P95), words.Short(t.Wait.Max))
 	}
-	l := []string{first}
+	l := append(Verdict(r), first)
 	l = append(l, pools(r)...)
-	if t.Overtaken > 0 {
-		l = append(l, fmt.Sprintf("%s: a later request took what an earlier one, still waiting, could have used.", words.Count(t.Overtaken, "overtaking")))
-	}
 	l = append(l, backfillWords(r.Backfill)...)
 	return append(l, trouble(r)...)
 }
@@ -64,24 +61,24 @@ func pools(r *report.Report) []string {
 	var l []string
 	for i := range pools {
 		g := &pools[i]
-		if i == headlinePools || i > 0 && g.Blamed() == 0 {
+		if i == headlinePools || i > 0 && g.Blamed() < report.Negligible {
 			l = append(l, fmt.Sprintf("and %s.", words.Count(len(pools)-i, "other pool")))
 			break
 		}
-		line := fmt.Sprintf("%s: %s, in use %s (%s)", words.Plain(g.Name), words.Count(g.Size, "resource"), words.Mean(g.InUse), words.Percent(g.Utilisation))
+		line := fmt.Sprintf("%s: %s, in use %s (%s)", poolName(g.Name, g.Also), words.Count(g.Size, "resource"), words.Mean(g.InUse), words.Percent(g.Utilisation))
 		lost := g.Blamed()
-		if lost > 0 {
+		if lost >= report.Negligible {
 			line += fmt.Sprintf(", P95 wait %s, %s lost waiting", words.Short(g.Wait.P95), words.Short(lost))
 		}
 		if g.QueueMax > 1 {
 			line += fmt.Sprintf(", up to %d in line", g.QueueMax)
 		}
 		l = append(l, line)
-		if lost > 0 {
+		if lost >= report.Negligible {
 			l = append(l, "  "+Causes(g.Blame, lost))
 		}
 	}
-	if len(r.Holders) > 0 && r.Holders[0].Caused > 0 {
+	if len(r.Holders) > 0 && r.Holders[0].Caused >= report.Negligible {
 		h := &r.Holders[0]
 		line := fmt.Sprintf("Most waits were caused by %s: %s", words.Plain(r.Name(h.Holder)), words.Short(h.Caused))
 		if w := holderRun(h, r.Runs > 1); w != "" {
@@ -97,7 +94,10 @@ func Causes(blame []report.CauseTime, all eventlog.MS) string {
 	blame = slices.Clone(blame)
 	slices.SortStableFunc(blame, func(a, b report.CauseTime) int { return int(max(-1, min(1, b.Time-a.Time))) })
 	var parts []string
-	for _, c := range blame {
+	for i, c := range blame {
+		if i > 0 && c.Time < report.Negligible {
+			break // a millisecond of which the cause is not known is none that matters
+		}
 		parts = append(parts, words.Percent(words.Portion(c.Time, all))+" "+string(c.Cause))
 	}
 	return strings.Join(parts, ", ")
@@ -132,10 +132,15 @@ func trouble(r *report.Report) []string {
 	return l
 }
 
-// Warnings words what the owner of a CI job should know, the worst first: lost
-// leases, tests that gave up, and whom they waited for. One line each.
+// Warnings words what the owner of a CI job should know: what would make waits
+// shorter, if a replay can tell; lost leases, tests that gave up, and whom they
+// waited for. One line each.
 func Warnings(r *report.Report) []string {
 	var l []string
+	if r.Matters() && len(r.Verdict.Advice) > 0 && r.Verdict.Advice[0].Do != report.Remove {
+		lines := Verdict(r)
+		l = append(l, lines[0]+" "+strings.TrimSpace(lines[1]))
+	}
 	for i := range r.Tests {
 		if g := &r.Tests[i]; g.Lost > 0 {
 			l = append(l, fmt.Sprintf("%s lost %s while it ran", words.Plain(r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name})), words.Count(g.Lost, "lease")))

@@ -18,15 +18,23 @@ const markdownMax = 900 << 10
 func Markdown(w io.Writer, r *report.Report, v View) error {
 	var b strings.Builder
 	b.WriteString("## Lock contention\n\n")
+	first := true // the first line, with what belongs to it, is a paragraph; a list follows
 	for i, l := range Headline(r) {
 		text, sub := strings.CutPrefix(l, "  ")
+		text = words.EscapeMarkdown(text)
 		switch {
-		case sub:
-			fmt.Fprintf(&b, "  <br>%s\n", words.EscapeMarkdown(text))
 		case i == 0:
-			fmt.Fprintf(&b, "%s\n\n", words.EscapeMarkdown(text))
+			fmt.Fprintf(&b, "**%s**\n", text)
+		case sub && first:
+			fmt.Fprintf(&b, "<br>%s\n", text)
+		case sub:
+			fmt.Fprintf(&b, "  <br>%s\n", text)
 		default:
-			fmt.Fprintf(&b, "- %s\n", words.EscapeMarkdown(text))
+			if first {
+				b.WriteString("\n")
+			}
+			first = false
+			fmt.Fprintf(&b, "- %s\n", text)
 		}
 	}
 	if r.Total.Requests > 0 {

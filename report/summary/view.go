@@ -120,6 +120,9 @@ func holdCells(s *report.Stat) []string {
 func testTable(r *report.Report) Table {
 	t := Table{Title: "Tests", Note: "by time waited", Words: 1,
 		Head: []string{"test", "requests", "wait P50", "P95", "max", "total", "hold P50", "gave up", "waited most for"}}
+	if n := r.Total.Overtaken; n > 0 {
+		t.Note += fmt.Sprintf("; %s a later request took what an earlier one, still waiting, could have used", times(n))
+	}
 	for i := range r.Tests {
 		g := &r.Tests[i]
 		blocker := ""
@@ -196,6 +199,13 @@ func holderRun(h *report.HolderGroup, runs bool) string {
 		return h.URL
 	}
 	return h.Run
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprint(n, " times")
 }
 
 func dash(n int) string {

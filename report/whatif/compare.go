@@ -14,9 +14,11 @@ import (
 	"github.com/resourcelocker/resourcelocker/report"
 )
 
-// FoldAndCompare is [report.Fold] that also finds out what backfill brought, if there
-// was any, by a replay with fifo: it fills [report.Backfill.FIFO]. It keeps up to
-// most requests for it; of more, the report does not tell. 0 means no limit.
+// FoldAndCompare is [report.Fold] that also replays the run, to find out what would
+// make waits shorter, which it puts into [report.Report.Verdict], and what backfill
+// brought, if there was any, by a replay with fifo, into [report.Backfill.FIFO]. It
+// keeps up to most requests for it; of more, the report says that it did not try.
+// 0 means no limit.
 func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options, most int) (*report.Report, error) {
 	p := newReplay(most)
 	opts.OnRequest = p.keep(opts.OnRequest)
@@ -24,8 +26,19 @@ func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options
 	if err != nil {
 		return nil, err
 	}
-	if r.Backfill != nil {
-		r.Backfill.FIFO = p.fifo(r)
+	if r.Verdict == nil && r.Backfill == nil {
+		return r, nil // nobody waited
+	}
+	err = p.compare(r)
+	if err == nil {
+		return r, nil
+	}
+	why := strings.TrimPrefix(err.Error(), ErrNoEstimate.Error()+": ")
+	if r.Backfill != nil && r.Backfill.FIFO == nil {
+		r.Backfill.FIFO = &report.FIFO{NoEstimate: why}
+	}
+	if r.Verdict != nil {
+		r.Verdict.NoEstimate = why
 	}
 	return r, nil
 }
@@ -34,19 +47,11 @@ func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options
 // without being asked.
 const fifoSeeds = 3
 
-// fifo replays what was kept with fifo.
-func (p *replay) fifo(r *report.Report) *report.FIFO {
+// compare fills in what replays tell.
+func (p *replay) compare(r *report.Report) error {
 	if p.tooMany {
-		return &report.FIFO{NoEstimate: fmt.Sprintf("more than %d requests are not replayed unasked; rtest-report whatif --policy fifo does it", p.most)}
+		return fmt.Errorf("%w: more than %d requests are not replayed unasked; rtest-report whatif does it", ErrNoEstimate, p.most)
 	}
-	f, err := p.compare(r)
-	if err != nil {
-		return &report.FIFO{NoEstimate: strings.TrimPrefix(err.Error(), ErrNoEstimate.Error()+": ")}
-	}
-	return f
-}
-
-func (p *replay) compare(r *report.Report) (*report.FIFO, error) {
 	passed := map[string]bool{}
 	for i := range p.requests {
 		if q := &p.requests[i]; q.PassedBy > 0 {
@@ -54,12 +59,25 @@ func (p *replay) compare(r *report.Report) (*report.FIFO, error) {
 		}
 	}
 	if err := p.prepare(r); err != nil {
-		return nil, err
+		return err
 	}
-	with, err := p.baseline(fifoSeeds)
+	base, err := p.baseline(fifoSeeds)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	if r.Backfill != nil {
+		if r.Backfill.FIFO, err = p.fifo(base, passed); err != nil {
+			return err
+		}
+	}
+	if r.Verdict != nil {
+		return p.judge(r, base)
+	}
+	return nil
+}
+
+// fifo compares with the run under fifo.
+func (p *replay) fifo(with *plays, passed map[string]bool) (*report.FIFO, error) {
 	without, err := p.play("with fifo", nil, mode{policy: lockcore.FIFO}, fifoSeeds)
 	if err != nil {
 		return nil, err

@@ -28,9 +28,17 @@ type plays struct {
 
 // play simulates with several random tie-breaks, at the same time.
 func (p *replay) play(name string, changes []change, m mode, seeds int) (*plays, error) {
+	return p.playAlso(name, changes, m, seeds, nil)
+}
+
+// playAlso is play with jobs that were changed otherwise, too.
+func (p *replay) playAlso(name string, changes []change, m mode, seeds int, also func([]simulate.Job)) (*plays, error) {
 	jobs := p.with(changes)
 	if m.history {
 		jobs = p.knowing(jobs)
+	}
+	if also != nil {
+		also(jobs)
 	}
 	s := &plays{name, m, make([]time.Duration, seeds), make([][]time.Duration, seeds)}
 	errs := make([]error, seeds)

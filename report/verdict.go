@@ -1,0 +1,83 @@
+package report
+
+import (
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// A Verdict is what a reader wants to know first: what most waits were for, what can
+// be done about it, and what that would bring.
+type Verdict struct {
+	Pool string      `json:"pool"` // the bottleneck, as the report calls it
+	Also []string    `json:"also,omitempty"`
+	Time eventlog.MS `json:"ms"` // waits that were spent on it
+
+	// Advice is from a replay of the run, the best first; package whatif fills it.
+	// There is none where a replay has no estimate, which NoEstimate says why, or
+	// where nobody asked for it.
+	Advice     []Advice `json:"advice,omitempty"`
+	NoEstimate string   `json:"no_estimate,omitempty"`
+
+	Cause  Cause    `json:"cause"`            // what most of Time was spent on
+	Holder *Blocker `json:"holder,omitempty"` // who caused most waits, for whatever pool
+}
+
+// An AdviceKind says what to do.
+type AdviceKind string
+
+// The kinds of advice.
+const (
+	Add     AdviceKind = "add"     // one resource more
+	Remove  AdviceKind = "remove"  // one resource less, which would not be missed
+	Shorten AdviceKind = "shorten" // a test that holds half as long
+	Expect  AdviceKind = "expect"  // tests say how long they hold, or the store has seen them before
+)
+
+// Advice is one thing to do, and what it would have brought, estimated by a replay
+// with several random tie-breaks.
+type Advice struct {
+	Do       AdviceKind `json:"do"`
+	What     string     `json:"what,omitempty"` // the pool, or the test
+	Waits    Span       `json:"waits_less"`     // how much less all requests would have waited
+	Makespan Span       `json:"makespan_less"`  // how much sooner the run would have ended
+}
+
+// A Span is a duration over random tie-breaks; it may be less than nothing.
+type Span struct {
+	Min    eventlog.MS `json:"min_ms"`
+	Median eventlog.MS `json:"median_ms"`
+	Max    eventlog.MS `json:"max_ms"`
+}
+
+// Negligible is the time below which waits are not worth a word: round trips to the
+// store and hand-offs, of which the causes are not known.
+const Negligible = eventlog.MS(10 * time.Millisecond)
+
+// byCauses finds the pool that most waits were spent on.
+func byCauses(r *Report) *Verdict {
+	var worst *Group
+	for i := range r.Pools {
+		if g := &r.Pools[i]; worst == nil || g.Blamed() > worst.Blamed() {
+			worst = g
+		}
+	}
+	if worst == nil || worst.Blamed() < Negligible {
+		return nil
+	}
+	v := &Verdict{Pool: worst.Name, Also: worst.Also, Time: worst.Blamed()}
+	var most eventlog.MS
+	for _, c := range worst.Blame {
+		if c.Time > most {
+			v.Cause, most = c.Cause, c.Time
+		}
+	}
+	if len(r.Holders) > 0 && r.Holders[0].Caused >= Negligible {
+		v.Holder = &Blocker{r.Holders[0].Holder, r.Holders[0].Caused}
+	}
+	return v
+}
+
+// Matters reports whether waits are a good part of the time that tests spend with
+// locks: else a bottleneck is none that anybody would notice.
+func (r *Report) Matters() bool { return r.Verdict != nil && r.LockShare() >= 0.05 }

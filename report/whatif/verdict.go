@@ -1,0 +1,207 @@
+package whatif
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+const (
+	// kindsMost bounds the kinds of resources of which one more is tried: those that
+	// were waited for most. The next ones hardly matter.
+	kindsMost = 3
+	// worth is the part of all waits that advice must save to be given.
+	worth = 0.02
+	// idle is the use below which one less is tried.
+	idle = 0.4
+)
+
+// judge replaces the verdict by causes with one by replay. Causes say for what time
+// passed, and not what would make it shorter:
+//
+//	a test needs a board and the chamber; it waits for both, half of it for each
+//	with one more board it still waits for the chamber, and the other way round not
+func (p *replay) judge(r *report.Report, base *plays) error {
+	v := r.Verdict
+	var all []report.Advice
+	try := func(do report.AdviceKind, what string, changes []change, m mode, also func([]simulate.Job)) error {
+		s, err := p.playAlso("", changes, m, fifoSeeds, also)
+		if errors.Is(err, ErrNoEstimate) {
+			return nil // of this change
+		}
+		if err != nil {
+			return err
+		}
+		all = append(all, report.Advice{Do: do, What: what, Waits: less(base.waited(), s.waited()), Makespan: less(base.makespan, s.makespan)})
+		return nil
+	}
+	kinds := p.kinds(r)
+	for _, k := range kinds[:min(len(kinds), kindsMost)] {
+		if err := try(report.Add, k.name, []change{{name: k.name, like: k.keys[0], add: 1}}, base.mode, nil); err != nil {
+			return err
+		}
+	}
+	if h := v.Holder; h != nil && h.Test != "" {
+		if err := try(report.Shorten, r.Name(h.Holder), nil, base.mode, func(jobs []simulate.Job) {
+			for i := range jobs {
+				if o := &jobs[i].Owner; o.Test == h.Test && o.Package == h.Pkg {
+					jobs[i].Hold /= 2
+				}
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	if base.mode == (mode{policy: lockcore.Backfill}) {
+		if err := try(report.Expect, "", nil, mode{lockcore.Backfill, true}, nil); err != nil {
+			return err
+		}
+	}
+	all = slices.DeleteFunc(all, func(a report.Advice) bool {
+		return float64(a.Waits.Median) < worth*float64(base.scenario().Waited.Median) || a.Waits.Median < report.Negligible
+	})
+	slices.SortStableFunc(all, func(a, b report.Advice) int { return cmp.Compare(b.Waits.Median, a.Waits.Median) })
+	for _, a := range all {
+		if a.Do == report.Add {
+			p.bottleneck(v, r, a.What)
+			break
+		}
+	}
+	for _, k := range kinds {
+		if k.use >= idle || len(k.keys) < 2 {
+			continue
+		}
+		before := len(all)
+		if err := try(report.Remove, k.name, []change{{name: k.name, remove: p.last(k.keys, 1)}}, base.mode, nil); err != nil {
+			return err
+		}
+		if len(all) == before {
+			continue
+		}
+		a := all[before]
+		harmless := float64(-a.Waits.Min) < worth*float64(base.scenario().Waited.Median) && float64(-a.Makespan.Min) < worth/2*float64(base.scenario().Makespan.Median)
+		if !harmless {
+			all = all[:before]
+			continue
+		}
+		break // one is enough: two less at once were not tried
+	}
+	v.Advice = all
+	return nil
+}
+
+// bottleneck names what one more of would save most.
+func (p *replay) bottleneck(v *report.Verdict, r *report.Report, name string) {
+	for i := range r.Pools {
+		g := &r.Pools[i]
+		if g.Name != name {
+			continue
+		}
+		v.Pool, v.Also, v.Time, v.Cause = g.Name, g.Also, g.Blamed(), ""
+		var most eventlog.MS
+		for _, c := range g.Blame {
+			if c.Time > most {
+				v.Cause, most = c.Cause, c.Time
+			}
+		}
+		return
+	}
+}
+
+// A kind is resources that stand in the same requirements, so that one more can be
+// like any of them.
+type kind struct {
+	name   string
+	keys   []string
+	waited eventlog.MS
+	use    float64 // mean over the resources
+}
+
+// kinds lists the kinds of resources, those first that were waited for most.
+func (p *replay) kinds(r *report.Report) []kind {
+	var l []kind
+	index := map[string]int{}
+	for i := range r.Resources {
+		g := &r.Resources[i]
+		var b strings.Builder
+		for s := range p.sets {
+			if p.sets[s].keys[g.Name] {
+				fmt.Fprint(&b, s, " ")
+			}
+		}
+		if b.Len() == 0 {
+			continue // nobody whose request is replayed asked for it
+		}
+		k, ok := index[b.String()]
+		if !ok {
+			k = len(l)
+			index[b.String()] = k
+			l = append(l, kind{})
+		}
+		l[k].keys = append(l[k].keys, g.Name)
+		l[k].waited += g.Wait.Total
+		l[k].use += g.Utilisation
+	}
+	for i := range l {
+		k := &l[i]
+		k.use /= float64(len(k.keys))
+		k.keys = p.typical(k.keys)
+		k.name = p.kindName(r, k.keys)
+	}
+	slices.SortStableFunc(l, func(a, b kind) int { return cmp.Compare(b.waited, a.waited) })
+	return l
+}
+
+// kindName is the pool that consists of the keys, or the smallest one that has them.
+func (p *replay) kindName(r *report.Report, keys []string) string {
+	best, size := "", 0
+	for i := range r.Pools {
+		g := &r.Pools[i]
+		for _, name := range append([]string{g.Name}, g.Also...) {
+			members := p.pools[name]
+			if len(members) < len(keys) || !members[keys[0]] || best != "" && len(members) >= size {
+				continue
+			}
+			best, size = g.Name, len(members)
+		}
+	}
+	switch {
+	case best != "" && size == len(keys):
+		return best
+	case len(keys) == 1:
+		return keys[0]
+	case best == "":
+		return fmt.Sprintf("%s and %d more", keys[0], len(keys)-1)
+	}
+	return best + " like " + keys[0]
+}
+
+// waited is all waits together, by tie-break.
+func (s *plays) waited() []time.Duration {
+	l := make([]time.Duration, len(s.waits))
+	for i := range s.waits {
+		for _, w := range s.waits[i] {
+			l[i] += w
+		}
+	}
+	return l
+}
+
+// less is how much less the second is, tie-break by tie-break: the same luck in both.
+func less(a, b []time.Duration) report.Span {
+	var l []time.Duration
+	for i := range a {
+		l = append(l, a[i]-b[i])
+	}
+	r := over(l)
+	return report.Span{Min: eventlog.MS(r.Min), Median: eventlog.MS(r.Median), Max: eventlog.MS(r.Max)}
+}

@@ -1,0 +1,167 @@
+package whatif
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
+)
+
+// lanesOf is jobs in lanes, each of which begins when the one before it in its lane
+// is over.
+func lanesOf(lanes, each int, job func(lane, i int) simulate.Job) []simulate.Job {
+	var jobs []simulate.Job
+	for i := range each {
+		for lane := range lanes {
+			j := job(lane, i)
+			j.Owner = lockcore.Owner{Test: cmp.Or(j.Owner.Test, fmt.Sprintf("Test%d_%d", lane, i)), Package: "lab", PID: lane + 1}
+			if i > 0 {
+				j.After = len(jobs) - lanes + 1
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// played is the events of a run of jobs, and how long they waited in all.
+func played(t *testing.T, jobs []simulate.Job) (events []eventlog.Event, waited, makespan time.Duration) {
+	t.Helper()
+	out, err := simulate.Run(jobs, lockcore.Backfill, 7)
+	require.NoError(t, err)
+	for i, o := range out {
+		j := &jobs[i]
+		say := func(at time.Duration, e eventlog.Event) {
+			e.TS = reporttest.T0.Add(at)
+			e.At, e.Req, e.Host, e.PID, e.Test = e.TS, fmt.Sprint("r", i), "h", j.Owner.PID, eventlog.TestInfo{Pkg: j.Owner.Package, Name: j.Owner.Test}
+			events = append(events, e)
+		}
+		request := eventlog.Event{Ev: eventlog.Request}
+		for _, r := range j.Requirements {
+			q := eventlog.Requirement{Name: r.Name, Need: r.Need}
+			for _, c := range r.Candidates {
+				q.Candidates = append(q.Candidates, c.Key)
+			}
+			request.Reqs = append(request.Reqs, q)
+		}
+		grant := eventlog.Event{Ev: eventlog.Grant, WaitedMS: eventlog.MS(o.Waited), Outcome: eventlog.Acquired}
+		for _, k := range o.Keys {
+			n := slices.IndexFunc(request.Reqs, func(q eventlog.Requirement) bool { return slices.Contains(q.Candidates, k) })
+			grant.Chosen = append(grant.Chosen, eventlog.Chosen{Key: k, Req: n})
+		}
+		say(o.Arrived, request)
+		say(o.Arrived+o.Waited, grant)
+		say(o.End(*j), eventlog.Event{Ev: eventlog.Release, HeldMS: eventlog.MS(j.Hold)})
+		waited += o.Waited
+		makespan = max(makespan, o.End(*j))
+	}
+	order := map[eventlog.Kind]int{eventlog.Release: 0, eventlog.Request: 1, eventlog.Grant: 2}
+	slices.SortStableFunc(events, func(a, b eventlog.Event) int { return cmp.Or(a.At.Compare(b.At), order[a.Ev]-order[b.Ev]) })
+	return events, waited, makespan
+}
+
+func keysOf(name string, n int) (l []lockcore.Candidate) {
+	for i := range n {
+		l = append(l, lockcore.Candidate{Key: fmt.Sprint(name, "-", i+1)})
+	}
+	return l
+}
+
+// lab is tests that want a board, of whichever name, half of them with the chamber.
+func lab(boards, chambers int) []simulate.Job {
+	return lanesOf(6, 12, func(lane, i int) simulate.Job {
+		hold := time.Duration(7+(lane*5+i*3)%6) * time.Second
+		j := simulate.Job{At: time.Second, Hold: hold, Requirements: []lockcore.Requirement{{Name: []string{"boards", "pair", "mesh"}[i%3], Candidates: keysOf("board", boards)}}}
+		if (lane+i)%2 == 0 {
+			j.Requirements = append(j.Requirements, lockcore.Requirement{Name: "chamber", Candidates: keysOf("chamber", chambers)})
+		}
+		return j
+	})
+}
+
+// TestVerdictNamesTheChamber: boards are waited for, too, but more of them would not
+// help.
+func TestVerdictNamesTheChamber(t *testing.T) {
+	events, waited, makespan := played(t, lab(5, 1))
+	r, err := FoldAndCompare(reporttest.Sequence(events), report.Options{}, 0)
+	require.NoError(t, err)
+	v := r.Verdict
+	require.Empty(t, v.NoEstimate)
+	assert.Equal(t, "chamber", v.Pool)
+	require.NotEmpty(t, v.Advice)
+	best := v.Advice[0]
+	assert.Equal(t, report.Add, best.Do)
+	assert.Equal(t, "chamber", best.What)
+
+	// A second run with another chamber does as the verdict says.
+	_, waited2, makespan2 := played(t, lab(5, 2))
+	assert.InDelta(t, waited-waited2, best.Waits.Median.Duration(), 0.1*float64(waited))
+	assert.InDelta(t, makespan-makespan2, best.Makespan.Median.Duration(), 0.1*float64(makespan))
+
+	// The boards are one pool of three names, and none of the advice.
+	for _, a := range v.Advice {
+		assert.NotEqual(t, report.Advice{Do: report.Add, What: "boards"}, report.Advice{Do: a.Do, What: a.What})
+	}
+	for _, g := range r.Pools {
+		if g.Name == "boards" {
+			assert.Equal(t, []string{"pair", "mesh"}, g.Also)
+			assert.Equal(t, 5, g.Size)
+			assert.Equal(t, 6*12, g.Requests)
+		}
+	}
+	assert.Len(t, r.Pools, 2)
+}
+
+// TestVerdictOfRecordedNights compares with nights that really had one board more,
+// see [night].
+func TestVerdictOfRecordedNights(t *testing.T) {
+	for boards := 2; boards <= 3; boards++ {
+		var reader eventlog.Reader
+		r, err := FoldAndCompare(reader.Events(fmt.Sprintf("testdata/night-%d.jsonl", boards)), report.Options{}, 0)
+		require.NoError(t, err)
+		require.NotNil(t, r.Verdict)
+		require.NotEmpty(t, r.Verdict.Advice, r.Verdict.NoEstimate)
+		best := r.Verdict.Advice[0]
+		assert.Equal(t, report.Add, best.Do)
+		assert.Equal(t, "boards", best.What)
+		now, more := night(t, boards, WhatIf{}), night(t, boards+1, WhatIf{})
+		t.Logf("%d boards: saves %v of %v, really %v; makespan %v of %v, really %v", boards, best.Waits.Median.Duration(), now.Recorded.Waited.Median, now.Recorded.Waited.Median-more.Recorded.Waited.Median,
+			best.Makespan.Median.Duration(), now.Recorded.Makespan.Median, now.Recorded.Makespan.Median-more.Recorded.Makespan.Median)
+		assert.InDelta(t, now.Recorded.Waited.Median-more.Recorded.Waited.Median, best.Waits.Median.Duration(), 0.15*float64(now.Recorded.Waited.Median))
+		assert.InDelta(t, now.Recorded.Makespan.Median-more.Recorded.Makespan.Median, best.Makespan.Median.Duration(), 0.1*float64(now.Recorded.Makespan.Median))
+	}
+}
+
+// TestVerdictFindsWhatIsNotMissed has twice as many accounts as are ever in use.
+func TestVerdictFindsWhatIsNotMissed(t *testing.T) {
+	events, _, _ := played(t, lanesOf(3, 10, func(lane, i int) simulate.Job {
+		return simulate.Job{At: time.Second, Hold: time.Duration(5+(lane+i)%3) * time.Second, Requirements: []lockcore.Requirement{
+			{Name: "board", Candidates: keysOf("board", 1)}, {Name: "accounts", Candidates: keysOf("account", 8)}}}
+	}))
+	r, err := FoldAndCompare(reporttest.Sequence(events), report.Options{}, 0)
+	require.NoError(t, err)
+	assert.Equal(t, "board", r.Verdict.Pool)
+	last := r.Verdict.Advice[len(r.Verdict.Advice)-1]
+	assert.Equal(t, report.Remove, last.Do)
+	assert.Equal(t, "accounts", last.What)
+}
+
+// TestVerdictSaysWhyItHasNoReplay falls back to causes.
+func TestVerdictSaysWhyItHasNoReplay(t *testing.T) {
+	events, _, _ := played(t, lab(5, 1))
+	r, err := FoldAndCompare(reporttest.Sequence(events), report.Options{}, 10)
+	require.NoError(t, err)
+	assert.Contains(t, r.Verdict.NoEstimate, "more than 10 requests are not replayed unasked")
+	assert.Empty(t, r.Verdict.Advice)
+	assert.NotEmpty(t, r.Verdict.Cause)
+}
