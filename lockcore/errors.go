@@ -29,7 +29,10 @@ type BusyError struct {
 	Position     int       // place among the waiters that want the same resources; 1 is next
 	Blockers     []Blocker // most relevant first: holders, then earlier waiters
 	Time         time.Time // the store's clock when Blockers was read
-	Cause        error     // of the context; nil for a single attempt
+	// Start is when it is expected to be served, if it waits, by how long those before
+	// it are expected to hold; zero: unknown.
+	Start time.Time
+	Cause error // of the context; nil for a single attempt
 	// Outages are the disabled keys without which the request cannot be served: it
 	// ended at once because of them.
 	Outages []Blocker
@@ -89,6 +92,9 @@ func (e *BusyError) Standing() string {
 	var b strings.Builder
 	if e.Position > 0 {
 		fmt.Fprintf(&b, "; %s in line", ordinal(e.Position))
+		if !e.Start.IsZero() {
+			b.WriteString(", expected " + about(e.Start.Sub(e.Time)))
+		}
 	}
 	for i, k := range e.Blockers {
 		if i == blockersShown {
@@ -251,6 +257,20 @@ func short(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
+}
+
+// about words a guess of how long something takes. It is no more exact than it can
+// be.
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "any moment"
+	case d < 90*time.Second:
+		return fmt.Sprintf("in about %d s", int(d.Round(time.Second)/time.Second))
+	case d < 90*time.Minute:
+		return fmt.Sprintf("in about %d min", int(d.Round(time.Minute)/time.Minute))
+	}
+	return fmt.Sprintf("in about %d h", int(d.Round(time.Hour)/time.Hour))
 }
 
 func ordinal(n int) string {

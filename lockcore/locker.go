@@ -99,12 +99,33 @@ func (l *Locker) TryAcquire(ctx context.Context, req Request) (*Lease, error) {
 	return l.acquire(ctx, req, false)
 }
 
-// Snapshot lists the holders and the waiters, in order.
+// Snapshot lists the holders and the waiters, in order, and when each waiter is
+// expected to be served, as far as the store serves in order and anything is known.
 func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
 	if err := l.usable(); err != nil {
 		return Snapshot{}, err
 	}
-	return l.store.Snapshot(ctx)
+	s, err := l.store.Snapshot(ctx)
+	if err != nil || len(s.Waiters) == 0 {
+		return s, err
+	}
+	starts := l.expectedStarts(s, "")
+	for i := range s.Waiters {
+		s.Waiters[i].Start = starts[s.Waiters[i].ID]
+	}
+	return s, nil
+}
+
+// expectedStarts asks the store, which knows by what rule it serves. The scheduler
+// is what plays the line forward, for all stores alike; it is not called from here
+// because it is made of the words of this package.
+func (l *Locker) expectedStarts(s Snapshot, id string) map[string]time.Time {
+	if f, ok := l.store.(interface {
+		ExpectedStarts(s Snapshot, id string) map[string]time.Time
+	}); ok {
+		return f.ExpectedStarts(s, id)
+	}
+	return nil
 }
 
 // History lists how long each test held what it asked for, the last times: what

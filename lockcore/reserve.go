@@ -25,6 +25,9 @@ func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
 	if req.For <= 0 {
 		return Holder{}, fmt.Errorf("lockcore: reserve %s: For is %s, it must be above 0", wanted(req.Requirements), req.For)
 	}
+	if err := l.usable(); err != nil {
+		return Holder{}, err
+	}
 	if s, ok := l.store.(interface{ WithoutReservations() error }); ok {
 		return Holder{}, fmt.Errorf("lockcore: reserve %s: %s: %w", wanted(req.Requirements), l.store, s.WithoutReservations())
 	}
@@ -138,6 +141,9 @@ func (l *Locker) ExtendReservation(ctx context.Context, by string, force bool, d
 // It looks at a snapshot, and the store then acts on the reservation of that
 // identity: one that somebody else makes in between has another.
 func (l *Locker) reservations(ctx context.Context, by string, force bool, keys []string) ([]Holder, error) {
+	if err := l.usable(); err != nil {
+		return nil, err
+	}
 	by = cmp.Or(by, l.opts.Owner.User, CurrentUser())
 	s, err := l.store.Snapshot(ctx)
 	if err != nil {

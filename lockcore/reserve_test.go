@@ -52,7 +52,7 @@ func ExampleLocker_Reserve() {
 	fmt.Println(lockcore.CurrentUser() != "")
 	// Output:
 	// [board-3] reserved <nil>
-	// busy: wanted board-3; 1st in line; board-3 is reserved by ann@bench since … until …, reason: debugging
+	// busy: wanted board-3; 1st in line, expected in about 2 h; board-3 is reserved by ann@bench since … until …, reason: debugging
 	// lockcore: board-3 is reserved by ann@bench since … until …, reason: debugging, not by bob@desk: only force ends it
 	// <nil>
 	// <nil>

@@ -16,7 +16,12 @@ import (
 // store is, never with a password.
 //
 // A store that learns how long tests hold has the method of [Locker.History],
-// too.
+// too. One that serves in order says when waiters are expected to be served:
+//
+//	ExpectedStarts(s Snapshot, id string) map[string]time.Time
+//
+// by the ID of the waiter, without those of whom nothing is known. With an id, that
+// one's will do.
 //
 // # Reservations
 //
@@ -189,4 +194,6 @@ type Waiter struct {
 	Reserved     []string      // free keys kept aside for it
 	Expect       time.Duration // how long it will hold, as far as it said or the store learned; 0: unknown
 	For          time.Duration // of a reservation
+	// Start is when it is expected to be served; zero: unknown. [Locker.Snapshot] sets it.
+	Start time.Time
 }

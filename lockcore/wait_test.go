@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 )
 
 var errDown = errors.New("connection refused")
@@ -271,4 +272,40 @@ func TestOwnersAreCompletedByTheLocker(t *testing.T) {
 	assert.NotEmpty(t, o.Host)
 	require.NoError(t, l.Close())
 	assert.False(t, slices.ContainsFunc(s.Holders, func(h lockcore.Holder) bool { return h.State != "held" }))
+}
+
+// TestExpectedStart: a request says when it is expected to be served, waiting or
+// not; a person's reservation has an end, and nothing is known of other holders.
+func TestExpectedStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lockcore.New(memstore.New(nil), nil)
+		defer l.Close()
+		board := []lockcore.Requirement{keysOf(1, "board")}
+		r, err := l.Reserve(t.Context(), lockcore.Request{Requirements: board, For: 4 * time.Minute, Owner: lockcore.Owner{User: "ann@bench"}})
+		require.NoError(t, err)
+		told := make(chan *lockcore.BusyError, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, _ = l.Acquire(ctx, lockcore.Request{Requirements: board, Expect: 2 * time.Minute, OnWait: func(e *lockcore.BusyError) { told <- e }})
+		}()
+		e := <-told
+		assert.Equal(t, r.Expires, e.Start)
+		assert.Contains(t, e.Standing(), "; 1st in line, expected in about 4 min; board is reserved by ann@bench")
+
+		_, err = l.TryAcquire(t.Context(), lockcore.Request{Requirements: board})
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, r.Expires.Add(2*time.Minute), e.Start)
+		s, err := l.Snapshot(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, r.Expires, s.Waiters[0].Start)
+		cancel()
+		synctest.Wait()
+
+		_, err = l.Acquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{keysOf(1, "other")}})
+		require.NoError(t, err)
+		_, err = l.TryAcquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{keysOf(1, "other")}})
+		require.ErrorAs(t, err, &e)
+		assert.Zero(t, e.Start)
+		assert.NotContains(t, err.Error(), "expected")
+	})
 }

@@ -101,6 +101,7 @@ func TestStore(t *testing.T, h Harness) {
 		{"an expired lease does not come back onto a disabled key", "reservations", disabledNotRevived},
 		{"a quarantine doubles until a clean use", "reservations", quarantined},
 		{"endings are told to the next holder", "reservations", endings},
+		{"when a waiter is expected to be served is told", "reservations order", expectedStart},
 		{"keys may be any text", "", oddKeys},
 		{"a request may have thousands of candidates", "", manyCandidates},
 		{"namespaces are apart", "", namespaces},

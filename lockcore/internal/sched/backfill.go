@@ -79,6 +79,76 @@ func (p *pass) shadow(w *waiter) int64 {
 		return w.shadow
 	}
 	w.shadowPass, w.shadow = p.number, never
+	if reqs := w.class.reqs; len(reqs) == 1 && reqs[0].Seats == 0 {
+		w.shadow = p.shadowOfOne(w, &reqs[0])
+	} else {
+		w.shadow = p.shadowOfMany(w)
+	}
+	if w.shadow > p.s.now && w.shadow != never {
+		p.look = min(p.look, w.shadow)
+	}
+	return w.shadow
+}
+
+// shadowOfOne is the shadow of a waiter with one requirement for whole resources:
+// the moment at which the last of as many candidates as it needs comes free, the
+// earliest first. There are no choices to be tried out.
+func (p *pass) shadowOfOne(w *waiter, r *lockcore.Requirement) int64 {
+	claimed := make(map[string]int64)
+	for _, c := range p.claims {
+		if c.w == w {
+			break // claims are in the order of the queue
+		}
+		if other := &c.w.class.reqs[c.req]; !(r.Shared && other.Shared) {
+			claimed[c.key] = max(claimed[c.key], p.claimEnd(c.w))
+		}
+	}
+	free := make([]int64, 0, len(r.Candidates))
+	for i := range r.Candidates {
+		k := r.Candidates[i].Key
+		at := p.s.now
+		if len(claimed) > 0 {
+			at = max(at, claimed[k])
+		}
+		if h := p.s.keys[k]; h != nil {
+			for _, l := range h.leases {
+				if !(r.Shared && l.shares(k)) {
+					at = max(at, p.s.expectedEnd(l))
+				}
+			}
+		}
+		if at != never {
+			free = append(free, at)
+		}
+	}
+	if len(free) < r.Units() {
+		return never
+	}
+	slices.Sort(free)
+	return free[r.Units()-1]
+}
+
+// shares reports whether the lease has the key in shared use only.
+func (l *lease) shares(key string) bool {
+	for r, keys := range l.obtained {
+		if !l.reqs[r].Shared && slices.Contains(keys, key) {
+			return false
+		}
+	}
+	return true
+}
+
+// claimEnd is when what an earlier waiter has reserved is expected to come back.
+func (p *pass) claimEnd(w *waiter) int64 {
+	end := p.shadow(w)
+	if end != never {
+		end = later(end, w.expectation())
+	}
+	return end
+}
+
+// shadowOfMany tries the moments at which something comes back.
+func (p *pass) shadowOfMany(w *waiter) int64 {
 	takers := p.takers(w)
 	ends := []int64{p.s.now}
 	for _, ts := range takers {
@@ -103,12 +173,9 @@ func (p *pass) shadow(w *waiter) int64 {
 		}, nil)
 		return ok
 	}); i < len(ends) {
-		w.shadow = ends[i]
+		return ends[i]
 	}
-	if w.shadow > p.s.now && w.shadow != never {
-		p.look = min(p.look, w.shadow)
-	}
-	return w.shadow
+	return never
 }
 
 // firstTrue is the least i in [0, n) for which f holds, if it holds for all
@@ -163,11 +230,7 @@ func (p *pass) takers(w *waiter) map[string][]taker {
 		if w.class.keys()[c.key] == 0 {
 			continue
 		}
-		end := p.shadow(c.w)
-		if end != never {
-			end = later(end, c.w.expectation())
-		}
-		out[c.key] = append(out[c.key], taker{&c.w.class.reqs[c.req], end})
+		out[c.key] = append(out[c.key], taker{&c.w.class.reqs[c.req], p.claimEnd(c.w)})
 	}
 	return out
 }

@@ -36,7 +36,7 @@ const exactShuffle = 64
 // cost as much as looking at all of it: it is walked from a random place with a
 // random stride that is prime to its length, so that each entry comes once.
 func shuffled(n int, rnd Rand) func(int) int {
-	if n < 2 {
+	if n < 2 || rnd == nil { // nil: in the order of the list
 		return nil
 	}
 	if n <= exactShuffle {

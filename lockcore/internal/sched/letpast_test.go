@@ -258,3 +258,40 @@ func TestLiarsAreOutwaited(t *testing.T) {
 		}
 	}
 }
+
+// TestShadowOfOneRequirement compares the short way to the shadow of a waiter with
+// one requirement to the general one.
+func TestShadowOfOneRequirement(t *testing.T) {
+	seen := make(map[bool]int) // by whether it is known
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(t)
+		m.state.Policy = lockcore.Backfill
+		for range 25 {
+			switch rapid.IntRange(0, 6).Draw(t, "step") {
+			case 0, 1, 2, 3:
+				m.ask(t)
+			case 4:
+				m.reserve(t)
+			case 5:
+				m.disable(t)
+			default:
+				m.pass(t)
+			}
+			p := m.state.newPass()
+			p.looking = true
+			for _, w := range m.state.queue {
+				p.serve(w, nil)
+				if reqs := w.class.reqs; len(reqs) == 1 && reqs[0].Seats == 0 {
+					short, long := p.shadowOfOne(w, &reqs[0]), p.shadowOfMany(w)
+					if short != long {
+						t.Fatalf("%s: %d by the short way, %d by the long one", w.id, short, long)
+					}
+					seen[short != never]++
+				}
+			}
+		}
+	})
+	if seen[true] < 50 || seen[false] < 50 {
+		t.Errorf("%d shadows were known and %d unknown", seen[true], seen[false])
+	}
+}

@@ -1,0 +1,143 @@
+package sched
+
+import (
+	"cmp"
+	"container/heap"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// ExpectedStarts says when each waiter of the snapshot will be served, by its ID,
+// if everybody holds for as long as is expected: it plays the line forward through
+// the scheduler itself. Waiters that wait for a holder of whom nothing is known, or
+// for what is out of service, are left out.
+//
+//	board held by a, expected to end in 4m    b waits, takes 2m    c waits
+//	expected starts                           b in 4m              c in 6m
+//
+// With an ID, it ends as soon as the start of that waiter is known.
+//
+// It knows less than the store: not who was let past whom, nor whose patience is at
+// its end. And everything it is based on is a guess.
+func ExpectedStarts(snap *lockcore.Snapshot, p lockcore.Policy, id string) map[string]time.Time {
+	f := forecast{state: State{Policy: p, Untiring: true, now: snap.Time.UnixNano()}}
+	f.state.init()
+	for i := range snap.Holders {
+		f.hold(&snap.Holders[i], uint64(i+1))
+	}
+	f.state.fence = uint64(len(snap.Holders))
+	for i := range snap.Waiters {
+		f.wait(&snap.Waiters[i], uint64(i+1))
+	}
+	return f.play(id)
+}
+
+// A forecast is a line that is being played forward.
+type forecast struct {
+	state State
+	ends  ends
+	looks int // at candidates, about
+}
+
+// looksLimit bounds the work where nearly every waiter wants something else. What
+// is not known by then, the later starts, stays unknown.
+const looksLimit = 1_500_000
+
+func (f *forecast) hold(h *lockcore.Holder, token uint64) {
+	l := &lease{id: h.ID, reqs: h.Requirements, obtained: h.Obtained, owner: h.Owner, token: token, since: h.Since.UnixNano(), expires: never, expect: h.Expect, parents: h.Parents}
+	switch h.State {
+	case "disabled":
+		l.kind = disabled
+		l.id = disabledID(h.Keys()[0]) // whatever the store calls it
+		fallthrough
+	case "reserved", "kept", "foreign":
+		if !h.Expires.IsZero() {
+			l.expires = h.Expires.UnixNano()
+		}
+		l.kept = true
+	}
+	if l.since > f.state.now { // a clock that was put back
+		l.since = f.state.now
+	}
+	end := f.state.expectedEnd(l)
+	if !l.kept && end != never {
+		l.expect = time.Duration(end - l.since) // one that overruns is not to move on as time passes here
+	}
+	f.state.leases[l.id] = l
+	f.state.occupy(l)
+	f.until(l, end)
+}
+
+func (f *forecast) wait(w *lockcore.Waiter, seq uint64) {
+	v := &waiter{id: w.ID, owner: w.Owner, priority: w.Priority, arrived: w.Since.UnixNano(), seq: seq, expires: never, ttl: math.MaxInt64, expect: cmp.Or(w.For, w.Expect), hold: w.For, parents: w.Parents}
+	// Names make no difference here, and the fewer classes there are, the less work.
+	reqs := slices.Clone(w.Requirements)
+	for i := range reqs {
+		reqs[i].Name = ""
+	}
+	f.state.join(v, reqs)
+	f.state.line(v)
+}
+
+func (f *forecast) until(l *lease, end int64) {
+	if end != never {
+		heap.Push(&f.ends, anEnd{end, l})
+	}
+}
+
+// play lets leases end in the order in which they are expected to.
+func (f *forecast) play(id string) map[string]time.Time {
+	s := &f.state
+	starts := make(map[string]time.Time, len(s.queue))
+	for {
+		for _, c := range s.classes {
+			f.looks += len(c.keys())
+		}
+		if f.looks > looksLimit {
+			return starts
+		}
+		s.schedule(nil)
+		for _, g := range s.TakeGranted() {
+			l := s.leases[g.ID]
+			l.provisional, l.expires = 0, never
+			starts[g.ID] = time.Unix(0, s.now)
+			if l.expect > 0 {
+				f.until(l, later(s.now, l.expect))
+			}
+			if g.ID == id {
+				return starts
+			}
+		}
+		if len(f.ends) == 0 || len(s.queue) == 0 {
+			return starts
+		}
+		s.now = max(s.now, f.ends[0].at)
+		for len(f.ends) > 0 && f.ends[0].at <= s.now {
+			s.drop(heap.Pop(&f.ends).(anEnd).lease)
+		}
+	}
+}
+
+// An anEnd is when a lease is expected to end.
+type anEnd struct {
+	at    int64
+	lease *lease
+}
+
+// ends is a heap of them, the earliest first.
+type ends []anEnd
+
+func (e ends) Len() int { return len(e) }
+func (e ends) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].lease.token < e[j].lease.token
+}
+func (e ends) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *ends) Push(x any)   { *e = append(*e, x.(anEnd)) }
+func (e *ends) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
