@@ -28,7 +28,7 @@ func TestSchedules(t *testing.T) {
 			}
 			text, want, _ := strings.Cut(string(b), "\n---\n")
 			got := tell(t, reporttest.Schedule(t, text))
-			if *reporttest.Update {
+			if reporttest.Rewrite() {
 				if err := os.WriteFile(f, []byte(text+"\n---\n"+got), 0o666); err != nil {
 					t.Fatal(err)
 				}

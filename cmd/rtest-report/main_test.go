@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	_ "github.com/cockroachdb/datadriven" // defines -rewrite
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -78,7 +80,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		UpdateScripts:       os.Getenv("RTEST_UPDATE_SCRIPTS") == "1",
+		UpdateScripts:       flag.Lookup("rewrite").Value.String() == "true",
 		Setup: func(e *testscript.Env) error {
 			// The locks, and the configuration, of whoever runs these tests are not
 			// those in them. testscript passes nothing on but what it must, so the CI

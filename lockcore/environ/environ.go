@@ -72,7 +72,6 @@ var known = map[string]use{
 
 	"RTEST_KILLS":          byTests,
 	"RTEST_SUMMARY_EVENTS": byTests,
-	"RTEST_UPDATE_SCRIPTS": byTests,
 }
 
 // Lookup returns the value of a variable, and whether it is set. One that begins

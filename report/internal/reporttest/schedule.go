@@ -1,11 +1,10 @@
 // Package reporttest makes events for the tests of reports: from a schedule that a
 // person can read ([Schedule]), of a lab of any size ([Lab]), and such as no sane
 // process writes ([Garbage]). It compares with golden files ([Golden]), which
-// go test -update writes anew.
+// go test -rewrite writes anew.
 package reporttest
 
 import (
-	"flag"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,8 +15,6 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
-
-var Update = flag.Bool("update", false, "rewrite what the files under testdata expect")
 
 // T0 is the zero of the times of a schedule.
 var T0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
