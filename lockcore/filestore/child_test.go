@@ -22,7 +22,12 @@ import (
 const childEnv = "FILESTORE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case "history":
+		historyMain()
+		return
+	default:
 		childMain()
 		return
 	}

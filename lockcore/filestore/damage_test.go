@@ -183,3 +183,33 @@ func scribble(t *testing.T, f file, at int64) {
 		t.Fatal(err)
 	}
 }
+
+// A disk that is full, or a limit, cuts a write in the middle: the state stays as
+// it was.
+func TestAWriteThatIsCutLeavesTheOldState(t *testing.T) {
+	t.Parallel()
+	for _, at := range []int{50, headerSize, headerSize + 50, slotSize + 50, slotSize + headerSize, slotSize + headerSize + 50, statesAt + 5000} {
+		dir := t.TempDir()
+		c := startChild(t, dir)
+		c.acquire("held", 1, "k")
+		s := open(t, dir)
+		for i := range 4 { // both slots, small states and large ones
+			if r := c.call(order{Do: "limit file size", Name: "limit", Count: at}); r.Error != "" {
+				t.Skip(r.Error) // no Unix
+			}
+			cut := c.call(order{Do: "acquire", Name: fmt.Sprint("cut ", i), Keys: []string{"c", strings.Repeat("y", 1+i*5000)}, Need: 1})
+			if r := c.call(order{Do: "limit file size", Name: "limit", Count: 1 << 30}); r.Error != "" {
+				t.Fatal(r.Error)
+			}
+			if snap, err := s.Snapshot(t.Context()); err != nil || len(snap.Holders) == 0 || snap.Holders[0].Owner.Test != "held" {
+				t.Fatalf("cut at %d: %+v, %v", at, snap, err)
+			}
+			if cut.Error == "" {
+				c.call(order{Do: "release", Name: fmt.Sprint("cut ", i)})
+			}
+			if err := s.Release(t.Context(), ask(t, s, "other", false, some(1, "o")), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

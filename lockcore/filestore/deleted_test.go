@@ -163,6 +163,34 @@ func TestALostStateIsEnteredAgain(t *testing.T) {
 	}
 }
 
+// A thing that was told a token knows nothing of the end of the state.
+func TestTokensRiseBeyondTheEndOfAState(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var last uint64
+	for range 3 {
+		c := startChild(t, dir)
+		r := c.acquire("held", 1, "k")
+		if r.Token <= last {
+			t.Errorf("token %d after %d", r.Token, last)
+		}
+		last = r.Token + 1000 // as if there had been more
+		c.kill()
+		removeAll(t, filepath.Join(dir, "ns-default"))
+	}
+}
+
+func TestWaitersAreToldThatTheirPlaceWasLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	ask(t, s, "held", false, some(1, "k"))
+	woken := make(chan struct{}, 10)
+	askWake(t, s, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
+	removeAll(t, s.loc.space)
+	wakeUp(t, woken)
+}
+
 // A waiter keeps its place by how long it waited.
 func TestAWaiterIsInLineAgainAfterTheStateWasLost(t *testing.T) {
 	t.Parallel()

@@ -136,7 +136,9 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 		ans.Grant, ans.Poll = st.Ask(now, t, s.id, rand.IntN)
 		ans.Disabled = st.Disabled(t.Requirements)
 		if ans.Grant != nil {
-			s.veto = s.note(ans.Grant)
+			if t.For == 0 { // a reservation depends on no process
+				s.veto = s.note(ans.Grant)
+			}
 			return
 		}
 		if t.Wait {
@@ -162,6 +164,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	}
 	switch {
 	case err != nil:
+		s.forget(t.ID) // the grant did not get to the disk
 		return lockcore.Answer{}, err
 	case ans.Grant != nil:
 		s.line.leave(t.ID)

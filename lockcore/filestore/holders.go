@@ -53,7 +53,7 @@ type holding struct {
 // note remembers a lease that a step granted or renewed, before that is on disk.
 func (s *Store) note(g *lockcore.Grant) error {
 	h := s.holdings[g.Ticket.ID]
-	if h == nil {
+	if h == nil || h.grant.Token != g.Token {
 		h = &holding{since: ticks()}
 		s.holdings[g.Ticket.ID] = h
 	}
@@ -229,8 +229,7 @@ func (s *Store) startChecks() {
 func (s *Store) check() {
 	select {
 	case s.turn <- struct{}{}:
-	default: // a step is under way, which looks itself
-		s.checks.Reset(checkEvery)
+	case <-s.life.Done():
 		return
 	}
 	if s.closed {

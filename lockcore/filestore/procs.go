@@ -63,7 +63,7 @@ func (s *Store) registered() bool {
 // counts as alive: the leases then end with their TTL.
 func (l *location) dead(id string) bool {
 	at := l.at()
-	f, i, err := at.openIn(at.procs, id, forTest)
+	f, _, err := at.openIn(at.procs, id, forTest)
 	if err != nil {
 		return false
 	}
@@ -72,8 +72,11 @@ func (l *location) dead(id string) bool {
 		return false
 	}
 	defer f.unlock()
-	// A file with content was left by a store that was closed, see retire.
-	return i.size == 0
+	// If it was deleted since it was opened, its process may have another one by now,
+	// and have dropped this. A file with content was left by a store that was closed,
+	// see retire.
+	i, err := f.info()
+	return err == nil && i.links > 0 && i.size == 0
 }
 
 // retire ends the registration. The leases of a closed store stay until their

@@ -390,6 +390,9 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 		s.crash("before the header")
 	}
 	if err := f.writeAt(last, int64(slot)*slotSize); err != nil {
+		// A disk that is full or a limit may have cut the write in the middle. What was
+		// there before fits into the same room.
+		_ = f.writeAt(s.front[slot*slotSize:(slot+1)*slotSize], int64(slot)*slotSize)
 		return err
 	}
 	if end := s.head.at + s.head.size; end > shrinkAbove && p.at+p.size < end/8 {

@@ -12,3 +12,5 @@ import (
 func alive(*os.Process) bool     { return true }
 func descriptors(*testing.T) int { return 0 }
 func goroutines() []byte         { return nil }
+
+func historyMain() {}

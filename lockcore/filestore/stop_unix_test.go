@@ -182,7 +182,10 @@ func TestAStoppedHolderOfALostStateIsNamed(t *testing.T) {
 	s := open(t, dir)
 	c.stop(s)
 	removeAll(t, s.loc.space)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	if err := s.view(t.Context(), nil); err != nil { // begins the new state, however long that takes
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	_, err := s.Ask(ctx, &lockcore.Ticket{ID: "x", Requirements: []lockcore.Requirement{some(1, "k")}, TTL: time.Hour}, nil)
 	want := "was deleted or emptied while it was in use, and process " + fmt.Sprint(c.cmd.Process.Pid) + ", which holds something, has not entered it again: let it go on (kill -CONT) or end it"

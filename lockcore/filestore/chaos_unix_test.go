@@ -1,0 +1,415 @@
+//go:build unix
+
+package filestore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
+)
+
+const (
+	chaosWorkers = 8
+	chaosKeys    = 10
+	chaosTTL     = time.Second
+)
+
+// A chaos is eight processes that take leases of all kinds in one directory, and
+// somebody who does to them and to it what days bring.
+type chaos struct {
+	*testing.T
+	dir, space string
+	seed       uint64
+	rng        *rand.Rand
+	workers    []*worker
+	started    int
+	disk       bool // the directory is a file system of its own
+	undo       []undo
+	done       map[string]int
+	grants     atomic.Int64
+
+	garbled [][2]int64 // from when until when the state was
+
+	mu      sync.Mutex
+	uses    []judge.Use
+	damaged []int64 // when a process was told so
+	read    sync.WaitGroup
+}
+
+// An undo ends a misery when it is due.
+type undo struct {
+	due time.Time
+	f   func()
+}
+
+// worker is one of the processes as this test sees it.
+type worker struct {
+	n       int
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	stopped bool
+	ended   chan struct{}
+}
+
+// TestHistory lets processes take leases while they are killed and stopped beyond
+// their TTL, while the files by which they are seen to live, the state and the
+// whole namespace are deleted, the disk is full, and the state is garbled. Then
+// an outside judge looks whether anybody ever had what somebody else had, whether
+// all tokens rose and whether everybody got all they asked for. It is short by
+// default:
+//
+//	FILESTORE_GRANTS=100000 go test -timeout 60m -run TestHistory -v ./lockcore/filestore
+//
+// FILESTORE_SEED replays the choices of an earlier one, as far as the machine's
+// scheduler lets it.
+//
+// What the store does not promise is left out: that .holders is deleted together
+// with the state.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	c := &chaos{T: t, dir: t.TempDir(), seed: knob(t, "FILESTORE_SEED", rand.Uint64()), done: make(map[string]int)}
+	want := int64(knob(t, "FILESTORE_GRANTS", 2000))
+	c.rng = rand.New(rand.NewPCG(c.seed, 0))
+	t.Logf("FILESTORE_SEED=%d", c.seed)
+	c.disk = exec.Command("mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "tmpfs", c.dir).Run() == nil
+	if c.disk {
+		t.Cleanup(func() {
+			if out, err := exec.Command("umount", "-l", c.dir).CombinedOutput(); err != nil {
+				t.Errorf("umount: %s", out)
+			}
+		})
+	}
+	c.space = filepath.Join(c.dir, "ns-default")
+	start := time.Now()
+	c.workers = make([]*worker, chaosWorkers)
+	for i := range c.workers {
+		c.employ(i)
+	}
+	t.Cleanup(func() {
+		for _, w := range c.workers {
+			w.kill()
+		}
+	})
+	c.torment(want)
+	c.settle(time.Now().Add(time.Hour))
+	c.wind()
+	c.leftovers()
+
+	bad := judge.Promises{}.Contradictions(c.uses)
+	for i, b := range bad {
+		if i == 20 {
+			t.Errorf("… and %d more", len(bad)-i)
+			break
+		}
+		t.Error(b)
+	}
+	for _, at := range c.damaged {
+		if !slices.ContainsFunc(c.garbled, func(g [2]int64) bool { return g[0] <= at && at <= g[1] }) {
+			t.Errorf("at %d a process was told that the state is damaged, which nobody had garbled", at)
+		}
+	}
+	var did []string
+	for name, n := range c.done {
+		did = append(did, fmt.Sprintf("%s %d", name, n))
+	}
+	slices.Sort(did)
+	t.Logf("%d grants to %d processes in %s, %d contradictions; own file system: %v; %s", c.grants.Load(), c.started, time.Since(start).Round(time.Millisecond), len(bad), c.disk, strings.Join(did, ", "))
+}
+
+// knob reads a number from the environment.
+func knob(t *testing.T, name string, standard uint64) uint64 {
+	t.Helper()
+	v := os.Getenv(name)
+	if v == "" {
+		return standard
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		t.Fatalf("%s=%q is not a number", name, v)
+	}
+	return n
+}
+
+// employ starts a process at place i.
+func (c *chaos) employ(i int) {
+	c.started++
+	w := &worker{n: c.started, cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	w.cmd.Env = append(os.Environ(), childEnv+"=history")
+	w.cmd.Stderr = os.Stderr
+	in, err := w.cmd.StdinPipe()
+	if err != nil {
+		c.Fatal(err)
+	}
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		c.Fatal(err)
+	}
+	if err := w.cmd.Start(); err != nil {
+		c.Fatal(err)
+	}
+	w.in = in
+	if err := json.NewEncoder(in).Encode(job{c.dir, chaosKeys, chaosTTL, c.seed, w.n}); err != nil {
+		c.Fatal(err)
+	}
+	c.workers[i] = w
+	c.read.Go(func() {
+		defer close(w.ended)
+		c.collect(out)
+	})
+}
+
+// collect takes in what a process writes. One that was killed may leave half a
+// note at the end.
+func (c *chaos) collect(out io.Reader) {
+	var uses []judge.Use
+	at := make(map[int]int)
+	for d := json.NewDecoder(out); ; {
+		var n note
+		if d.Decode(&n) != nil {
+			break
+		}
+		if n.Damaged != 0 {
+			c.mu.Lock()
+			c.damaged = append(c.damaged, n.Damaged)
+			c.mu.Unlock()
+			continue
+		}
+		if i, ok := at[n.N]; ok {
+			uses[i].To = n.To
+			continue
+		}
+		at[n.N] = len(uses)
+		uses = append(uses, *n.Use)
+		if n.Use.Got != nil {
+			c.grants.Add(1)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uses = append(c.uses, uses...)
+}
+
+func (w *worker) kill() {
+	_ = w.cmd.Process.Kill() // it may be gone already
+	<-w.ended
+	_ = w.cmd.Wait() // it was killed, which counts as an error
+}
+
+// miseries are what can happen. Each returns the end of it, if it has one, and
+// how long it lasts.
+func (c *chaos) miseries() map[string]func() (time.Duration, func()) {
+	at := func(f func() error) func() (time.Duration, func()) {
+		return func() (time.Duration, func()) {
+			// What is to be deleted may just be away.
+			if err := f(); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.ENOTEMPTY) {
+				c.Error(err)
+			}
+			return 0, nil
+		}
+	}
+	state := filepath.Join(c.space, stateName)
+	all := map[string]func() (time.Duration, func()){
+		"kill": at(c.kill), "kill again": at(c.kill),
+		"stop":                func() (time.Duration, func()) { return c.stop(time.Duration(c.rng.Int64N(int64(chaosTTL / 2)))) },
+		"stop beyond the TTL": func() (time.Duration, func()) { return c.stop(chaosTTL + time.Duration(c.rng.Int64N(int64(chaosTTL)))) },
+		"delete procs/*": at(func() error {
+			names, err := filepath.Glob(filepath.Join(c.space, procsName, "*"))
+			for _, n := range names {
+				_ = os.Remove(n) // it may have ended
+			}
+			return err
+		}),
+		"delete procs":     at(func() error { return os.RemoveAll(filepath.Join(c.space, procsName)) }),
+		"delete the state": at(func() error { return os.Remove(state) }),
+		"empty the state":  at(func() error { return os.Truncate(state, 0) }),
+		"delete the namespace": at(func() error {
+			return os.RemoveAll(c.space)
+		}),
+		"move the namespace away": at(func() error {
+			old := filepath.Join(c.dir, "away")
+			if err := os.RemoveAll(old); err != nil {
+				return err
+			}
+			return os.Rename(c.space, old)
+		}),
+		"delete histories": at(func() error {
+			return errors.Join(os.RemoveAll(filepath.Join(c.space, holdsName)), os.RemoveAll(filepath.Join(c.space, historyName)))
+		}),
+		"limit the size of files": c.limitFiles,
+		"garble the state":        at(c.garble),
+	}
+	if c.disk {
+		all["fill the disk"] = c.fillDisk
+	}
+	return all
+}
+
+// torment goes through all miseries in random orders, each time in another, until
+// there are enough grants.
+func (c *chaos) torment(want int64) {
+	all := c.miseries()
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.Sort(names) // a map has no order, and the seed shall decide
+	pause := 300 * time.Millisecond
+	if want > 10_000 {
+		pause = time.Second
+	}
+	last, since := int64(0), time.Now()
+	for c.done["rounds"] == 0 || c.grants.Load() < want {
+		c.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		for _, name := range names {
+			c.settle(time.Now())
+			lasts, end := all[name]()
+			c.done[name]++
+			if end != nil {
+				c.undo = append(c.undo, undo{time.Now().Add(lasts), end})
+			}
+			time.Sleep(time.Duration(c.rng.Int64N(int64(pause))))
+			if n := c.grants.Load(); n > last {
+				last, since = n, time.Now()
+			} else if time.Since(since) > watchdog {
+				c.Fatalf("nobody was granted anything for %s; the last misery is %s", watchdog, name)
+			}
+		}
+		c.done["rounds"]++
+	}
+}
+
+// settle ends the miseries that are due.
+func (c *chaos) settle(now time.Time) {
+	c.undo = slices.DeleteFunc(c.undo, func(u undo) bool {
+		over := !u.due.After(now)
+		if over {
+			u.f()
+		}
+		return over
+	})
+}
+
+func (c *chaos) kill() error {
+	i := c.rng.IntN(len(c.workers))
+	c.workers[i].kill()
+	c.employ(i)
+	return nil
+}
+
+// stop freezes a process until its end is due, if it is not frozen already.
+func (c *chaos) stop(d time.Duration) (time.Duration, func()) {
+	w := c.workers[c.rng.IntN(len(c.workers))]
+	if w.stopped || w.cmd.Process.Signal(syscall.SIGSTOP) != nil {
+		return 0, nil
+	}
+	w.stopped = true
+	return d, func() {
+		w.stopped = false
+		_ = w.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed
+	}
+}
+
+// limitFiles lets no process write behind a point in the state file, as a full
+// disk does.
+func (c *chaos) limitFiles() (time.Duration, func()) {
+	tell := func(limit int) {
+		for _, w := range c.workers {
+			_, _ = fmt.Fprintln(w.in, limit) // it may have been killed
+		}
+	}
+	tell([]int{100, slotSize + 50, frontSize, statesAt + 500}[c.rng.IntN(4)])
+	return time.Duration(c.rng.Int64N(int64(chaosTTL / 2))), func() { tell(1 << 40) }
+}
+
+// fillDisk leaves no room in the file system of the directory.
+func (c *chaos) fillDisk() (time.Duration, func()) {
+	filler := filepath.Join(c.dir, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		return 0, nil
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	return time.Duration(c.rng.Int64N(int64(chaosTTL / 2))), func() { _ = os.Remove(filler) }
+}
+
+// garble writes nonsense into the state, and then does what the message says that
+// everybody gets: end the processes, delete the namespace.
+func (c *chaos) garble() error {
+	f, err := os.OpenFile(filepath.Join(c.space, stateName), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b := make([]byte, 1+c.rng.IntN(200))
+	for i := range b {
+		b[i] = byte(c.rng.Uint32())
+	}
+	from := judge.Now()
+	defer func() { c.garbled = append(c.garbled, [2]int64{from, judge.Now()}) }()
+	_, _ = f.WriteAt(b, c.rng.Int64N(frontSize)) // the disk may be full
+	time.Sleep(time.Duration(c.rng.Int64N(int64(chaosTTL / 2))))
+	for _, w := range c.workers {
+		w.kill()
+	}
+	if err := os.RemoveAll(c.space); err != nil {
+		return err
+	}
+	for i := range c.workers {
+		c.employ(i)
+	}
+	return nil
+}
+
+// wind lets everybody come to an end: most by being told, some by being killed.
+func (c *chaos) wind() {
+	for i, w := range c.workers {
+		if i < 2 {
+			w.kill()
+			continue
+		}
+		_, _ = fmt.Fprintln(w.in, "stop") // it may have been killed
+	}
+	for _, w := range c.workers {
+		select {
+		case <-w.ended:
+		case <-time.After(watchdog):
+			c.Errorf("process %d does not end", w.n)
+			w.kill()
+		}
+		_ = w.cmd.Wait()
+	}
+	c.read.Wait()
+}
+
+// leftovers waits until every lease has expired, and looks what is left then.
+func (c *chaos) leftovers() {
+	s, err := Open(c.Context(), c.dir, nil)
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer s.Close()
+	until(c.T, s, "nobody holds or waits", func(snap lockcore.Snapshot) bool { return len(snap.Holders)+len(snap.Waiters) == 0 })
+	if held, err := os.ReadDir(filepath.Join(c.dir, holdersName, "ns-default")); err == nil && len(held) > chaosWorkers {
+		c.Errorf("left in %s: %v", holdersName, held)
+	}
+}
