@@ -15,7 +15,7 @@ func lockHolder(f file) string {
 	var st unix.Stat_t
 	text, err := os.ReadFile("/proc/locks")
 	if err != nil || unix.Fstat(f.fd, &st) != nil {
-		return "another process"
+		return anotherProcess
 	}
 	return flockHolder(string(text), fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino))
 }
@@ -29,5 +29,8 @@ func flockHolder(locks, inode string) string {
 			return "process " + f[4]
 		}
 	}
-	return "another process"
+	return anotherProcess
 }
+
+// anotherProcess is one that the kernel does not name.
+const anotherProcess = "another process"
