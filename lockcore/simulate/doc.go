@@ -12,6 +12,9 @@
 // takes five minutes of processor time, on all cores together; -workload, -pool and
 // -load choose pieces, such as -workload tests,racks -pool 20 -load 0.9,1.2.
 //
+// How far off the moments are at which waiters are expected to be served, is printed
+// with -expected.
+//
 // It drives the very code that the stores run, not a model of it: a simulation of
 // an idea of the scheduler would measure the idea. Nobody dies in a simulation,
 // no message takes time, and grants are confirmed at once.

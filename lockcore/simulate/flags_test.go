@@ -13,6 +13,7 @@ import (
 // wanted is what the flags want printed.
 type wanted struct {
 	table, shares, brief    bool
+	expected                bool
 	workloads, pools, loads string
 	seeds                   int
 }
@@ -24,6 +25,7 @@ func init() { fromFlags.register(flag.CommandLine) }
 func (f *wanted) register(s *flag.FlagSet) {
 	s.BoolVar(&f.table, "table", false, "print the whole table; takes minutes")
 	s.BoolVar(&f.shares, "shares", false, "print it compared with fifo and greedy instead of in seconds")
+	s.BoolVar(&f.expected, "expected", false, "print how far expected starts are off; takes minutes")
 	s.BoolVar(&f.brief, "brief", false, "print what the README quotes")
 	s.StringVar(&f.workloads, "workload", "", "names of the workloads to print, separated by commas; default all")
 	s.StringVar(&f.pools, "pool", "", "sizes of the pools to print, separated by commas; default 5,20")
@@ -36,6 +38,8 @@ func (f *wanted) printer() func(io.Writer, Options) error {
 	switch {
 	case f.brief:
 		return brief
+	case f.expected:
+		return ExpectedTable
 	case f.shares:
 		return shares
 	case f.table:

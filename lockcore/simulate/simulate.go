@@ -47,7 +47,12 @@ const Greedy = sched.Greedy
 // [lockcore.ErrUnsatisfiable]; jobs that hold what the others of them wait for,
 // for ever, are one that wraps [lockcore.ErrDeadlock].
 func Run(jobs []Job, policy lockcore.Policy, seed uint64) ([]Outcome, error) {
-	s := &sim{jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, order: newOrder(len(jobs))}
+	return run(jobs, policy, seed, nil)
+}
+
+// run calls waits, if set, with each job that has to wait, at its arrival.
+func run(jobs []Job, policy lockcore.Policy, seed uint64, waits func(s *sim, at int64, job int)) ([]Outcome, error) {
+	s := &sim{waits: waits, jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, order: newOrder(len(jobs))}
 	s.state.Policy, s.state.Untiring = policy, true
 	for i, j := range jobs {
 		if !possible(j.Requirements) {
@@ -74,6 +79,7 @@ func possible(reqs []lockcore.Requirement) bool {
 type sim struct {
 	jobs  []Job
 	out   []Outcome
+	waits func(s *sim, at int64, job int) // see run
 	order order
 	rnd   sched.Rand
 	state sched.State
@@ -162,6 +168,8 @@ func (s *sim) arrive(e event) {
 	s.out[e.job].Arrived = time.Duration(e.at - epoch)
 	if g, _ := s.state.Ask(e.at, s.ticket(e.job), "", s.rnd); g != nil {
 		s.took(e.at, e.job, g)
+	} else if s.waits != nil {
+		s.waits(s, e.at, e.job)
 	}
 }
 
