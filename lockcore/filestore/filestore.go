@@ -27,6 +27,8 @@ type Options struct {
 	// [lockcore.Backfill]. All processes have to use the same; one that does not is
 	// refused while anybody holds or waits, and changes it for all otherwise.
 	Policy lockcore.Policy
+
+	clock func() int64 // of tests; default ticks
 }
 
 // A Store is a [lockcore.Store] in a directory. Make one with [Open]. Several
@@ -38,6 +40,7 @@ type Store struct {
 	boot   id128
 	delay  time.Duration
 	policy lockcore.Policy
+	ticks  func() int64
 	line   line
 	life   context.Context // ends with Close
 	end    context.CancelFunc
@@ -93,7 +96,10 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, policy: opts.Policy, turn: make(chan struct{}, 1)}
+	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, policy: opts.Policy, ticks: ticks, turn: make(chan struct{}, 1)}
+	if opts.clock != nil {
+		s.ticks = opts.clock
+	}
 	if namespace != "default" {
 		s.name += fmt.Sprintf(" (namespace %s)", namespace)
 	}

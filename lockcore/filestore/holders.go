@@ -54,7 +54,7 @@ type holding struct {
 func (s *Store) note(g *lockcore.Grant) error {
 	h := s.holdings[g.Ticket.ID]
 	if h == nil || h.grant.Token != g.Token {
-		h = &holding{since: ticks()}
+		h = &holding{since: s.ticks()}
 		s.holdings[g.Ticket.ID] = h
 	}
 	h.grant, h.until = g, time.Now().Add(g.Ticket.TTL)
@@ -208,7 +208,7 @@ func (s *Store) enter(now int64) {
 			s.state.BeginTokens(h.grant.Token)
 			s.head.firstToken = s.state.Token()
 		}
-		if again && time.Now().Before(h.until) && s.state.Reenter(now, h.grant, now-(ticks()-h.since), s.id, noChoice) {
+		if again && time.Now().Before(h.until) && s.state.Reenter(now, h.grant, now-(s.ticks()-h.since), s.id, noChoice) {
 			continue
 		}
 		h.lost = fmt.Errorf("%s was deleted or emptied while this lease was held, and others were served before it could be entered again: %w", s.loc.state(), lockcore.ErrLost)

@@ -26,7 +26,7 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 	var granted []sched.Granted
 	err := s.inTurn(ctx, func(file file) error {
 		// The clock is read under the lock, so that times rise with generations.
-		ticks := ticks()
+		ticks := s.ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
 		s.reaped, s.veto = s.reaped[:0], nil
 		f(s.state, now)
@@ -224,7 +224,7 @@ func (s *Store) load(f file) error {
 	s.sweep(s.state.Procs())
 	s.forgetHolds()
 	if len(s.holdings) > 0 {
-		ticks := ticks()
+		ticks := s.ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())
 		s.enter(now)
 		// On disk before others see that this process has entered its leases.
@@ -336,7 +336,7 @@ func (s *Store) begin(f file, last header) error {
 			return err
 		}
 	}
-	ticks, wall := ticks(), time.Now().UnixNano()
+	ticks, wall := s.ticks(), time.Now().UnixNano()
 	return s.commit(f, ticks, wall-ticks)
 }
 

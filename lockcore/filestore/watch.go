@@ -201,7 +201,7 @@ func (s *Store) startWatch() {
 				return
 			}
 			s.keepEar()
-			if s.pulse(ticks()) {
+			if s.pulse(s.ticks()) {
 				s.look()
 			}
 			timer.Reset(watchEvery)
