@@ -53,7 +53,7 @@ type chaos struct {
 	read    sync.WaitGroup
 }
 
-// An undo ends a misery when it is due.
+// An undo ends a fault when it is due.
 type undo struct {
 	due time.Time
 	f   func()
@@ -100,16 +100,16 @@ func TestHistory(t *testing.T) {
 	start := time.Now()
 	c.workers = make([]*worker, chaosWorkers)
 	for i := range c.workers {
-		c.employ(i)
+		c.start(i)
 	}
 	t.Cleanup(func() {
 		for _, w := range c.workers {
 			w.kill()
 		}
 	})
-	c.torment(want)
+	c.run(want)
 	c.settle(time.Now().Add(time.Hour))
-	c.wind()
+	c.stopAll()
 	c.leftovers()
 
 	bad := judge.Promises{}.Contradictions(c.uses)
@@ -147,8 +147,8 @@ func knob(t *testing.T, name string, standard uint64) uint64 {
 	return n
 }
 
-// employ starts a process at place i.
-func (c *chaos) employ(i int) {
+// start starts a process at place i.
+func (c *chaos) start(i int) {
 	c.started++
 	w := &worker{n: c.started, cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	w.cmd.Env = append(os.Environ(), childEnv+"=history")
@@ -212,9 +212,9 @@ func (w *worker) kill() {
 	_ = w.cmd.Wait() // it was killed, which counts as an error
 }
 
-// miseries are what can happen. Each returns the end of it, if it has one, and
+// faults are what can happen. Each returns the end of it, if it has one, and
 // how long it lasts.
-func (c *chaos) miseries() map[string]func() (time.Duration, func()) {
+func (c *chaos) faults() map[string]func() (time.Duration, func()) {
 	at := func(f func() error) func() (time.Duration, func()) {
 		return func() (time.Duration, func()) {
 			// What is to be deleted may just be away.
@@ -261,10 +261,10 @@ func (c *chaos) miseries() map[string]func() (time.Duration, func()) {
 	return all
 }
 
-// torment goes through all miseries in random orders, each time in another, until
+// run goes through all faults in random orders, each time in another, until
 // there are enough grants.
-func (c *chaos) torment(want int64) {
-	all := c.miseries()
+func (c *chaos) run(want int64) {
+	all := c.faults()
 	names := make([]string, 0, len(all))
 	for name := range all {
 		names = append(names, name)
@@ -288,14 +288,14 @@ func (c *chaos) torment(want int64) {
 			if n := c.grants.Load(); n > last {
 				last, since = n, time.Now()
 			} else if time.Since(since) > watchdog {
-				c.Fatalf("nobody was granted anything for %s; the last misery is %s", watchdog, name)
+				c.Fatalf("nobody was granted anything for %s; the last fault is %s", watchdog, name)
 			}
 		}
 		c.done["rounds"]++
 	}
 }
 
-// settle ends the miseries that are due.
+// settle ends the faults that are due.
 func (c *chaos) settle(now time.Time) {
 	c.undo = slices.DeleteFunc(c.undo, func(u undo) bool {
 		over := !u.due.After(now)
@@ -309,7 +309,7 @@ func (c *chaos) settle(now time.Time) {
 func (c *chaos) kill() error {
 	i := c.rng.IntN(len(c.workers))
 	c.workers[i].kill()
-	c.employ(i)
+	c.start(i)
 	return nil
 }
 
@@ -375,13 +375,13 @@ func (c *chaos) garble() error {
 		return err
 	}
 	for i := range c.workers {
-		c.employ(i)
+		c.start(i)
 	}
 	return nil
 }
 
-// wind lets everybody come to an end: most by being told, some by being killed.
-func (c *chaos) wind() {
+// stopAll lets everybody come to an end: most by being told, some by being killed.
+func (c *chaos) stopAll() {
 	for i, w := range c.workers {
 		if i < 2 {
 			w.kill()

@@ -244,8 +244,8 @@ func TestALeaseFromBeforeIsLostOnceOthersWereServed(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	g, h := ask(t, s, "one", false, some(1, "k")), ask(t, s, "two", false, some(1, "l"))
-	doubts := 0
-	s.OnLostState(func() { doubts++ })
+	calls := 0
+	s.OnLostState(func() { calls++ })
 	s.turn <- struct{}{} // so that it does not look in the meantime
 	removeAll(t, filepath.Join(dir, holdersName))
 	removeAll(t, s.loc.space)
@@ -265,7 +265,7 @@ func TestALeaseFromBeforeIsLostOnceOthersWereServed(t *testing.T) {
 	if err := s.Release(t.Context(), h, 0); !errors.Is(err, lockcore.ErrNotHeld) {
 		t.Errorf("the release of another lease from before says %v", err)
 	}
-	if doubts == 0 {
+	if calls == 0 {
 		t.Error("the locker was not told to ask")
 	}
 }
@@ -302,7 +302,7 @@ func TestADeletedPipeIsMadeAgain(t *testing.T) {
 	woken := make(chan struct{}, 10)
 	askWake(t, s, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
 	removeAll(t, filepath.Join(s.loc.space, procsName, s.id+fifoSuffix))
-	s.keepEar()
+	s.keepReceiver()
 	call(other.loc.at(), s.id, appendWakeUp(nil, "waiter"))
 	wakeUp(t, woken)
 }

@@ -49,28 +49,28 @@ type Store struct {
 	// turn is held through a step: the lock of the file, beside the kernel's, among
 	// the goroutines of the process. A channel, so that waiting for it can be given
 	// up. It guards what follows.
-	turn     chan struct{}
-	closed   bool
-	alive    *file // by whose lock the others see us live
-	ear      ear   // where we hear of grants, once somebody waits
-	instance id128 // of the state in which we are registered
-	stateID  identity
-	at       info // of the state file, in this step
-	head     header
-	slot     int          // of head
-	state    *sched.State // what head points to, if it was decoded
-	reaped   []string     // the processes that this step found dead
-	veto     error        // why this step must not be
-	history  history
-	holdings map[string]*holding // by ticket; see holders.go
-	marked   *file               // the file of this process in .holders, if it has leases
-	markedIn id128               // the instance in its name
-	checks   *time.Timer
-	doubted  bool            // leases were lost with the state
-	doubt    func()          // calls for renewals
-	front    [frontSize]byte // of the file, as read last
-	buf      []byte
-	crash    func(where string) // tests die here
+	turn       chan struct{}
+	closed     bool
+	alive      *file    // by whose lock the others see us live
+	receiver   receiver // of wake-ups, once somebody waits
+	instance   id128    // of the state in which we are registered
+	stateID    identity
+	at         info // of the state file, in this step
+	head       header
+	slot       int          // of head
+	state      *sched.State // what head points to, if it was decoded
+	reaped     []string     // the processes that this step found dead
+	veto       error        // why this step must not be
+	history    history
+	holdings   map[string]*holding // by ticket; see holders.go
+	marked     *file               // the file of this process in .holders, if it has leases
+	markedIn   id128               // the instance in its name
+	checks     *time.Timer
+	lostLeases bool            // leases were lost with the state
+	onLost     func()          // calls for renewals
+	front      [frontSize]byte // of the file, as read last
+	buf        []byte
+	crash      func(where string) // tests die here
 }
 
 var _ lockcore.Store = (*Store)(nil)
@@ -150,15 +150,15 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 		if t.Wait {
 			s.listen() // before anybody can know that there is somebody to call
 			s.line.join(t, wake)
-			if s.ear == nil {
-				ans.Poll = min(ans.Poll, deafPoll)
+			if s.receiver == nil {
+				ans.Poll = min(ans.Poll, unreachablePoll)
 			}
 		}
 		if first {
 			procs = st.Procs()
 		}
 	}
-	err = s.whenHeard(ctx, func() error { return s.step(ctx, ask) })
+	err = s.whenComplete(ctx, func() error { return s.step(ctx, ask) })
 	if err == nil && ans.Grant == nil {
 		// The ticket is in line already, so nobody gets past it in between.
 		if dead := s.deadOf(procs); len(dead) > 0 {
@@ -219,7 +219,7 @@ func (s *Store) forget(id string) {
 // leases of this process: f renews all leases, to learn which. It must not wait.
 func (s *Store) OnLostState(f func()) {
 	s.turn <- struct{}{}
-	s.doubt = f
+	s.onLost = f
 	<-s.turn
 }
 
@@ -303,7 +303,7 @@ func (s *Store) Close() error {
 	}
 	s.unmark()
 	s.retire(s.named())
-	s.hush()
+	s.stopReceiving()
 	s.forgetHolds()
 	s.state = nil
 	<-s.turn
@@ -335,8 +335,8 @@ func (s *Store) named() bool {
 // closeLimit is how long Close tries to leave tidily.
 const closeLimit = 2 * time.Second
 
-// deafPoll is how often a waiter asks where a process cannot be called.
-const deafPoll = 50 * time.Millisecond
+// unreachablePoll is how often a waiter asks where a process cannot be called.
+const unreachablePoll = 50 * time.Millisecond
 
 // reap drops what dead processes had. Their files go once that is on disk.
 func (s *Store) reap(st *sched.State, now int64, dead []string) {

@@ -130,9 +130,9 @@ func (s *Store) unmark() {
 	s.marked = nil
 }
 
-// unheard lists the processes that live and have leases of another state than
+// missingHolders lists the processes that live and have leases of another state than
 // the present one. It removes the files of the dead.
-func (s *Store) unheard() (pids []string, err error) {
+func (s *Store) missingHolders() (pids []string, err error) {
 	dir, err := s.holdersDir()
 	if err != nil {
 		return nil, err
@@ -165,29 +165,29 @@ func (s *Store) mayGrant() error {
 	if s.state.Token() != s.head.firstToken {
 		return nil
 	}
-	pids, err := s.unheard()
+	pids, err := s.missingHolders()
 	if err == nil && len(pids) > 0 {
-		err = &unheardError{s.loc.state(), pids}
+		err = &missingHoldersError{s.loc.state(), pids}
 	}
 	return err
 }
 
-// unheardError tells that a state was lost, and whose leases it had.
-type unheardError struct {
+// missingHoldersError tells that a state was lost, and whose leases it had.
+type missingHoldersError struct {
 	path string
 	pids []string
 }
 
-func (e *unheardError) Error() string {
+func (e *missingHoldersError) Error() string {
 	return fmt.Sprintf("file: %s was deleted or emptied while it was in use, and process %s, which holds something, has not entered it again: let it go on (kill -CONT) or end it", e.path, strings.Join(e.pids, ", "))
 }
 
-// whenHeard runs an attempt until nobody is unheard any more, for a limited time.
-func (s *Store) whenHeard(ctx context.Context, attempt func() error) error {
+// whenComplete runs an attempt until no holder is missing any more, for a limited time.
+func (s *Store) whenComplete(ctx context.Context, attempt func() error) error {
 	for start := time.Now(); ; {
 		err := attempt()
-		var unheard *unheardError
-		if !errors.As(err, &unheard) || time.Since(start) > lockLimit {
+		var missing *missingHoldersError
+		if !errors.As(err, &missing) || time.Since(start) > lockLimit {
 			return err
 		}
 		select {
@@ -212,7 +212,7 @@ func (s *Store) enter(now int64) {
 			continue
 		}
 		h.lost = fmt.Errorf("%s was deleted or emptied while this lease was held, and others were served before it could be entered again: %w", s.loc.state(), lockcore.ErrLost)
-		s.doubted = true
+		s.lostLeases = true
 	}
 }
 

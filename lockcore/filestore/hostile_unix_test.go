@@ -163,7 +163,7 @@ func TestNothingIsWrittenThroughALink(t *testing.T) {
 	call(s.loc.at(), "1-peer", appendWakeUp(nil, "one"))
 	hold(t, s, "TestOne")
 	ask(t, s, "held", false, some(1, "j"))
-	ask(t, s, "waits", true, some(1, "j")) // opens its ear
+	ask(t, s, "waits", true, some(1, "j")) // opens its pipe
 	removeAll(t, filepath.Join(s.loc.space, historyName))
 	removeAll(t, filepath.Join(s.loc.space, holdsName))
 	link(t, victim(t), filepath.Join(s.loc.space, historyName+newSuffix))

@@ -9,11 +9,11 @@ import (
 	"hash/crc32"
 )
 
-// The state file holds two slots, a pulse, and room for large states:
+// The state file holds two slots, the last look, and room for large states:
 //
 //	0      slot A: a header, and the state behind it if that fits into the slot
 //	4096   slot B
-//	8192   the pulse: when somebody last looked for dead processes (see watch.go)
+//	8192   the last look: when somebody last looked for dead processes (see watch.go)
 //	12288  large states; the one that the current header points to is never overwritten
 //
 // A step writes the slot that is not the current one: header and state in one
@@ -28,7 +28,7 @@ const (
 	headerSize    = 100
 	slotSize      = 4096
 	frontSize     = 2 * slotSize
-	pulseAt       = frontSize
+	lookAt        = frontSize
 	statesAt      = 3 * slotSize
 	// reservedSize is what a new file is filled to: small states then need no new
 	// block, and go on working when the disk is full.

@@ -247,7 +247,7 @@ func TestNothingStaysAfterClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := ask(t, a, "held", false, some(1, "k"))
-		ask(t, b, "waits", true, some(1, "k")) // starts the watch and the ear
+		ask(t, b, "waits", true, some(1, "k")) // starts the watch and the receiver
 		if err := a.Release(t.Context(), g, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -294,16 +294,16 @@ func TestOnlyOneOfManyLooks(t *testing.T) {
 	dir := t.TempDir()
 	a, b := open(t, dir), open(t, dir)
 	now := ticks()
-	if !a.pulse(now) {
+	if !a.claimLook(now) {
 		t.Error("nobody has looked, and a is told that it need not")
 	}
-	if b.pulse(now + int64(pulseFresh) - 1) {
+	if b.claimLook(now + int64(lookFresh) - 1) {
 		t.Error("a has just looked, and b is to look too")
 	}
-	if !b.pulse(now + int64(pulseFresh)) {
+	if !b.claimLook(now + int64(lookFresh)) {
 		t.Error("nobody has looked for a while, and b is told that it need not")
 	}
-	if !a.pulse(now - 1) {
+	if !a.claimLook(now - 1) {
 		t.Error("the last look is in the future, as after a boot, and that counts")
 	}
 }

@@ -77,14 +77,14 @@ func (s *Store) inTurn(ctx context.Context, f func(file) error) error {
 		return fmt.Errorf("file: %s: waiting for a turn: %w", s.loc.state(), ctx.Err())
 	}
 	defer func() {
-		doubt := s.doubt
-		if !s.doubted {
-			doubt = nil
+		onLost := s.onLost
+		if !s.lostLeases {
+			onLost = nil
 		}
-		s.doubted = false
+		s.lostLeases = false
 		<-s.turn
-		if doubt != nil {
-			doubt() // will want a turn
+		if onLost != nil {
+			onLost() // will want a turn
 		}
 	}()
 	if s.closed {
@@ -130,7 +130,7 @@ func (s *Store) section(ctx context.Context, f func(file) error) error {
 		}
 	}
 	var d *damage // these name the file and the mend by themselves
-	var u *unheardError
+	var u *missingHoldersError
 	switch {
 	case err == nil:
 		return nil
@@ -210,12 +210,12 @@ func (s *Store) load(f file) error {
 	}
 	// This is the first step, or somebody has deleted the state or the file by which
 	// others see us live, and with it perhaps our pipe.
-	deaf := s.ear != nil
-	s.hush()
+	hadReceiver := s.receiver != nil
+	s.stopReceiving()
 	if err := s.register(); err != nil {
 		return err
 	}
-	if deaf {
+	if hadReceiver {
 		s.listen()
 	}
 	if s.instance == s.head.instance {

@@ -26,19 +26,19 @@ func appendWakeUp(b []byte, id string) []byte {
 	return binary.LittleEndian.AppendUint64(b, ticketHash(id))
 }
 
-// An ear is where a process hears its wake-ups.
-type ear interface {
+// A receiver is where a process gets its wake-ups.
+type receiver interface {
 	// Read waits for wake-ups and returns some whole ones.
 	Read(b []byte) (int, error)
 	// Close ends a Read under way.
 	Close() error
-	// reachable reports whether the file by which others find the ear is still
+	// reachable reports whether the file by which others find the receiver is still
 	// there.
 	reachable() bool
 }
 
-// listen opens the ear of a process: a named pipe where there are such.
-func listen(at *folders, id string) (ear, error) {
+// listen opens the receiver of a process: a named pipe where there are such.
+func listen(at *folders, id string) (receiver, error) {
 	if e, err := listenFIFO(at, id+fifoSuffix); err == nil {
 		return e, nil
 	}
@@ -58,8 +58,8 @@ func call(at *folders, id string, wakeUps []byte) {
 	}
 }
 
-// udpEar is a port on the loopback interface, and the file with its number.
-type udpEar struct {
+// udpReceiver is a port on the loopback interface, and the file with its number.
+type udpReceiver struct {
 	*net.UDPConn
 	file file
 }
@@ -67,7 +67,7 @@ type udpEar struct {
 // listenUDP opens a port on the loopback interface and writes down its number.
 // Anybody on the machine may send to it: a wake-up that nobody meant costs the
 // waiter one question.
-func listenUDP(at *folders, name string) (ear, error) {
+func listenUDP(at *folders, name string) (receiver, error) {
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
@@ -84,15 +84,15 @@ func listenUDP(at *folders, name string) (ear, error) {
 		_ = c.Close() // the error that matters is the other one
 		return nil, err
 	}
-	return &udpEar{c, f}, nil
+	return &udpReceiver{c, f}, nil
 }
 
-func (e *udpEar) Close() error {
+func (e *udpReceiver) Close() error {
 	e.file.close()
 	return e.UDPConn.Close()
 }
 
-func (e *udpEar) reachable() bool {
+func (e *udpReceiver) reachable() bool {
 	i, err := e.file.info()
 	return err == nil && i.links > 0
 }

@@ -4,6 +4,6 @@ package filestore
 
 import "errors"
 
-func listenFIFO(*folders, string) (ear, error) { return nil, errors.ErrUnsupported }
+func listenFIFO(*folders, string) (receiver, error) { return nil, errors.ErrUnsupported }
 
 func callFIFO(*folders, string, []byte) bool { return false }

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fifoEar is a named pipe, by its descriptor and as a file whose reads wait in
+// fifoReceiver is a named pipe, by its descriptor and as a file whose reads wait in
 // Go's poller.
-type fifoEar struct {
+type fifoReceiver struct {
 	*os.File
 	fd int // while the file is open
 }
 
 // listenFIFO makes the named pipe of a process. It is opened for reading and
 // writing, so that it does not end when a writer closes it.
-func listenFIFO(at *folders, name string) (ear, error) {
+func listenFIFO(at *folders, name string) (receiver, error) {
 	// By its path, since not every system has mkfifoat(2). A pipe that this puts
 	// somewhere else, because a directory above was exchanged, is not found by what
 	// follows.
@@ -38,7 +38,7 @@ func listenFIFO(at *folders, name string) (ear, error) {
 	if at.filePerm != 0o600 {
 		_ = unix.Fchmod(fd, uint32(at.filePerm)) // else others of the group wake us late
 	}
-	return fifoEar{os.NewFile(uintptr(fd), path), fd}, nil
+	return fifoReceiver{os.NewFile(uintptr(fd), path), fd}, nil
 }
 
 // openFIFO opens a named pipe and nothing else: what is written to it must not
@@ -65,7 +65,7 @@ func openFIFO(at *folders, name string, how int) (fd int, st unix.Stat_t, err er
 	return fd, st, err
 }
 
-func (e fifoEar) reachable() bool {
+func (e fifoReceiver) reachable() bool {
 	var st unix.Stat_t
 	return unix.Fstat(e.fd, &st) == nil && st.Nlink > 0
 }

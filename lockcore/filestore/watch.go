@@ -96,18 +96,18 @@ func (l *line) idle(now time.Time) bool {
 	return len(l.waiting) == 0
 }
 
-// listen opens the ear of the process, once, when somebody waits for the first
+// listen opens the receiver of the process, once, when somebody waits for the first
 // time. The goroutine sleeps in the poller; it stays until Close, since a process
 // that has waited once is likely to wait again.
 func (s *Store) listen() {
-	if s.ear != nil {
+	if s.receiver != nil {
 		return
 	}
 	e, err := listen(s.loc.at(), s.id)
 	if err != nil {
 		return // the watch still tells of grants, only later; the next waiter tries again
 	}
-	s.ear = e
+	s.receiver = e
 	s.work.Go(func() {
 		buf := make([]byte, 512*wakeSize)
 		for {
@@ -122,26 +122,26 @@ func (s *Store) listen() {
 	})
 }
 
-// keepEar opens the ear anew if somebody has deleted the file by which others
+// keepReceiver opens the receiver anew if somebody has deleted the file by which others
 // find it. Until then a wake-up costs the time until somebody looks.
-func (s *Store) keepEar() {
+func (s *Store) keepReceiver() {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-s.life.Done():
 		return
 	}
-	if !s.closed && s.ear != nil && !s.ear.reachable() {
-		s.hush()
+	if !s.closed && s.receiver != nil && !s.receiver.reachable() {
+		s.stopReceiving()
 		s.listen()
 	}
 }
 
-// hush closes the ear.
-func (s *Store) hush() {
-	if s.ear != nil {
-		_ = s.ear.Close()
-		s.ear = nil
+// stopReceiving closes the receiver.
+func (s *Store) stopReceiving() {
+	if s.receiver != nil {
+		_ = s.receiver.Close()
+		s.receiver = nil
 	}
 }
 
@@ -171,10 +171,10 @@ func (s *Store) tell(granted []sched.Granted) {
 const (
 	// watchEvery is how often a process that waits thinks of looking for dead ones.
 	watchEvery = 80 * time.Millisecond
-	// pulseFresh is how recent a look may be, of whichever process, to be enough.
+	// lookFresh is how recent a look may be, of whichever process, to be enough.
 	// Together: somebody looks at least every 120 ms, and however many processes
 	// wait, not much more often.
-	pulseFresh = 40 * time.Millisecond
+	lookFresh = 40 * time.Millisecond
 )
 
 // startWatch looks after the waiters of this process while there are any. A
@@ -200,8 +200,8 @@ func (s *Store) startWatch() {
 			if s.line.idle(time.Now()) {
 				return
 			}
-			s.keepEar()
-			if s.pulse(s.ticks()) {
+			s.keepReceiver()
+			if s.claimLook(s.ticks()) {
 				s.look()
 			}
 			timer.Reset(watchEvery)
@@ -209,9 +209,9 @@ func (s *Store) startWatch() {
 	})
 }
 
-// pulse reports whether it is time to look again, and if so says to the others
+// claimLook reports whether it is time to look again, and if so says to the others
 // that somebody does. Two may do so at once, which costs nothing but the look.
-func (s *Store) pulse(now int64) bool {
+func (s *Store) claimLook(now int64) bool {
 	at := s.loc.at()
 	f, _, err := at.openIn(at.space, stateName, forChange)
 	if err != nil {
@@ -219,13 +219,13 @@ func (s *Store) pulse(now int64) bool {
 	}
 	defer f.close()
 	var b [8]byte
-	if n, err := f.readAt(b[:], pulseAt); err == nil && n == len(b) {
-		if age := now - int64(binary.LittleEndian.Uint64(b[:])); age >= 0 && age < int64(pulseFresh) {
+	if n, err := f.readAt(b[:], lookAt); err == nil && n == len(b) {
+		if age := now - int64(binary.LittleEndian.Uint64(b[:])); age >= 0 && age < int64(lookFresh) {
 			return false
 		}
 	}
 	binary.LittleEndian.PutUint64(b[:], uint64(now))
-	_ = f.writeAt(b[:], pulseAt) // then others look too
+	_ = f.writeAt(b[:], lookAt) // then others look too
 	return true
 }
 

@@ -39,8 +39,8 @@ type note struct {
 	Damaged int64 `json:",omitempty"`
 }
 
-// historian is such a process. It takes random leases until its input ends.
-type historian struct {
+// historyWorker is such a process. It takes random leases until its input ends.
+type historyWorker struct {
 	job
 	locker *lockcore.Locker
 	out    *json.Encoder
@@ -51,7 +51,7 @@ type historian struct {
 func historyMain() {
 	signal.Ignore(syscall.SIGXFSZ)
 	in := bufio.NewScanner(os.Stdin)
-	h := &historian{out: json.NewEncoder(os.Stdout)}
+	h := &historyWorker{out: json.NewEncoder(os.Stdout)}
 	if !in.Scan() || json.Unmarshal(in.Bytes(), &h.job) != nil {
 		os.Exit(1)
 	}
@@ -87,7 +87,7 @@ func historyMain() {
 }
 
 // turn acquires, holds and gives back once.
-func (h *historian) turn(ctx context.Context) {
+func (h *historyWorker) turn(ctx context.Context) {
 	req := h.draw()
 	u := judge.Use{Who: fmt.Sprint("process ", h.N), Asked: judge.Now()}
 	le, err := h.acquire(ctx, req)
@@ -114,7 +114,7 @@ func (h *historian) turn(ctx context.Context) {
 }
 
 // hold keeps the lease for a while and writes down how long it was good.
-func (h *historian) hold(le *lockcore.Lease) {
+func (h *historyWorker) hold(le *lockcore.Lease) {
 	hold := time.Duration(h.rng.IntN(1500)) * time.Microsecond // mostly short
 	if h.rng.IntN(200) == 0 {
 		hold = time.Duration(h.rng.Int64N(int64(2 * h.TTL))) // so that renewals matter
@@ -141,7 +141,7 @@ func (h *historian) hold(le *lockcore.Lease) {
 	}
 }
 
-func (h *historian) acquire(ctx context.Context, req lockcore.Request) (*lockcore.Lease, error) {
+func (h *historyWorker) acquire(ctx context.Context, req lockcore.Request) (*lockcore.Lease, error) {
 	limit := 5 * time.Second
 	switch h.rng.IntN(8) {
 	case 0:
@@ -154,7 +154,7 @@ func (h *historian) acquire(ctx context.Context, req lockcore.Request) (*lockcor
 	return h.locker.Acquire(ctx, req)
 }
 
-func (h *historian) draw() lockcore.Request {
+func (h *historyWorker) draw() lockcore.Request {
 	req := lockcore.Request{TTL: h.TTL, Priority: h.rng.IntN(3) - 1, Expect: time.Duration(h.rng.IntN(3)) * time.Millisecond}
 	for range 1 + h.rng.IntN(3)/2 {
 		keys := h.rng.Perm(h.Keys)[:1+h.rng.IntN(4)]
@@ -188,7 +188,7 @@ func judgeMode(r lockcore.Requirement) string {
 
 // excuse writes down an error that nothing which is done to the processes
 // explains.
-func (h *historian) excuse(what string, err error) {
+func (h *historyWorker) excuse(what string, err error) {
 	if err == nil {
 		return
 	}
@@ -198,7 +198,7 @@ func (h *historian) excuse(what string, err error) {
 		}
 	}
 	var d *damage
-	var u *unheardError
+	var u *missingHoldersError
 	if errors.As(err, &d) {
 		h.write(note{Damaged: judge.Now()})
 		return
@@ -210,7 +210,7 @@ func (h *historian) excuse(what string, err error) {
 	h.write(note{N: h.uses, Use: &judge.Use{Odd: fmt.Sprintf("process %d: %s: %v", h.N, what, err)}})
 }
 
-func (h *historian) write(l note) {
+func (h *historyWorker) write(l note) {
 	if h.out.Encode(&l) != nil {
 		os.Exit(1) // the parent is gone; a history with holes is worth nothing
 	}
