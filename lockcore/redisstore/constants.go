@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
@@ -57,6 +58,15 @@ var constants = map[string]string{
 	"STATE_HELD":       quoted(stateHeld),
 	"STATE_GRANTED":    quoted(stateGranted),
 	"STATE_KEPT":       quoted(stateKept),
+	"STATE_RESERVED":   quoted(stateReserved),
+	"STATE_DISABLED":   quoted(stateDisabled),
+	"ENDING_RELEASED":  strconv.Itoa(int(lockcore.Released)),
+	"ENDING_DIED":      strconv.Itoa(int(lockcore.Died)),
+	"ENDING_UNKNOWN":   strconv.Itoa(int(lockcore.Unknown)),
+	"REPLY_DISABLED":   quoted(replyDisabled),
+	"TROUBLES_KEPT":    strconv.Itoa(sched.TroublesKept),
+	"LONGEST_OUTAGE":   duration(sched.LongestOutage),
+	"FOR_EVER":         strconv.FormatInt(forEver, 10),
 	"STATE_SET_ASIDE":  quoted(stateSetAside),
 	"POLICY_BACKFILL":  quoted(policyBackfill),
 	"HOW_WAIT":         quoted(howWait),
@@ -73,19 +83,21 @@ const (
 	tokenKept      = 24 * time.Hour   // of a resource that nobody holds: no lease that could come back is as old
 	listKept       = time.Hour        // a long list that nobody uses
 	replyKept      = time.Minute      // that of a Free, for a repeated call
+	forEver        = 1 << 53          // the deadline of what has none: the largest that a script can count
 	fewArguments   = 400              // what a script hands on in one call
 	sweepEvery     = 64               // operations, of which one sweeps
 )
 
 // What the scripts answer.
 const (
-	replyWaits   = "W" // poll fence
-	replyBusy    = "B" // it would have to wait
-	replyEnded   = "T" // why: one of those below
-	replyPolicy  = "X" // the namespace is in use under the other policy
-	replyLists   = "P" // names of lists that are not registered
-	replyHeld    = "H" // resource info-of-its-holder
-	replyMissing = "M" // there is no such lease
+	replyWaits    = "W" // poll fence
+	replyBusy     = "B" // it would have to wait
+	replyEnded    = "T" // why: one of those below
+	replyPolicy   = "X" // the namespace is in use under the other policy
+	replyLists    = "P" // names of lists that are not registered
+	replyHeld     = "H" // resource info-of-its-holder
+	replyMissing  = "M" // there is no such lease
+	replyDisabled = "D" // resource: it is out of service
 )
 
 // Why a lease or a ticket is no more.
@@ -106,6 +118,8 @@ const (
 	stateHeld     = "h"
 	stateGranted  = "g" // but not confirmed
 	stateKept     = "k" // without its holder
+	stateReserved = "r" // by a person
+	stateDisabled = "o" // nobody's: its resource is out of service
 	stateSetAside = "d" // after it expired, for the lock delay
 )
 

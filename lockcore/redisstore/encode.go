@@ -75,6 +75,7 @@ type info struct {
 	Reason string         `json:"r,omitempty"`
 	Names  []string       `json:"n,omitempty"` // of the requirements, if any has one
 	Expect time.Duration  `json:"-"`
+	For    time.Duration  `json:"-"` // of a reservation
 }
 
 // infoOf encodes it. What stands in the first line is not said twice.
@@ -84,7 +85,13 @@ func infoOf(t *lockcore.Ticket) []byte {
 	if t.Expect > 0 {
 		said = max(1, said)
 	}
+	if t.For > 0 {
+		said = max(1, micros(t.For))
+	}
 	head := strconv.AppendInt(make([]byte, 0, 512), said, 10)
+	if t.For > 0 {
+		head = append(head, '!')
+	}
 	head = append(head, ' ')
 	if t.Owner.Test != "" {
 		head = appendHistoryName(head, t)
@@ -118,7 +125,11 @@ func decodeInfo(s string) (in info) {
 	head, data, _ := strings.Cut(s, "\n")
 	_ = json.Unmarshal([]byte(data), &in) // another version's record is shown without details
 	said, name, _ := strings.Cut(head, " ")
+	said, reservation := strings.CutSuffix(said, "!")
 	in.Expect = time.Duration(number(said)) * time.Microsecond
+	if reservation {
+		in.For = in.Expect
+	}
 	if parts := strings.Split(name, " "); len(parts) > 1 {
 		for i := range parts {
 			parts[i] = unescape(parts[i])
@@ -284,12 +295,20 @@ func number(s string) int64 {
 func moment(s string) time.Time { return time.UnixMicro(number(s)) }
 
 // cutGrant reads how the scripts tell of a grant, in an answer or a message: "id
-// token got", with a star behind the token if it was let past earlier waiters.
+// token got", with a star behind the token if it was let past earlier waiters, and how
+// the last uses ended that were not in order on a second line.
 func cutGrant(s string) (id string, g *lockcore.Grant) {
 	id, rest, _ := strings.Cut(s, " ")
+	rest, last, _ := strings.Cut(rest, "\n")
 	token, got, _ := strings.Cut(rest, " ")
 	token, past := strings.CutSuffix(token, "*")
 	g = &lockcore.Grant{Token: uint64(number(token)), Backfilled: past}
 	g.Obtained, _ = decodeGot(got)
+	for p := range slices.Chunk(strings.Fields(last), 2) {
+		if g.Last == nil {
+			g.Last = make(map[string]lockcore.Ending)
+		}
+		g.Last[unescape(p[1])] = lockcore.Ending(number(p[0]))
+	}
 	return id, g
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -174,13 +175,18 @@ func (h *hub) take(msg any) {
 		h.wakeAll()
 	case *redis.Message:
 		id, g := cutGrant(m.Payload)
+		if !strings.Contains(m.Payload, " ") {
+			g = nil // it is to ask
+		}
 		h.mu.Lock()
 		w, ok := h.waiters[id]
 		h.mu.Unlock()
 		if !ok {
 			return
 		}
-		g.Ticket = w.ticket
+		if g != nil {
+			g.Ticket = w.ticket
+		}
 		w.wake(g)
 	}
 }

@@ -26,9 +26,12 @@ func (s *Store) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	errs := make([]error, len(grants))
 	var missing []int
 	for i, r := range replies {
-		if r == replyMissing {
+		switch {
+		case r == replyMissing && grants[i].Ticket.For > 0:
+			errs[i] = fmt.Errorf("the time of the reservation is over: %w", lockcore.ErrLost)
+		case r == replyMissing:
 			missing = append(missing, i)
-		} else {
+		default:
 			errs[i] = s.lost(r)
 		}
 	}
@@ -97,6 +100,8 @@ func (s *Store) lost(answer string) error {
 	switch kind {
 	case "":
 		return nil
+	case replyDisabled:
+		return fmt.Errorf("it expired, and %q is out of service now: %w", unescape(rest), lockcore.ErrLost)
 	case replyHeld:
 		key, holder, _ := strings.Cut(rest, " ")
 		if holder == "" {

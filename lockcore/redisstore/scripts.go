@@ -31,12 +31,13 @@ var (
 	first  = []string{"names", "clock"}
 	always = []string{"step", "lengths", "records", "", "keys", "match", "grant", "begin"} // "" stands for solo or interop
 	line   = []string{"registry", "pools", "augment", "queue", "claims", "pass", "serve"}
-	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "upkeep", "generation"}
+	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "endings", "outages", "take_away", "upkeep", "generation"}
 )
 
 // scripts are the operations, with or without interop.
 type scripts struct {
 	ask, renew, assert, release, withdraw, free, snapshot, list *script
+	disable, enable, extend, giveBack                           *script
 }
 
 // A script is its text and its SHA-1, both as arguments of a command.
@@ -57,6 +58,7 @@ func assemble(outside string) scripts {
 	s := scripts{
 		ask: script("ask"), renew: script("renew"), assert: script("assert"), release: script("release"), withdraw: script("withdraw"),
 		free: script("free"), snapshot: script("snapshot"), list: script("list"),
+		disable: script("disable"), enable: script("enable"), extend: script("extend"), giveBack: script("give_back"),
 	}
 	if outside == "solo" { // other programs' locks are not looked for on the short ways
 		s.ask = newScript(begin + piece("op", "ask_fast") + history + common + piece("op", "ask"))

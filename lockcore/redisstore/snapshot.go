@@ -20,8 +20,8 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 		return lockcore.Snapshot{}, err
 	}
 	parts := list(v)
-	if len(parts) != 5 {
-		return lockcore.Snapshot{}, fmt.Errorf("%s: the script answered with %d parts, want 5", s, len(parts))
+	if len(parts) != 6 {
+		return lockcore.Snapshot{}, fmt.Errorf("%s: the script answered with %d parts, want 6", s, len(parts))
 	}
 	snap := lockcore.Snapshot{Time: moment(text(parts[0]))}
 	classes := classesOf(list(parts[2]), list(parts[3]))
@@ -31,7 +31,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 		reserved[id] = append(reserved[id], unescape(text(p[1])))
 	}
 	var ranks []ranked
-	for p := range slices.Chunk(list(parts[1]), 3) {
+	for p := range slices.Chunk(list(parts[1]), 4) {
 		id, record, due := text(p[0]), text(p[1]), text(p[2])
 		if strings.HasPrefix(record, "L ") {
 			snap.Holders = append(snap.Holders, decodeHolder(id, record, due))
@@ -39,6 +39,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 			w, c := decodeWaiter(id, record, due)
 			w.Requirements = named(classes[c], w.names)
 			w.Reserved = reserved[id]
+			w.Expect = time.Duration(number(text(p[3]))) * time.Microsecond
 			ranks = append(ranks, w)
 		}
 	}
@@ -48,6 +49,12 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	slices.SortFunc(ranks, func(a, b ranked) int { return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.seq, b.seq)) })
 	for _, w := range ranks {
 		snap.Waiters = append(snap.Waiters, w.Waiter)
+	}
+	for p := range slices.Chunk(list(parts[5]), 2) {
+		if snap.Endings == nil {
+			snap.Endings = make(map[string]lockcore.Ending)
+		}
+		snap.Endings[unescape(text(p[0]))] = lockcore.Ending(number(text(p[1])))
 	}
 	if s.opts.Interop != "" {
 		foreign, err := s.foreign(ctx, snap)
@@ -99,7 +106,7 @@ func named(reqs []lockcore.Requirement, names []string) []lockcore.Requirement {
 }
 
 // states are those of the records, as people read them.
-var states = map[string]string{stateHeld: "held", stateGranted: "granted", stateKept: "kept", stateSetAside: "kept"}
+var states = map[string]string{stateHeld: "held", stateGranted: "granted", stateKept: "kept", stateReserved: "reserved", stateDisabled: "disabled", stateSetAside: "kept"}
 
 // decodeHolder reads "L state token since ttl delay", parents, what it got, what
 // was learned of its length, and info (records.lua).
@@ -119,6 +126,12 @@ func decodeHolder(id, record, due string) lockcore.Holder {
 	}
 	if f[1] == stateSetAside {
 		h.Reason = "lock delay after its lease expired"
+	}
+	if f[1] == stateDisabled {
+		h.Token, h.Expect = 0, 0
+		if number(due) >= forEver {
+			h.Expires = time.Time{}
+		}
 	}
 	h.Obtained, h.Requirements = decodeGot(lines[2])
 	for i := range h.Requirements {
@@ -145,7 +158,7 @@ func decodeWaiter(id, record, due string) (w ranked, class string) {
 	w = ranked{names: in.Names, rank: number(f[3]), seq: number(f[2])}
 	w.Waiter = lockcore.Waiter{
 		ID: decodeID(id), Owner: in.Owner, Priority: int(number(f[7])), Since: moment(f[4]), Expires: moment(due),
-		Reason: in.Reason, Parents: decodeIDs(lines[1]),
+		Reason: in.Reason, Parents: decodeIDs(lines[1]), For: in.For,
 	}
 	return w, f[1]
 }
@@ -156,17 +169,23 @@ func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, e
 	if err != nil {
 		return nil, err
 	}
-	var freed []lockcore.Holder
-	for p := range slices.Chunk(list(v), 3) {
-		id, record, due := text(p[0]), text(p[1]), text(p[2])
-		if record == "" {
-			freed = append(freed, foreignHolder(key, id, time.Time{}))
-		} else {
-			freed = append(freed, decodeHolder(id, record, due))
-		}
-	}
+	freed := holders(v, key)
 	if freed == nil {
 		return nil, fmt.Errorf("%s: %q: %w", s, key, lockcore.ErrNotHeld)
 	}
 	return freed, nil
+}
+
+// holders reads id, record and deadline of each; without a record, it is another
+// program that has the key.
+func holders(v any, key string) (out []lockcore.Holder) {
+	for p := range slices.Chunk(list(v), 3) {
+		id, record, due := text(p[0]), text(p[1]), text(p[2])
+		if record == "" {
+			out = append(out, foreignHolder(key, id, time.Time{}))
+		} else {
+			out = append(out, decodeHolder(id, record, due))
+		}
+	}
+	return out
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
-	"github.com/resourcelocker/resourcelocker/lockcore/internal/unsupported"
 )
 
 // Options configure a [Store]. The zero value and nil are ready to use.
@@ -42,8 +41,6 @@ type Options struct {
 // A Store is a [lockcore.Store] in Redis or Valkey. Make one with [Open] or
 // [New]. It is safe for concurrent use; a process needs one for each namespace.
 type Store struct {
-	unsupported.Reservations // until its scripts know them
-
 	client  redis.UniversalClient
 	owned   bool // the client is closed with the store
 	where   string
@@ -219,8 +216,10 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 			ans.Window = min(sched.Provisional, q.ticket.TTL)
 			ans.Latest = uint64(number(text(parts[2])))
 		}
+		ans.Disabled = disabled(q.ticket, parts[3:])
 		return ans, false, nil
 	case replyBusy:
+		ans.Disabled = disabled(q.ticket, parts[1:])
 		return ans, false, nil
 	case replyEnded:
 		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(parts[1])), lockcore.ErrLost)
@@ -302,8 +301,11 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 func releaseArgs(g *lockcore.Grant, keep time.Duration, how string) []any {
 	args := make([]any, 0, 16)
 	plan := "0 - x"
-	if m := commonMode(g); keep > 0 || how != releasePlain || m != "x" {
+	if m := commonMode(g); keep > 0 || how != releasePlain || m != "x" || g.Ending != lockcore.Released {
 		plan = fmt.Sprintf("%d %s %s", micros(keep), how, m)
+		if g.Ending != lockcore.Released {
+			plan += fmt.Sprintf(" %d", g.Ending)
+		}
 	}
 	var test []byte
 	if g.Ticket.Owner.Test != "" {

@@ -23,6 +23,10 @@ const (
 	// long after the last of them.
 	HoldsKept  = holdsKept
 	HistoryAge = historyAge
+	// TroublesKept is of how many keys it is remembered that their last use did not end
+	// in order, and LongestOutage what the time of a key out of service is doubled to.
+	TroublesKept  = troublesKept
+	LongestOutage = longestOutage
 )
 
 const (

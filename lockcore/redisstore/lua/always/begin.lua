@@ -4,7 +4,7 @@
 -- Reads what most operations need, in one call: some leases or waiters, other
 -- fields of ALL, and counters. Then it drops what is over.
 function M.begin(ids, others)
-  local fields = { '#fence', '#policy', '#past', '#nested', '#seq' }
+  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages' }
   for _, list in ipairs({ ids, others or {} }) do
     for i = 1, #list do fields[#fields + 1] = list[i] end
   end

@@ -53,8 +53,45 @@ function M.grant(id, t, reqs, picks, state, past)
 end
 
 -- What its owner is told of a lease: "id token got", and a star behind the token if
--- it was let past earlier waiters.
-function M.told(id, e) return id .. ' ' .. M.int(e.token) .. (e.past and '* ' or ' ') .. e.got end
+-- it was let past earlier waiters; and on a second line "ending resource" of those
+-- whose last use did not end in order.
+function M.told(id, e)
+  local last = ''
+  for _, k in ipairs(M.keys_of(e.got)) do
+    local ending = string.match(M.at(k).trouble or '', '^[1-9]%d*')
+    if ending then last = last .. (last == '' and '\n' or ' ') .. ending .. ' ' .. k end
+  end
+  return id .. ' ' .. M.int(e.token) .. (e.past and '* ' or ' ') .. e.got .. last
+end
+
+-- A lease is taken up by whoever asked for it. From here on a program has a full TTL,
+-- and a person the full time of the reservation.
+function M.take_up(id, e, ttl)
+  e.state = STATE_HELD
+  if M.is_reservation(e) then
+    e.state, ttl = STATE_RESERVED, e.said
+    M.extend_outside(id, e, ttl)
+  end
+  M.put(id, e, NOW + ttl)
+end
+
+-- Notes how the use of what a lease holds has ended, if it was used.
+function M.end_use(id, e, how)
+  if e.state ~= STATE_HELD and e.state ~= STATE_RESERVED then return end
+  M.end_use_of(id, e, how, M.keys_of(e.got))
+end
+
+function M.end_use_of(id, e, how, keys)
+  M.load(keys)
+  for _, k in ipairs(keys) do
+    if how ~= ENDING_RELEASED or M.at(k).trouble then M.note_ending(id, e, how, k) end
+  end
+end
+
+function M.leave_key(k, id)
+  M.vacate(k, id)
+  M.unlock_outside(k, id, T.key[k].holds[1])
+end
 
 -- Takes a lease out, so that others can have its resources.
 function M.drop(id, e)
@@ -63,10 +100,7 @@ function M.drop(id, e)
   call('HDEL', ALL, '#nothing')
   local keys = M.keys_of(e.got)
   M.load(keys)
-  for _, k in ipairs(keys) do
-    M.vacate(k, id)
-    M.unlock_outside(k, id, T.key[k].holds[1])
-  end
+  for _, k in ipairs(keys) do M.leave_key(k, id) end
   if e.past then M.count_past(-1) end
   M.put(id, false, false)
 end

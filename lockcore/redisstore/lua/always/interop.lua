@@ -65,6 +65,7 @@ function M.extend_outside(id, e, ttl)
 end
 
 function M.free_outside(k)
+  if not M.at(k).outside then return end
   local name = M.name_of(k)
   local v = M.outside_value(name)
   if v then

@@ -1,7 +1,8 @@
 -- Who has which resource. A record is "token|holds|pools": the token of the last
 -- grant, holds as "id mode units" each, with a "*" behind the units of one that
 -- was let past earlier waiters, and "pool:place" for every registered pool that
--- lists the resource; just "token" when the last two are empty. The
+-- lists the resource; and, behind another "|", how its last use ended if that was not
+-- in order (endings.lua); just "token" when all that is empty. The
 -- token stays when nobody holds the resource: it is how a lease that comes back
 -- late finds out whether something was granted in between.
 --
@@ -30,10 +31,11 @@ function M.at(k)
   T.key[k] = u
   local v = M.field(k)
   if v then
-    local token, holds, pools = string.match(v, '^(%d+)|([^|]*)|(.*)$')
+    local token, holds, pools, trouble = string.match(v, '^(%d+)|([^|]*)|([^|]*)|?(.*)$')
     u.token = tonumber(token or v)
     if pools then
       u.pools = pools
+      if trouble ~= '' then u.trouble = trouble end
       for id, mode, units, past in string.gmatch(holds, '(%S+) (%S+) (%d+)(%*?)') do
         u.holds[#u.holds + 1] = { id = id, mode = mode, units = tonumber(units), past = past ~= '' }
       end
@@ -111,10 +113,10 @@ function M.flush_keys(set, del)
   for k in pairs(T.moved) do
     local u = T.key[k]
     local v = M.int(u.token)
-    if u.pools ~= '' or #u.holds > 0 then
+    if u.pools ~= '' or #u.holds > 0 or u.trouble then
       local holds = {}
       for i, h in ipairs(u.holds) do holds[i] = h.id .. ' ' .. h.mode .. ' ' .. M.int(h.units) .. (h.past and '*' or '') end
-      v = v .. '|' .. M.glue(holds, ' ') .. '|' .. u.pools
+      v = v .. '|' .. M.glue(holds, ' ') .. '|' .. u.pools .. (u.trouble and '|' .. u.trouble or '')
     end
     if v == '0' then
       del[#del + 1] = k

@@ -5,8 +5,8 @@
 -- empty if there is none.
 function M.about(e)
   if not e.test then
-    local said, test = string.match(e.info, '^(%d+) ([^\n]*)\n')
-    e.said, e.test = tonumber(said or 0), test or ''
+    local said, reserved, test = string.match(e.info, '^(%d+)(!?) ([^\n]*)\n')
+    e.said, e.test, e.reservation = tonumber(said or 0), test or '', reserved == '!'
   end
   return e.said, e.test
 end
@@ -55,6 +55,12 @@ function M.length_of_lease(id, e)
   e.plan = length and M.int(length) or ''
   T.changed[id] = true
   return length or nil
+end
+
+-- Whether a lease or a waiter is a reservation.
+function M.is_reservation(e)
+  M.about(e)
+  return e.reservation
 end
 
 -- Remembers how long a lease that is given back was held.

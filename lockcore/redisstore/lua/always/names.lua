@@ -14,8 +14,10 @@
 --   dom:N set    classes and pools that compete with each other
 --   used  hash   resource -> last use under the choice "least recently used"
 --   nest  hash   waiter that holds leases meanwhile -> its class
+--   bad   zset   resource whose last use did not end in order -> token (endings.lua)
+--   out   set    resources out of service (outages.lua)
 --   u:N   string marks that the long pool N is in use; expires by itself
---   f:ID  list   reply of a Free, for a repeated call; expires by itself
+--   f:ID  list   reply of a Free or the like, for a repeated call; expires by itself
 -- Ids begin with "!", counters and tests with "#", resources with neither: one
 -- hash for all of them means one call where it would be two.
 

@@ -8,8 +8,9 @@
 -- A waiter is "W class seq rank since revision ttl priority delay channel fence
 -- delayed", parents, and info: fence is the last token when it came, and delayed
 -- the moment from which it waits only for those let past it, or 0 (patience.lua).
--- Info begins with a line about the length, "said test"; the rest is what only
--- people read. A tombstone is "T until why": it says for a while what became of
+-- Info begins with a line about the length, "said test", with a "!" behind the length
+-- of a reservation; the rest is what only people read. What keeps a resource out of
+-- service is a lease, too, with the id of M.disabled_id. A tombstone is "T until why": it says for a while what became of
 -- an id, so that a call of its owner that comes late or twice is told, and cannot
 -- bring it back.
 --
@@ -69,9 +70,11 @@ function M.put(id, e, at)
   T.deadline[id] = at
 end
 
--- Whether a lease is somebody's: it is held, or was granted to a waiter that has yet to
--- confirm it.
-function M.stands(e) return e and (e.state == STATE_HELD or e.state == STATE_GRANTED) end
+-- Whether a lease is somebody's: it is held or reserved, or was granted to a waiter that
+-- has yet to confirm it.
+function M.stands(e) return e and (e.state == STATE_HELD or e.state == STATE_GRANTED or e.state == STATE_RESERVED) end
+
+function M.disabled_id(k) return '!disabled:' .. k end
 
 function M.bury(id, why, lifetime)
   T.tombs[id], T.buried[id] = string.format('T %.0f %s', NOW + lifetime, why), why

@@ -36,6 +36,7 @@ local T = {
   class = {},         -- number -> class, or false
   candidates = {},    -- pool -> its list
   freed = {},         -- pools with a resource that somebody left
+  outages = nil,      -- resources out of service (outages.lua)
   touched = nil,      -- classes that may be empty now
   line_changed = nil, -- whether the size of the key wait may have changed
   nest_changed = nil, -- whether that of the key nest may have

@@ -109,6 +109,10 @@ end
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
 -- Returns "served", "passed" if that was past others, or nil; and who was served.
 function M.serve(line)
+  if M.counter('outages') > 0 and not line.spent and M.waits_for_outage(line.reqs) then
+    line.spent = true
+    return
+  end
   if not line.spent then
     local picks, complete = M.match(line.reqs, false, T.reserved)
     if complete then

@@ -4,7 +4,8 @@
 -- random choice visits them from start by strides; "ttl delay" and, on a second
 -- line, parents; info; "how waited priority revision channel", where how is HOW_WAIT
 -- or another letter, and the policy, one of two letters; and then all candidates.
--- Reply: what M.told says of the lease; or REPLY_WAITS poll fence; REPLY_BUSY;
+-- Reply: what M.told says of the lease; or REPLY_WAITS poll fence, or REPLY_BUSY, both
+-- followed by the resources that are out of service;
 -- REPLY_LISTS and the names of pools that are not registered; REPLY_ENDED why;
 -- REPLY_POLICY.
 
@@ -15,6 +16,13 @@ local wait = how == HOW_WAIT
 local function done(...)
   M.finish()
   return { ... }
+end
+
+-- The resources that are out of service, for an answer.
+local function outages()
+  local out = {}
+  for k in pairs(M.counter('outages') > 0 and M.outages() or {}) do out[#out + 1] = k end
+  return unpack(out, 1, math.min(#out, FEW_ARGUMENTS))
 end
 
 local function requirements()
@@ -66,7 +74,7 @@ local function agree()
   repeat
     local ids = call('ZRANGE', DUE, from, from + 99)
     for _, other in ipairs(ids) do
-      if string.sub(other, 1, 1) == '!' then return false end
+      if string.sub(other, 1, 1) == '!' and string.sub(other, 1, #M.disabled_id('')) ~= M.disabled_id('') then return false end
     end
     from = from + 100
   until not ids[1]
@@ -77,8 +85,7 @@ end
 
 local function granted(e)
   T.published[id] = nil -- whoever asks is there to take it
-  e.state = STATE_HELD
-  M.put(id, e, NOW + e.ttl)
+  if e.state ~= STATE_RESERVED then M.take_up(id, e, e.ttl) end
   M.finish()
   return M.told(id, e)
 end
@@ -92,7 +99,7 @@ local function waiting(w)
     local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
     if first[2] then poll = math.min(poll, math.max(first[2] - NOW, SHORTEST_POLL)) end
   end
-  return { REPLY_WAITS, M.int(poll), M.int(M.counter('fence')) }
+  return { REPLY_WAITS, M.int(poll), M.int(M.counter('fence')), outages() }
 end
 
 local function poll(w)
@@ -131,7 +138,7 @@ local function in_line(t, reqs)
   if wait then return waiting(t) end
   M.leave(id, t)
   M.put(id, false, false)
-  return done(REPLY_BUSY)
+  return done(REPLY_BUSY, outages())
 end
 
 local function request()
@@ -152,7 +159,7 @@ local function request()
     local picks, complete = M.match(reqs, false, {})
     if complete then return granted(M.grant(id, t, reqs, picks, STATE_HELD)) end
   end
-  if not wait then return done(REPLY_BUSY) end
+  if not wait then return done(REPLY_BUSY, outages()) end
   M.enqueue(id, t, reqs)
   if reqs[1] then M.look_again({ [M.pool(reqs[1].pool).dom] = true }) end
   return waiting(t)

@@ -11,7 +11,7 @@ do
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
   local records = #ARGV >= first and #ARGV < FEW_ARGUMENTS and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
-  if records and not records[1] and records[2] and records[2] < now and (records[3] or POLICY_BACKFILL) == string.sub(ARGV[5], 2, 2) then
+  if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and (records[3] or POLICY_BACKFILL) == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;

@@ -5,13 +5,15 @@
 -- replica that was promoted before it heard of that.
 -- ARGV: of each: id, token, ttl, delay, parents, info, got, and the generation in which
 -- it was confirmed.
--- Reply, of each: empty, or REPLY_ENDED why, or REPLY_HELD resource info-of-its-holder;
+-- Reply, of each: empty, or REPLY_ENDED why, or REPLY_HELD resource info-of-its-holder,
+-- or REPLY_DISABLED resource;
 -- and the generation.
 
 -- Who stands in the way: the resource, and the lease if there is one.
 local function obstacle(e)
   for _, k in ipairs(M.keys_of(e.got)) do
     local u = M.at(k)
+    if M.counter('outages') > 0 and M.outages()[k] then return k end
     if u.token > e.token then return k, u.holds[1] and M.get(u.holds[1].id) end
     if u.outside then return k end
   end
@@ -34,6 +36,7 @@ local function supersede(e)
       local id = M.at(k).holds[1].id
       local o = M.get(id)
       if o and o.kind == 'L' then
+        M.end_use(id, o, ENDING_UNKNOWN)
         M.drop(id, o)
         M.bury(id, ENDED_OUTDATED, ENDED_KEPT)
       else
@@ -49,6 +52,7 @@ local function restore(id, e, known)
   if aside then M.drop(stand_in, aside) end
   M.load(M.keys_of(e.got))
   local k, by = obstacle(e)
+  if k and M.counter('outages') > 0 and M.outages()[k] then return REPLY_DISABLED .. ' ' .. k end
   if k then return REPLY_HELD .. ' ' .. k .. ' ' .. (by and by.info or '') end
   if not M.nothing_missed(e.token, known) then return REPLY_ENDED .. ' ' .. ENDED_DATA_LOST end
   M.begin_epoch()

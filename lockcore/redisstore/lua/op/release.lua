@@ -1,6 +1,7 @@
 -- Release: gives a lease back, or keeps it for a while without its holder.
 -- ARGV: id; "keep how mode", where how is RELEASE_UNDO if it shall be as if it had
--- never been, and mode that of all its requirements if they have the same; what it got;
+-- never been, and mode that of all its requirements if they have the same, and how its
+-- use ended if that was not in order; what it got;
 -- the name of the test's history, or nothing; and all its resources.
 -- Reply: 1, or 0 when there is no such lease.
 
@@ -9,13 +10,16 @@ local function tell(e)
   if test ~= '' and awaited(test) then M.tell(test) end
 end
 
-local id, keep_for, how = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+)')
-keep_for = tonumber(keep_for)
+local id, keep_for, how, ending = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+) %S* ?(%d*)$')
+keep_for, ending = tonumber(keep_for), tonumber(ending) or ENDING_RELEASED
 M.begin({ id }, #ARGV < FEW_ARGUMENTS and { unpack(ARGV, 5) } or nil)
 local e, done = T.entity[id], 0
-if M.stands(e) then
+if M.stands(e) and e.state ~= STATE_RESERVED then
   done = 1
-  if how ~= RELEASE_UNDO then M.learn(e) end
+  if how ~= RELEASE_UNDO then
+    M.learn(e)
+    M.end_use(id, e, ending)
+  end
   if keep_for > 0 then
     e.state = STATE_KEPT
     M.put(id, e, NOW + keep_for)

@@ -17,14 +17,14 @@ for i, id in ipairs(ids) do
       M.drop(id, e)
       M.bury(id, ENDED_WITHDRAWN, WITHDRAWAL_KEPT)
       out[i] = REPLY_ENDED .. ' ' .. ENDED_REGRANTED
-    elseif not M.extend_outside(id, e, ttl) then
+    elseif e.state ~= STATE_RESERVED and not M.extend_outside(id, e, ttl) then
+      M.end_use(id, e, ENDING_UNKNOWN)
       M.drop(id, e)
       M.bury(id, ENDED_FOREIGN, ENDED_KEPT)
       out[i] = REPLY_ENDED .. ' ' .. ENDED_FOREIGN
     elseif e.state == STATE_GRANTED then
-      e.state = STATE_HELD
-      M.put(id, e, NOW + ttl)
-    else
+      M.take_up(id, e, ttl)
+    elseif e.state == STATE_HELD then
       T.deadline[id] = NOW + ttl
     end
   elseif e and e.state == STATE_KEPT then

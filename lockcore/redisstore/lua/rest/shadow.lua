@@ -28,8 +28,9 @@ end
 function M.expected_end(id)
   if T.ends[id] then return T.ends[id] end
   local e, at = M.get(id), math.huge
-  if e and (e.state == STATE_KEPT or e.state == STATE_SET_ASIDE) then
+  if e and (e.state == STATE_KEPT or e.state == STATE_SET_ASIDE or e.state == STATE_RESERVED or e.state == STATE_DISABLED) then
     at = tonumber(T.deadline[id] or call('ZSCORE', DUE, id) or NOW)
+    if at >= FOR_EVER then at = math.huge end
   elseif e then
     local length = M.length_of_lease(id, e)
     if length then

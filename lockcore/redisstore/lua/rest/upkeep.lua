@@ -13,11 +13,14 @@ function M.reap_these(ids)
       T.deadline[id] = false
     elseif e.kind == 'W' then
       M.dismiss(id, e)
+    elseif e.state == STATE_DISABLED then
+      M.enable(string.match(e.got, '^x (.*)$'))
     else
+      M.end_use(id, e, e.state == STATE_RESERVED and ENDING_UNKNOWN or ENDING_DIED)
       M.drop(id, e)
       if e.state == STATE_GRANTED and e.since + PROVISIONAL <= NOW then
         M.bury(id, ENDED_UNTAKEN, ENDED_KEPT)
-      elseif e.delay > 0 and e.state ~= STATE_KEPT and e.state ~= STATE_SET_ASIDE then
+      elseif e.delay > 0 and (e.state == STATE_HELD or e.state == STATE_GRANTED) then
         M.set_aside('!delay:' .. string.sub(id, 2), e)
       end
     end

@@ -1,0 +1,14 @@
+-- Extend: moves the end of a reservation to a time from now, unless it ends later
+-- anyway. ARGV: id, time. Reply: the end, or nothing if there is no such reservation.
+
+local id, length = ARGV[1], tonumber(ARGV[2])
+M.begin({ id })
+local e, at = T.entity[id], ''
+if e and e.state == STATE_RESERVED then
+  at = math.max(tonumber(call('ZSCORE', DUE, id) or 0), NOW + length)
+  T.deadline[id] = at
+  M.extend_outside(id, e, at - NOW)
+  at = M.int(at)
+end
+M.finish()
+return at
