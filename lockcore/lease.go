@@ -110,6 +110,17 @@ func (le *Lease) Waited() time.Duration { return le.waited }
 // earlier, out of what was reserved for them; see [Grant].
 func (le *Lease) Backfilled() bool { return le.grant.Backfilled }
 
+// ValidUntil is when the lease ends unless a renewal gets through before; a moment
+// that is past when it has ended.
+func (le *Lease) ValidUntil() time.Time {
+	le.mu.Lock()
+	defer le.mu.Unlock()
+	if le.state != live {
+		return time.Time{}
+	}
+	return le.valid
+}
+
 // Context is cancelled when the lease ends; [context.Cause] is an error that
 // wraps [ErrLost] if it was lost, and [context.Canceled] if it was released. It
 // carries the values of the context given to Acquire, but not its end, and an

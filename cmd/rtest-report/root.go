@@ -14,6 +14,7 @@ import (
 // named after a subcommand makes it.
 var subcommands = []func() *cobra.Command{
 	newRunCmd,
+	newLockCmd,
 	newSummaryCmd,
 	newCheckCmd,
 	newLsCmd,
@@ -27,6 +28,7 @@ var subcommands = []func() *cobra.Command{
 	newPprofCmd,
 	newMetricsCmd,
 	newWhatIfCmd,
+	newWatchCmd,
 }
 
 func newRoot() *cobra.Command {

@@ -120,14 +120,7 @@ func runCommand(cmd *cobra.Command, env, args []string) (int, error) {
 	start, stop := passSignals(c)
 	defer stop()
 	if err := c.Start(); err != nil {
-		var pathErr *fs.PathError
-		switch {
-		case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-			return 0, &exitError{127, fmt.Errorf("cannot run %q: there is no such command", args[0])}
-		case errors.As(err, &pathErr):
-			return 0, &exitError{126, fmt.Errorf("cannot run %q: %w", args[0], pathErr.Err)}
-		}
-		return 0, &exitError{126, fmt.Errorf("cannot run %q: %w", args[0], err)}
+		return 0, cannotRun(args[0], err)
 	}
 	start()
 	err := c.Wait()
@@ -136,6 +129,19 @@ func runCommand(cmd *cobra.Command, env, args []string) (int, error) {
 		return 0, fmt.Errorf("lost track of %q: %w", args[0], err)
 	}
 	return exitCode(c.ProcessState), nil
+}
+
+// cannotRun is the error of a command that was not started, with the exit code
+// that a shell gives it.
+func cannotRun(name string, err error) error {
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return &exitError{127, fmt.Errorf("cannot run %q: there is no such command", name)}
+	case errors.As(err, &pathErr):
+		return &exitError{126, fmt.Errorf("cannot run %q: %w", name, pathErr.Err)}
+	}
+	return &exitError{126, fmt.Errorf("cannot run %q: %w", name, err)}
 }
 
 // recording is where the child writes its events.

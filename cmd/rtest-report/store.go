@@ -29,18 +29,17 @@ func (s *storeFlags) bind(cmd *cobra.Command) {
 	f.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long to wait for the store")
 }
 
-// with opens the store for f. What the store has to say about the settings of its
-// server goes to stderr, after everything else.
-func (s *storeFlags) with(ctx context.Context, stderr io.Writer, f func(context.Context, lockcore.Store) error) error {
+// open opens the store.
+func (s *storeFlags) open(ctx context.Context) (lockcore.Store, error) {
 	address := s.url
 	if address == "" {
 		if err := environ.Check("RTEST_URL"); err != nil {
-			return err
+			return nil, err
 		}
 		address = environ.Getenv("RTEST_URL")
 	}
 	if strings.HasPrefix(address, "mem:") {
-		return errors.New("mem: is the memory of one process, which nobody can look into; name the store that the tests share with --url or RTEST_URL")
+		return nil, errors.New("mem: is the memory of one process, which nobody can look into; name the store that the tests share with --url or RTEST_URL")
 	}
 	if s.namespace != "" {
 		if address == "" {
@@ -54,7 +53,15 @@ func (s *storeFlags) with(ctx context.Context, stderr io.Writer, f func(context.
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	store, err := storeurl.Open(ctx, address)
+	return storeurl.Open(ctx, address)
+}
+
+// with opens the store for f. What the store has to say about the settings of its
+// server goes to stderr, after everything else.
+func (s *storeFlags) with(ctx context.Context, stderr io.Writer, f func(context.Context, lockcore.Store) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	store, err := s.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -48,7 +49,9 @@ func newScript(text string) *script {
 	return &script{text, hex.EncodeToString(sum[:])}
 }
 
-var plain, withInterop = assemble("solo"), assemble("interop")
+// They are put together when a store is opened: every program that can open one
+// begins without them, and most never do.
+var plain, withInterop = sync.OnceValue(func() scripts { return assemble("solo") }), sync.OnceValue(func() scripts { return assemble("interop") })
 
 // assemble puts the scripts together; outside is the file about locks of other
 // programs.

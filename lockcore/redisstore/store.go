@@ -96,9 +96,9 @@ func newStore(client redis.UniversalClient, opts *Options, where string) (*Store
 	s.where = fmt.Sprintf("%s (namespace %s)", where, s.opts.Namespace)
 	s.base = "{rtest:" + tag(s.opts.Namespace) + "}:"
 	s.keys = []string{s.base + "all", s.base + "due"}
-	s.scripts = plain
+	s.scripts = plain()
 	if s.opts.Interop != "" {
-		s.scripts = withInterop
+		s.scripts = withInterop()
 	}
 	s.hub = newHub(client, escape(s.base)+"c:"+rand.Text()) // a word of a record
 	return s, nil

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// hold runs the command while the lease lives, and returns its exit code, or
+// exitLost. The error is that of a command that cannot be started.
+func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []string, signals *signals, say *sayer) (int, error) {
+	c := exec.Command(args[0], args[1:]...)
+	c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	env, err := lockEnv(lease)
+	if err != nil {
+		return 0, err
+	}
+	c.Env = env
+	p := newProcess(c)
+	if err := p.start(); err != nil {
+		return 0, cannotRun(args[0], err)
+	}
+	watch := p.watchLock(lease, o.grace)
+	defer watch.stop()
+	lost := lease.Context().Done()
+	for {
+		select {
+		case code := <-p.ended:
+			o.tidy(p, say)
+			return code, nil
+		case s := <-signals.ch:
+			p.pass(s)
+		case <-lost:
+			say.line("lost", fmt.Sprintf("%s; the command gets TERM, and KILL after %s", lostWords(context.Cause(lease.Context())), o.grace))
+			o.end(p)
+			return exitLost, nil
+		}
+	}
+}
+
+// end ends the command and what it started: TERM, and KILL when the time of
+// grace is over.
+func (o *lockOptions) end(p *process) {
+	p.terminate()
+	grace := time.NewTimer(o.grace)
+	defer grace.Stop()
+	select {
+	case <-p.ended:
+		// Those that it started may have more to do, or not have noticed.
+		if p.empty(o.grace) {
+			return
+		}
+	case <-grace.C:
+	}
+	p.kill()
+	if !p.over {
+		<-p.ended
+	}
+	p.empty(time.Second)
+}
+
+// strayTime is how long what a command leaves behind may take to end by itself, as
+// the rest of a pipeline does.
+const strayTime = 200 * time.Millisecond
+
+// tidy ends what the command has left in its process group: the lease ends, and it
+// could go on to use what it had.
+func (o *lockOptions) tidy(p *process, say *sayer) {
+	if p.empty(0) || p.empty(strayTime) {
+		return
+	}
+	say.line("left", "the command has ended and left processes behind; they get TERM")
+	p.terminate()
+	if !p.empty(o.grace) {
+		p.kill()
+		p.empty(time.Second)
+	}
+}
+
+// lockEnv is the environment of the command.
+func lockEnv(lease *lockcore.Lease) ([]string, error) {
+	keys := lease.Keys()
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	env := append(os.Environ(), "RTEST_KEYS="+strings.Join(keys, "\n"), "RTEST_KEYS_JSON="+string(list),
+		"RTEST_TOKEN="+strconv.FormatUint(lease.Token(), 10))
+	return env, nil
+}

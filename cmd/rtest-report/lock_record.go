@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/environ"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
+)
+
+// A lockRecord writes the events of one lock, those that a test writes. A nil one
+// discards.
+type lockRecord struct {
+	log     *eventlog.Writer
+	test    eventlog.TestInfo
+	id      string
+	start   time.Time
+	granted time.Time
+	seen    string // the blockers that were told last
+}
+
+// newLockRecord opens the log that RTEST_EVENTS names, if it does.
+func newLockRecord(ctx context.Context, o *lockOptions) (*lockRecord, error) {
+	target := environ.Getenv("RTEST_EVENTS")
+	if target == "" {
+		return nil, nil
+	}
+	if !redisstream.IsURL(target) {
+		if err := environ.Absolute(target); err != nil {
+			return nil, fmt.Errorf("the environment variable RTEST_EVENTS %w", err)
+		}
+	}
+	w, err := redisstream.Open(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return &lockRecord{log: w, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
+}
+
+func (r *lockRecord) write(e eventlog.Event) {
+	e.Test = r.test
+	if e.Ev != eventlog.TestStart && e.Ev != eventlog.TestEnd {
+		e.Req = r.id
+	}
+	r.log.Write(e)
+}
+
+func (r *lockRecord) request(req *lockcore.Request, wait time.Duration) {
+	if r == nil {
+		return
+	}
+	r.id, r.start = req.ID, time.Now()
+	r.write(eventlog.Event{Ev: eventlog.TestStart})
+	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail"}
+	for _, q := range req.Requirements {
+		w := eventlog.Requirement{Name: q.Name, Need: q.Units(), Shared: q.Shared, Seats: q.Seats}
+		for _, c := range q.Candidates {
+			w.Candidates = append(w.Candidates, c.Key)
+		}
+		e.Reqs = append(e.Reqs, w)
+	}
+	if wait >= 0 {
+		e.Deadline = r.start.Add(wait).UTC()
+	}
+	r.write(e)
+}
+
+func (r *lockRecord) queue(b *lockcore.BusyError) {
+	if r == nil {
+		return
+	}
+	var who strings.Builder
+	for _, k := range b.Blockers {
+		who.WriteString(k.Key + "\x00" + k.ID + "\x00")
+	}
+	if who.String() == r.seen {
+		return
+	}
+	r.seen = who.String()
+	r.write(eventlog.Event{Ev: eventlog.Queue, Srv: inUTC(b.Time), WaitedMS: eventlog.MS(b.Waited), QueuePos: b.Position, Blockers: blockersOf(b)})
+}
+
+func (r *lockRecord) grant(le *lockcore.Lease, reqs []lockcore.Requirement) {
+	if r == nil {
+		return
+	}
+	r.granted = time.Now()
+	e := eventlog.Event{Ev: eventlog.Grant, WaitedMS: eventlog.MS(le.Waited()), Outcome: eventlog.Acquired, Backfilled: le.Backfilled()}
+	for i, keys := range le.Obtained() {
+		for _, k := range keys {
+			c := eventlog.Chosen{Key: k, Req: i, Fence: le.Token()}
+			for _, x := range reqs[i].Candidates {
+				if x.Key == k {
+					c.Tags = x.Tags
+				}
+			}
+			e.Chosen = append(e.Chosen, c)
+		}
+	}
+	r.write(e)
+}
+
+func (r *lockRecord) withdraw(outcome eventlog.Outcome, why eventlog.Refusal, b *lockcore.BusyError, words string) {
+	if r == nil {
+		return
+	}
+	e := eventlog.Event{Ev: eventlog.Withdraw, Outcome: outcome, Refusal: why, Error: words, WaitedMS: eventlog.MS(time.Since(r.start)), Policy: "fail"}
+	if b != nil {
+		e.QueuePos, e.Blockers, e.Srv = b.Position, blockersOf(b), inUTC(b.Time)
+	}
+	r.write(e)
+}
+
+func (r *lockRecord) gone(le *lockcore.Lease, err error) {
+	if r == nil {
+		return
+	}
+	e := eventlog.Event{Ev: eventlog.Release, HeldMS: eventlog.MS(time.Since(r.granted))}
+	if err != nil {
+		e.Error = err.Error()
+		if errors.Is(err, lockcore.ErrLost) {
+			e.Ev, e.Outcome = eventlog.Lost, eventlog.LeaseLost
+		}
+	}
+	r.write(e)
+}
+
+// close ends the log. It waits for a second at most; what is not written by then
+// is lost.
+func (r *lockRecord) close() {
+	if r == nil {
+		return
+	}
+	r.write(eventlog.Event{Ev: eventlog.TestEnd})
+	_ = r.log.Close()
+}
+
+func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
+	out := make([]eventlog.Blocker, len(b.Blockers))
+	for i, k := range b.Blockers {
+		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
+			Host: k.Holder.Host, PID: k.Holder.PID, Since: inUTC(k.Since), Expires: inUTC(k.Expires)}
+		if k.State != "held" {
+			out[i].State = k.State // the log leaves out the usual one
+		}
+	}
+	return out
+}
+
+// inUTC keeps the zero time zero, so that it is left out.
+func inUTC(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}

@@ -1,0 +1,154 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// A lock that is killed, or stopped, cannot end its command when the lease is over.
+// So a second process, the watcher, is told again and again for how long the lease
+// is good:
+//
+//	 0 s  lock: good for 29.4 s
+//	 5 s  lock: good for 24.4 s
+//	10 s  lock: renewed, good for 29.4 s
+//	11 s  somebody stops lock
+//	39 s  watcher: the lease is over, TERM for the group of the command
+//
+// When lock ends without a word, the watcher kills the group at once.
+
+// watchAfter spares a command that is over soon the second process.
+const watchAfter = 100 * time.Millisecond
+
+// watchCommand is the hidden subcommand that the watcher runs.
+const watchCommand = "__watch"
+
+// A watchdog keeps a watcher.
+type watchdog struct {
+	done  chan struct{}
+	ended chan struct{}
+}
+
+// watchLock starts the watcher, a moment later.
+func (p *process) watchLock(lease *lockcore.Lease, grace time.Duration) watchdog {
+	w := watchdog{make(chan struct{}), make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		select {
+		case <-time.After(watchAfter):
+			w.run(p, lease, grace)
+		case <-w.done:
+		}
+	}()
+	return w
+}
+
+func (w watchdog) run(p *process, lease *lockcore.Lease, grace time.Duration) {
+	exe, err := os.Executable()
+	if err != nil {
+		return
+	}
+	c := exec.Command(exe, watchCommand, strconv.Itoa(p.group()), grace.String())
+	c.Args[0] = os.Args[0]
+	c.Stderr = os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of ^C
+	in, err := c.StdinPipe()
+	if err != nil || c.Start() != nil {
+		return // the kernel's help is left, where it helps
+	}
+	ttl := time.Until(lease.ValidUntil())
+	tick := time.NewTicker(max(ttl/6, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		// One that is gone is noticed when it is waited for.
+		_, _ = fmt.Fprintf(in, "%d\n", time.Until(lease.ValidUntil()).Milliseconds())
+		select {
+		case <-tick.C:
+		case <-w.done:
+			_, _ = io.WriteString(in, "done\n")
+			in.Close()
+			_ = c.Wait()
+			return
+		}
+	}
+}
+
+// stop tells the watcher that the command has ended. Nobody must be killed then:
+// its number may be another's.
+func (w watchdog) stop() {
+	close(w.done)
+	<-w.ended
+}
+
+// newWatchCmd is what the watcher runs.
+func newWatchCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: watchCommand, Hidden: true, Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			group, err := strconv.Atoi(args[0])
+			if err != nil || group <= 1 {
+				return fmt.Errorf("%q is no process group", args[0])
+			}
+			grace, err := time.ParseDuration(args[1])
+			if err != nil {
+				return err
+			}
+			watchGroup(cmd.InOrStdin(), cmd.ErrOrStderr(), group, grace)
+			return nil
+		},
+	}
+}
+
+// watchGroup reads for how long the lease is good, until it is told that all is
+// done.
+func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		s := bufio.NewScanner(in)
+		for s.Scan() {
+			lines <- s.Text()
+		}
+	}()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	termed := false
+	for {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				_ = syscall.Kill(-group, syscall.SIGKILL)
+				return
+			}
+			ms, err := strconv.ParseInt(line, 10, 64)
+			if err != nil {
+				return // done
+			}
+			if !termed {
+				timer.Reset(time.Duration(ms) * time.Millisecond)
+			}
+		case <-timer.C:
+			if termed {
+				_ = syscall.Kill(-group, syscall.SIGKILL)
+				return
+			}
+			termed = true
+			fmt.Fprintf(stderr, "rtest-report: the lease is over, and lock does not say that it renewed it: the command gets TERM, and KILL after %s\n", grace)
+			_ = syscall.Kill(-group, syscall.SIGTERM)
+			_ = syscall.Kill(-group, syscall.SIGCONT)
+			timer.Reset(grace)
+		}
+	}
+}
