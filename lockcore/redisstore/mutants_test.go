@@ -46,7 +46,6 @@ func init() {
 		}
 		return text[:at] + f[4] + text[at+len(f[3]):]
 	}
-	plain, withInterop = assemble("solo"), assemble("interop")
 }
 
 // phases are the tests that a mutant has to pass, the quickest first.
