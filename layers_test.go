@@ -38,6 +38,7 @@ func TestLayers(t *testing.T) {
 		{"report/html", []string{"cmd"}, "whoever folds events should not link the page"},
 		{"report/summary", []string{"report/html", "cmd"}, "the page shows the same lines and tables; the rest needs none"},
 		{"report/whatif", []string{"cmd"}, "it brings the scheduler"},
+		{"report/suspects", []string{"report/html", "cmd"}, "the page has a section for them; the rest needs none"},
 		{"report/junit", []string{"cmd"}, "it stands alone"},
 		{"report/trace", []string{"cmd"}, "it stands alone"},
 		{"report/pprof", []string{"cmd"}, "it stands alone"},

@@ -19,7 +19,8 @@ type Report struct {
 	Hosts     int         `json:"hosts"`
 	Unplaced  int         `json:"unplaced_processes,omitempty"` // whose clock could not be compared with the others'
 
-	Verdict    *Verdict  `json:"verdict,omitempty"` // nil: nobody waited for long
+	Verdict    *Verdict  `json:"verdict,omitempty"`  // nil: nobody waited for long
+	Suspects   []string  `json:"suspects,omitempty"` // what failures follow, in words; package suspects finds it
 	Total      Group     `json:"total"`
 	QueueMean  float64   `json:"queue_mean"` // requests waiting at one moment
 	QueueMax   int       `json:"queue_max"`

@@ -10,12 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 )
 
 // limits are what check holds a report against.
 type limits struct {
 	waitP50, waitP95, waitMax time.Duration
 	gaveUp, lost, orphaned    int
+	suspects                  int
 	lockShare                 string
 }
 
@@ -40,10 +42,12 @@ is a breach.`,
 				return err
 			}
 			in.gate = true
-			r, err := foldInput(cmd, &in, report.Options{}, args...)
+			var c suspects.Collector
+			r, err := foldInput(cmd, &in, report.Options{OnTest: c.Add}, args...)
 			if err != nil {
 				return err
 			}
+			r.Suspects = suspicions(c.Find())
 			if err := in.done(cmd); err != nil {
 				return err
 			}
@@ -62,6 +66,7 @@ is a breach.`,
 	f.IntVar(&l.gaveUp, "max-gave-up", 0, "requests that were not served")
 	f.IntVar(&l.lost, "max-lost", 0, "leases lost while a test used them")
 	f.IntVar(&l.orphaned, "max-orphaned", 0, "leases whose holder died")
+	f.IntVar(&l.suspects, "max-suspects", 0, "resources, tags, or tests on one resource, that failures follow")
 	f.StringVar(&l.lockShare, "max-lock-share", "", "largest part of the time between asking and giving back that was spent waiting, as 20% or 0.2")
 	return cmd
 }
@@ -110,6 +115,15 @@ func (l *limits) gates(cmd *cobra.Command) ([]gate, error) {
 		}},
 		{"max-lost", func(f string) { number(f, l.lost, func(g *report.Group) int { return g.Lost }) }},
 		{"max-orphaned", func(f string) { number(f, l.orphaned, func(g *report.Group) int { return g.Orphaned }) }},
+		{"max-suspects", func(f string) {
+			gates = append(gates, gate{f, strconv.Itoa(l.suspects), func(r *report.Report) (string, bool) {
+				words := strconv.Itoa(len(r.Suspects))
+				for _, s := range r.Suspects {
+					words += "; " + s
+				}
+				return words, len(r.Suspects) > l.suspects
+			}})
+		}},
 		{"max-lock-share", func(f string) {
 			gates = append(gates, gate{f, l.lockShare, func(r *report.Report) (string, bool) {
 				return strconv.FormatFloat(100*r.LockShare(), 'f', 1, 64) + "%", r.LockShare() > share

@@ -12,6 +12,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/html"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
@@ -49,10 +50,13 @@ func writeHTML(cmd *cobra.Command, in *input, dir, title string, args ...string)
 	if err != nil {
 		return err
 	}
-	rep, err := whatif.FoldAndCompare(events, report.Options{OnRequest: page.Add}, replayMost)
+	var c suspects.Collector
+	rep, err := whatif.FoldAndCompare(events, report.Options{OnRequest: page.Add, OnTest: c.Add}, replayMost)
 	if err != nil {
 		return err
 	}
+	page.Suspects = c.Find()
+	rep.Suspects = suspicions(page.Suspects)
 	page.Warning = in.reader.Stats.Warning()
 	if err := writePage(dir, func(dir string) error { return page.Write(dir, rep) }); err != nil {
 		return err

@@ -29,6 +29,7 @@ var subcommands = []func() *cobra.Command{
 	newMetricsCmd,
 	newWhatIfCmd,
 	newWatchCmd,
+	newSuspectsCmd,
 }
 
 func newRoot() *cobra.Command {

@@ -48,10 +48,8 @@ func (s *show) view() (summary.View, error) {
 	default:
 		return v, fmt.Errorf("unknown --format %q; known are text, md and json", s.format)
 	}
-	switch s.ci {
-	case "none", "auto", "github", "azure":
-	default:
-		return v, fmt.Errorf("unknown --ci %q; known are none, auto, github and azure", s.ci)
+	if err := knownCI(s.ci); err != nil {
+		return v, err
 	}
 	for _, name := range s.by {
 		b, err := summary.ParseBy(name)
@@ -61,6 +59,15 @@ func (s *show) view() (summary.View, error) {
 		v.By = append(v.By, b)
 	}
 	return v, nil
+}
+
+// knownCI checks a value of --ci.
+func knownCI(ci string) error {
+	switch ci {
+	case "none", "auto", "github", "azure":
+		return nil
+	}
+	return fmt.Errorf("unknown --ci %q; known are none, auto, github and azure", ci)
 }
 
 // print writes the report to w, and the warnings to stderr.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
@@ -53,14 +54,17 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []st
 		return err
 	}
 	var r *report.Report
+	var c suspects.Collector
+	opts := report.Options{OnTest: c.Add}
 	if in.said != nil { // half a run cannot be compared with another half
-		r, err = report.Fold(events, report.Options{})
+		r, err = report.Fold(events, opts)
 	} else {
-		r, err = whatif.FoldAndCompare(events, report.Options{}, replayMost)
+		r, err = whatif.FoldAndCompare(events, opts, replayMost)
 	}
 	if err != nil {
 		return err
 	}
+	r.Suspects = suspicions(c.Find())
 	if err := s.print(w, cmd.ErrOrStderr(), r); err != nil {
 		return err
 	}

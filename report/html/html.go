@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 
 	"github.com/resourcelocker/resourcelocker/report"
 )
@@ -29,6 +30,8 @@ import (
 type Page struct {
 	Title   string // default "Lock contention"
 	Warning string // shown at the top: what of the input could not be used
+	// Suspects, if set, has a section of its own.
+	Suspects *suspects.Result
 
 	holds []hold
 	waits []wait

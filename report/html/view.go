@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/internal/words"
@@ -97,6 +98,9 @@ func (h *Page) view(rep *report.Report) content {
 	if rep.Window > 0 {
 		p.Sections = append(p.Sections, section{ID: "over-time", Title: "The queue", Charts: []chart{h.queueChart(rep)}, Tables: []table{h.queueTable(rep)}})
 	}
+	if h.Suspects != nil && h.Suspects.Failed > 0 {
+		p.Sections = append(p.Sections, suspectsSection(h.Suspects))
+	}
 	p.Sections = append(p.Sections, section{ID: "tests", Title: "Tests", Tables: []table{pageTable(rep, summary.ByTest)}})
 	if t := h.endsTable(rep); len(t.Rows) > 0 {
 		p.Sections = append(p.Sections, section{ID: "trouble", Title: "What went wrong", Tables: []table{t}})
@@ -128,6 +132,30 @@ func blameSection(rep *report.Report) section {
 		s.Charts = append(s.Charts, blameChart(rep))
 		s.Tables = append(s.Tables, pageTable(rep, summary.ByHolder), pageTable(rep, summary.ByPair))
 	}
+	return s
+}
+
+// suspectsSection is what failures follow.
+func suspectsSection(r *suspects.Result) section {
+	s := section{ID: "suspects", Title: "What failures follow", Intro: r.Summary()}
+	t := table{Caption: "Suspects, compared with the same tests without them", Head: []string{"suspect", "failed", "of runs with it", "failed", "of runs without it", "chance"}, Words: 1}
+	for i := range r.Suspects {
+		o := &r.Suspects[i]
+		name := words.Plain(o.Name)
+		if o.Kind == suspects.Pair {
+			name = words.Plain(o.Test) + " on " + name
+		}
+		t.Rows = append(t.Rows, []string{name, fmt.Sprint(o.Failed), fmt.Sprint(o.Uses), fmt.Sprint(o.ElseFails), fmt.Sprint(o.Else), o.Chance()})
+	}
+	all := table{Caption: "Tests that fail wherever they run", Head: []string{"test", "failed", "of runs", "on resources"}}
+	for i, o := range r.Everywhere {
+		if i == pageRows {
+			all.More = len(r.Everywhere) - i
+			break
+		}
+		all.Rows = append(all.Rows, []string{words.Plain(o.Name), fmt.Sprint(o.Failed), fmt.Sprint(o.Runs), fmt.Sprint(o.Resources)})
+	}
+	s.Tables = []table{t, all}
 	return s
 }
 

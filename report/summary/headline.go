@@ -31,7 +31,11 @@ func Headline(r *report.Report) []string {
 	default:
 		first += fmt.Sprintf("waited %s in all, P50 %s, P95 %s, longest %s.", words.Short(t.Wait.Total), words.Short(t.Wait.P50), words.Short(t.Wait.P95), words.Short(t.Wait.Max))
 	}
-	l := append(Verdict(r), first)
+	l := Verdict(r)
+	for _, s := range r.Suspects {
+		l = append(l, "Suspect: "+s+".")
+	}
+	l = append(l, first)
 	l = append(l, pools(r)...)
 	l = append(l, backfillWords(r.Backfill)...)
 	return append(l, trouble(r)...)
@@ -133,13 +137,16 @@ func trouble(r *report.Report) []string {
 }
 
 // Warnings words what the owner of a CI job should know: what would make waits
-// shorter, if a replay can tell; lost leases, tests that gave up, and whom they
+// shorter, if a replay can tell; what failures follow; lost leases, tests that gave up, and whom they
 // waited for. One line each.
 func Warnings(r *report.Report) []string {
 	var l []string
 	if r.Matters() && len(r.Verdict.Advice) > 0 && r.Verdict.Advice[0].Do != report.Remove {
 		lines := Verdict(r)
 		l = append(l, lines[0]+" "+strings.TrimSpace(lines[1]))
+	}
+	for _, s := range r.Suspects {
+		l = append(l, "suspect: "+s)
 	}
 	for i := range r.Tests {
 		if g := &r.Tests[i]; g.Lost > 0 {
