@@ -66,7 +66,8 @@ var phases = []struct {
 //
 //	REDISSTORE_MUTANTS=all nice go test -timeout 5h -v -run TestMutants ./lockcore/redisstore
 //
-// Instead of all it may name a part: rest/nested, op/, constants, rest/patience.lua:17.
+// Instead of all it may name a part: rest/nested, op/, constants, rest/patience.lua:17;
+// or @FILE, the output of an earlier run, for those that were not noticed then.
 // REDISSTORE_MUTANT_PHASES=2 stops after the quicker tests; REDISSTORE_MUTANT_WORKERS
 // is how many are tried side by side.
 func TestMutants(t *testing.T) {
@@ -78,8 +79,19 @@ func TestMutants(t *testing.T) {
 		which = ""
 	}
 	last := knobOr(t, "REDISSTORE_MUTANT_PHASES", len(phases))
+	again := ""
+	if file, ok := strings.CutPrefix(which, "@"); ok {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		which, again = "", string(data)
+	}
 	var todo []mutant
 	for _, m := range append(mutantsOfConstants(), mutantsOfFiles(t)...) {
+		if again != "" && !strings.Contains(again, "["+m.String()+"]") {
+			continue
+		}
 		if strings.Contains(fmt.Sprintf("%s:%d:", m.file, m.line), which) || strings.HasPrefix(m.file+"."+m.old, which) {
 			todo = append(todo, m)
 		}
@@ -106,10 +118,10 @@ func TestMutants(t *testing.T) {
 					died[phase].Add(1)
 				case why != "":
 					explained.Add(1)
-					t.Logf("%s:%d: %s for %s is not noticed: %s", m.file, m.line, m.new, m.old, why)
+					t.Logf("%s:%d: %s for %s is not noticed: %s [%s]", m.file, m.line, m.new, m.old, why, m)
 				default:
 					survived.Add(1)
-					t.Errorf("%s:%d: %s for %s is not noticed", m.file, m.line, m.new, m.old)
+					t.Errorf("%s:%d: %s for %s is not noticed [%s]", m.file, m.line, m.new, m.old, m)
 				}
 				if i%50 == 49 {
 					t.Logf("%d of %d tried", i+1, len(todo))
@@ -142,7 +154,7 @@ func outlives(exe string, m mutant, last int) int {
 	for i, p := range phases[:last] {
 		ctx, cancel := context.WithTimeout(context.Background(), p.limit)
 		cmd := exec.CommandContext(ctx, exe, "-test.run="+p.tests, "-test.failfast", "-test.timeout="+p.limit.String())
-		cmd.Env = append(os.Environ(), "REDISSTORE_MUTANT="+m.String(), "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=12", "LOCKTEST_SEED=1")
+		cmd.Env = append(os.Environ(), "REDISSTORE_MUTANT="+m.String(), "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1")
 		cmd.WaitDelay = time.Second
 		err := cmd.Run()
 		cancel()
