@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,15 +21,12 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
-// TestFigures measures what the protocol promises, as ratios to a bare lock or to
-// an ideal on the same server. It prints, and asserts nothing, for the figures
-// are those of a machine:
+// BenchmarkFigures measures what the protocol promises, as ratios to a bare lock or to
+// an ideal on the same server. What it prints is that of a machine, an idle one at
+// best; the times of the benchmark itself mean nothing:
 //
-//	REDISSTORE_FIGURES=1 go test -run TestFigures -v ./lockcore/redisstore
-func TestFigures(t *testing.T) {
-	if os.Getenv("REDISSTORE_FIGURES") == "" {
-		t.Skip("set REDISSTORE_FIGURES=1 on an idle machine")
-	}
+//	go test -run '^$' -bench Figures -benchtime 1x ./lockcore/redisstore
+func BenchmarkFigures(t *testing.B) {
 	t.Run("pair", figurePair)
 	t.Run("hand-off", figureHandOff)
 	t.Run("makespan", figureMakespan)
@@ -89,7 +85,7 @@ func pairOf(t testing.TB, l *lockcore.Locker, reqs ...lockcore.Requirement) func
 	return func() { release(t, acquire(t, l, request(time.Minute, reqs...))) }
 }
 
-func figurePair(t *testing.T) {
+func figurePair(t *testing.B) {
 	s := redistest.Start(t)
 	var counter redistest.Counter
 	c := redis.NewClient(&redis.Options{Addr: s.Addr, ContextTimeoutEnabled: true, Dialer: counter.Dial})
@@ -122,7 +118,7 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 // figureHandOff has eight clients pass one key around behind a round trip of 10
 // ms.
-func figureHandOff(t *testing.T) {
+func figureHandOff(t *testing.B) {
 	s := redistest.Start(t)
 	p := redistest.StartProxy(t, s.Addr)
 	p.Delay(5 * time.Millisecond)
@@ -194,7 +190,7 @@ func figureHandOff(t *testing.T) {
 // server before, as a process that runs tests has: their connections are not part
 // of what is measured. The floor is what the machine's timers and scheduler make
 // of the same holds behind a semaphore in memory.
-func figureMakespan(t *testing.T) {
+func figureMakespan(t *testing.B) {
 	equal := slices.Repeat([]time.Duration{100 * time.Millisecond}, 12)
 	varied := make([]time.Duration, 12)
 	for i := range varied {
@@ -265,7 +261,7 @@ func makespan(holds []time.Duration, take func(i int) (giveBack func())) float64
 }
 
 // monitor counts commands, those that scripts call apart.
-func monitor(t *testing.T, s *redistest.Server) func() (sent, inner int) {
+func monitor(t *testing.B, s *redistest.Server) func() (sent, inner int) {
 	c, err := net.Dial("tcp", s.Addr)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +291,7 @@ func monitor(t *testing.T, s *redistest.Server) func() (sent, inner int) {
 }
 
 // figureFiveOfFive asks for 5 of 5 beside 20 clients that loop on 1 of 5.
-func figureFiveOfFive(t *testing.T) {
+func figureFiveOfFive(t *testing.B) {
 	const hold, loopers = 20 * time.Millisecond, 20
 	s := redistest.Start(t)
 	keys := []string{"a", "b", "c", "d", "e"}
@@ -334,7 +330,7 @@ func figureFiveOfFive(t *testing.T) {
 }
 
 // figureRelease times releases that hand over, with more and fewer in line.
-func figureRelease(t *testing.T) {
+func figureRelease(t *testing.B) {
 	s := redistest.Start(t)
 	handOver := func(namespace string, waiters, pools int) func() time.Duration {
 		st := open(t, s.Addr, redisstore.Options{Namespace: namespace})
@@ -398,7 +394,7 @@ func figureRelease(t *testing.T) {
 // 1,000 waiters for ten boards, under fifo and under backfill: where all want one
 // board; and where the first wants all ten, behind whom nobody is short enough to
 // be let past, or somebody is. All are of known length.
-func figureBackfill(t *testing.T) {
+func figureBackfill(t *testing.B) {
 	const boards, waiters, n = 10, 1000, 150
 	s := redistest.Start(t)
 	keys := numbered(boards)
@@ -466,7 +462,7 @@ func figureBackfill(t *testing.T) {
 }
 
 // scriptTime is how long scripts have taken so far, by the server's own account.
-func scriptTime(t *testing.T, s *redistest.Server) time.Duration {
+func scriptTime(t *testing.B, s *redistest.Server) time.Duration {
 	for field := range strings.SplitSeq(s.Info("commandstats", "cmdstat_evalsha"), ",") {
 		if v, ok := strings.CutPrefix(field, "usec="); ok {
 			d, err := time.ParseDuration(v + "us")
@@ -481,7 +477,7 @@ func scriptTime(t *testing.T, s *redistest.Server) time.Duration {
 
 // figureKill measures how long after its expiry the key of a killed holder goes
 // to the next.
-func figureKill(t *testing.T) {
+func figureKill(t *testing.B) {
 	s := redistest.Start(t)
 	st := open(t, s.Addr, redisstore.Options{})
 	l := locker(t, open(t, s.Addr, redisstore.Options{}))

@@ -1,0 +1,136 @@
+package redisstore_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// How long what is over is remembered, to the tenth of a second.
+
+const tenth = 100 * time.Millisecond
+
+// A release that is repeated is a success for 15 s, whichever way the first one went.
+func TestReleaseIsRemembered(t *testing.T) {
+	for name, runs := range map[string]int{"the first of its test goes the long way": 1, "the second the short way": 2} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(b bubble) {
+				s := b.open(redisstore.Options{})
+				var g *lockcore.Grant
+				for i := range runs {
+					tk := ticket(fmt.Sprint("t", i), time.Hour, of(1, "k"))
+					tk.Owner.Test = "TestX"
+					g = ask(b, s, tk).Grant
+					time.Sleep(time.Microsecond) // one moment in 64 is for sweeping
+					giveBack(b, s, g)
+				}
+				time.Sleep(15*time.Second - tenth)
+				if err := s.Release(b.Context(), g, 0); err != nil {
+					b.Errorf("just before: %v", err)
+				}
+				time.Sleep(2 * tenth)
+				if err := s.Release(b.Context(), g, 0); !errors.Is(err, lockcore.ErrNotHeld) {
+					b.Errorf("just after: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A request that was withdrawn is refused for a minute.
+func TestWithdrawalIsRemembered(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		late := ticket("late", time.Hour, of(1, "k"))
+		if err := s.Withdraw(b.Context(), late.ID); err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(time.Minute - tenth)
+		if _, err := s.Ask(b.Context(), late, nil); !errors.Is(err, lockcore.ErrLost) {
+			b.Errorf("just before: %v", err)
+		}
+		time.Sleep(2 * tenth)
+		if ask(b, s, late).Grant == nil {
+			b.Error("just after: it got nothing")
+		}
+	})
+}
+
+// Why a lease was ended by hand is told for an hour.
+func TestEndIsRemembered(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		g := ask(b, s, ticket("t", time.Hour, of(1, "k"))).Grant
+		if _, err := s.Free(b.Context(), "k", "for the test"); err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(time.Hour - tenth)
+		wantLost(b, b.renew(s, g), "for the test")
+		time.Sleep(2 * tenth)
+		if err := b.renew(s, g); err != nil {
+			b.Errorf("nobody had k since, and nobody remembers: %v", err)
+		}
+	})
+}
+
+// Nobody is told to ask again at once.
+func TestShortestPoll(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		ask(b, s, ticket("holder", 10*time.Second+500*time.Microsecond, of(1, "k")))
+		if got := ask(b, s, ticket("short", time.Millisecond, of(1, "k"))).Poll; got != time.Millisecond {
+			b.Errorf("with a TTL of a millisecond: %s", got)
+		}
+		w := ticket("w", time.Minute, of(1, "k"))
+		ask(b, s, w)
+		time.Sleep(10 * time.Second)
+		if got := ask(b, s, w).Poll; got != time.Millisecond {
+			b.Errorf("half a millisecond before the lease ends: %s", got)
+		}
+	})
+}
+
+// Outages of one resource double up to a day.
+func TestLongestOutage(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		for _, want := range []time.Duration{7 * time.Hour, 14 * time.Hour, 24 * time.Hour, 24 * time.Hour} {
+			if _, err := s.Disable(b.Context(), lockcore.Outage{Keys: []string{"k"}, Owner: lockcore.Owner{User: "ann"}, For: 7 * time.Hour}); err != nil {
+				b.Fatal(err)
+			}
+			snap, err := s.Snapshot(b.Context())
+			if err != nil || len(snap.Holders) != 1 || snap.Holders[0].Expires.Sub(snap.Time) != want {
+				b.Fatalf("want an outage of %s, got %+v, %v", want, snap.Holders, err)
+			}
+			time.Sleep(want)
+		}
+	})
+}
+
+// Of a thousand resources it is remembered that their last use did not end in order;
+// for another one, the one of which it was longest ago is forgotten.
+func TestEndingsAreBounded(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		const bound = 1000
+		for i := range bound + 2 {
+			time.Sleep(time.Microsecond)
+			g := *ask(b, s, ticket(fmt.Sprint("t", i), time.Hour, of(1, fmt.Sprint("k", i)))).Grant
+			g.Ending = lockcore.TestFailed
+			giveBack(b, s, &g)
+		}
+		snap, err := s.Snapshot(b.Context())
+		if err != nil || len(snap.Endings) != bound {
+			b.Fatalf("%d are remembered, %v", len(snap.Endings), err)
+		}
+		for _, k := range []string{"k0", "k1"} {
+			if _, known := snap.Endings[k]; known {
+				b.Errorf("%s was first, and is remembered", k)
+			}
+		}
+	})
+}
