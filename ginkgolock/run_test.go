@@ -27,7 +27,7 @@ import (
 )
 
 // The tests run suites in processes of their own, as only there Ginkgo can be
-// interrupted, killed and started twice. All suites are in one binary.
+// interrupted, killed and started twice. All suites but one are in one binary.
 
 var binaries = sync.OnceValues(func() (dir string, err error) {
 	dir, err = os.MkdirTemp("", "ginkgolock")
@@ -36,6 +36,7 @@ var binaries = sync.OnceValues(func() (dir string, err error) {
 	}
 	for _, args := range [][]string{
 		slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, "suite.test")}, buildFlags, []string{"./testdata/suite"}),
+		slices.Concat([]string{"test", "-c", "-o", filepath.Join(dir, "main.test")}, buildFlags, []string{"./testdata/main"}),
 		{"tool", "-n", "ginkgo"}, // builds it, and says where
 	} {
 		// Apart from what it says on standard error, as of modules that it downloads.
@@ -227,15 +228,19 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 			env = append(env, a)
 		}
 	}
+	binary := filepath.Join(dir, "suite.test")
+	if scenario == "main" { // it is a suite of its own
+		binary = filepath.Join(dir, "main.test")
+	}
 	flags = append(flags, "--no-color", "--junit-report="+c.junit)
 	if procs > 1 {
-		flags = append(flags, fmt.Sprintf("--procs=%d", procs), "--output-dir="+l.dir, filepath.Join(dir, "suite.test"))
+		flags = append(flags, fmt.Sprintf("--procs=%d", procs), "--output-dir="+l.dir, binary)
 		c.cmd = exec.Command(ginkgoCommand, flags...)
 	} else {
 		for i, f := range flags {
 			flags[i] = "--ginkgo." + strings.TrimPrefix(f, "--")
 		}
-		c.cmd = exec.Command(filepath.Join(dir, "suite.test"), flags...)
+		c.cmd = exec.Command(binary, flags...)
 	}
 	c.cmd.Dir, c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = l.dir, env, c.out, c.out
 	// A group of its own, to be interrupted like one in a terminal.
