@@ -37,7 +37,7 @@ func injection(p *plan) func(context.Context, func(context.Context)) {
 				if h.skip {
 					ginkgo.Skip(h.words)
 				}
-				ginkgo.Fail(h.isLost())
+				failAt(h.fails, h.isLost(), h.at)
 			}
 			var leave func()
 			ctx, leave = h.enter(ctx)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/rtest"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // holding is a lease on behalf of a spec, an Ordered container or the suite, or
@@ -20,6 +21,7 @@ import (
 type holding struct {
 	tb    *specTB
 	at    types.CodeLocation
+	fails failer       // nil if Ginkgo does not let us
 	lease *rtest.Lease // nil: there is none, for the reason in words
 	words string
 	skip  bool // rather than fail
@@ -38,7 +40,7 @@ type holdingKey struct{}
 // obtain waits for what args ask for. It always returns a holding, whose end
 // is [holding.release].
 func obtain(ctx ginkgo.SpecContext, t *specTB, args []any) (h *holding) {
-	h = &holding{tb: t, at: t.at, cancels: make(map[*context.CancelCauseFunc]struct{})}
+	h = &holding{tb: t, at: t.at, fails: failerOf(ctx), cancels: make(map[*context.CancelCauseFunc]struct{})}
 	t.holding, t.report = h, ctx.SpecReport
 	defer ctx.AttachProgressReporter(t.progress)()
 	// Ginkgo ends ctx for a timeout or an interrupt, but not for other processes.
@@ -87,7 +89,7 @@ func (h *holding) release(now bool) {
 	h.told = true
 	h.mu.Unlock()
 	if words != "" {
-		ginkgo.Fail(words)
+		failAt(h.fails, words, h.at)
 	}
 }
 
@@ -129,7 +131,7 @@ func (h *holding) lose(words string) {
 	}
 	if !h.told {
 		h.told = true
-		failQuietly(words)
+		failQuietly(h.fails, words, h.at)
 	}
 	for cancel := range h.cancels {
 		(*cancel)(h.cause())
@@ -153,7 +155,7 @@ func (h *holding) gone() bool {
 	defer h.mu.Unlock()
 	if h.lost == "" && h.lease != nil {
 		if err := context.Cause(h.lease.Context()); errors.Is(err, lockcore.ErrLost) {
-			h.lost = fmt.Sprintf("rtest: lost %s: %v", strings.Join(h.lease.Keys(), ", "), err)
+			h.lost = fmt.Sprintf("rtest: lost %s: %s", strings.Join(h.lease.Keys(), ", "), bridge.Reason(err))
 		}
 	}
 	return h.lost != ""
@@ -168,9 +170,9 @@ func (h *holding) isLost() string {
 }
 
 // failQuietly fails the running node from another goroutine.
-func failQuietly(words string) {
-	defer func() { _ = recover() }() // Fail panics, which is meant for the node's own goroutine
-	ginkgo.Fail(words, 2)
+func failQuietly(f failer, words string, at types.CodeLocation) {
+	defer func() { _ = recover() }() // the panic is meant for the node's own goroutine
+	failAt(f, words, at)
 }
 
 // now is what this process holds. Specs of one process run one after the other.
@@ -198,7 +200,7 @@ func before(ctx ginkgo.SpecContext, r ginkgo.SpecReport) {
 	}
 	now.spec.Store(h)
 	if h.lease == nil && !h.skip {
-		ginkgo.Fail(h.words + "; needed at " + h.at.String())
+		failAt(h.fails, h.words, h.at)
 	}
 	// Skip would be ignored here; the first node of the spec calls it.
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
@@ -103,4 +104,28 @@ func TestWhatProcess1Sends(t *testing.T) {
 	assert.Equal(t, "a", g.Ticket.ID)
 	assert.EqualValues(t, 7, g.Token)
 	assert.Equal(t, "data", string(data))
+}
+
+// A pool that has no name of its own is the pool of that label.
+func TestAnUnnamedPoolIsOnePool(t *testing.T) {
+	plain := rtest.R("p-1", "p-2", "p-3")
+	named := Pool("plain", plain)
+	for _, needs := range []rtest.Arg{plain, named} {
+		args, err := declaration{args: []any{needs}, locks: []string{"plain"}}.resolve()
+		require.NoError(t, err)
+		require.Len(t, args, 1)
+		lease := rtest.Acquire(t, args[0].(rtest.Arg), rtest.Using(newLocker(t)))
+		assert.Len(t, lease.Keys(), 2)
+		assert.Len(t, plain.From(lease), 2)
+		assert.Len(t, named.From(lease), 2)
+	}
+	args, err := declaration{args: []any{plain.Named("other")}, locks: []string{"plain"}}.resolve()
+	require.NoError(t, err)
+	assert.Len(t, args, 2, "a name of its own keeps it apart")
+}
+
+func newLocker(t *testing.T) *lockcore.Locker {
+	l := lockcore.New(memstore.New(nil), nil)
+	t.Cleanup(func() { l.Close() })
+	return l
 }

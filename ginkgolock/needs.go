@@ -59,6 +59,13 @@ func Pool[T any](name string, r rtest.Requirement[T]) rtest.Requirement[T] {
 	if pools.byName == nil {
 		pools.byName = make(map[string]func(wanted) any)
 	}
+	if pools.names == nil {
+		pools.names = make(map[any]string)
+	}
+	pool := bridge.Pool(r)
+	if _, named := pools.names[pool]; !named {
+		pools.names[pool] = name
+	}
 	pools.byName[name] = func(w wanted) any {
 		if w.shared {
 			return r.Need(w.n).Shared()
@@ -71,6 +78,14 @@ func Pool[T any](name string, r rtest.Requirement[T]) rtest.Requirement[T] {
 var pools struct {
 	sync.Mutex
 	byName map[string]func(wanted) any
+	names  map[any]string // of the pools, by what [bridge.Pool] returns
+}
+
+// nameOf is what Pool called the pool first; "" if it was not called for it.
+func nameOf(pool any) string {
+	pools.Lock()
+	defer pools.Unlock()
+	return pools.names[pool]
 }
 
 // lookUp turns what a label or Lock says into an argument of rtest.Acquire.
@@ -150,17 +165,21 @@ type declaration struct {
 	at     types.CodeLocation
 }
 
-// resolve looks up the pools.
+// resolve looks up the pools. A requirement without a name is called as the pool
+// is, so that Needs(r) and the label of r's pool add up to one requirement. The
+// error tells of every label that is wrong.
 func (d declaration) resolve() ([]any, error) {
-	args := slices.Clone(d.args)
+	args := bridge.Name(d.args, nameOf)
+	var wrong []error
 	for _, l := range d.locks {
 		arg, err := lookUp(l)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
+			continue
 		}
 		args = bridge.Together(args, []any{arg})
 	}
-	return args, nil
+	return args, errors.Join(wrong...)
 }
 
 // declared are all declarations, by the marks on what stands for them.

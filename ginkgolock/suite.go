@@ -81,7 +81,7 @@ func takeForSuite(ctx ginkgo.SpecContext, at types.CodeLocation, args []any, gra
 	case h.skip:
 		ginkgo.Skip(h.words)
 	case h.lease == nil:
-		ginkgo.Fail(h.words + "; needed at " + at.String())
+		failAt(h.fails, h.words, at)
 	}
 	now.suite.Store(h)
 	return h

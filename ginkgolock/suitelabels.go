@@ -37,9 +37,13 @@ func refuseSuiteLabels(ctx context.Context) {
 	})
 }
 
+// specContextKey is a key of Ginkgo's, for such as Gomega: the context of a node,
+// in any context that is derived from it.
+const specContextKey = "GINKGO_SPEC_CONTEXT"
+
 // suiteLabels are the labels that RunSpecs was given.
 func suiteLabels(ctx context.Context) (labels []string) {
-	v := reflect.ValueOf(ctx.Value("GINKGO_SPEC_CONTEXT")) // a key of Ginkgo's, for such as Gomega
+	v := reflect.ValueOf(ctx.Value(specContextKey))
 	for _, field := range []string{"suite", "report", "SuiteLabels"} {
 		for v.Kind() == reflect.Pointer {
 			v = v.Elem()

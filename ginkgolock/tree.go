@@ -38,6 +38,7 @@ var build struct {
 	at      *scope  // the container that is being entered
 	own     bool    // the node under construction is one of ours
 	outside []*plan // of specs outside of containers
+	wrong   []error // in the outermost container that is being entered
 }
 
 // scope is a container whose body runs.
@@ -65,8 +66,8 @@ func transform(kind types.NodeType, offset ginkgo.Offset, text string, args []an
 	}
 	n := node{kind: kind, text: text, at: locationOf(args, int(offset)+1)}
 	for _, a := range args {
-		if e, ok := a.(misconception); ok {
-			return text, nil, []error{e.error}
+		if m, ok := a.(mistakes); ok {
+			return text, nil, m.list
 		}
 		if d, ok := declarationOf(a); ok {
 			n.decl = append(n.decl, d)
@@ -75,18 +76,37 @@ func transform(kind types.NodeType, offset ginkgo.Offset, text string, args []an
 		n.note(a)
 		n.args = append(n.args, a)
 	}
-	err := n.transform()
-	if err != nil {
+	switch err := n.transform(); {
+	case err == nil:
+	case build.at == nil:
 		return text, nil, []error{err}
+	default:
+		// The container goes on, so that all its mistakes are told at once.
+		build.wrong = appendNew(build.wrong, err)
 	}
 	return n.text, n.args, nil
 }
 
-// misconception is an argument that makes Ginkgo report an error found outside
-// of a transformation, as it reports those found inside: with the line.
-type misconception struct{ error }
+// mistakes are an argument that makes Ginkgo report errors found outside of a
+// transformation, as it reports those found inside: each with its line. A slice
+// would be taken apart before it gets there.
+type mistakes struct{ list []error }
 
-func report(err error) { ginkgo.BeforeEach(misconception{err}) }
+// report ends the construction, if there is anything wrong.
+func report(wrong []error) {
+	if len(wrong) > 0 {
+		ginkgo.BeforeEach(mistakes{wrong})
+	}
+}
+
+// appendNew adds the error unless it is there: what is wrong with a container is
+// found again in each of its specs.
+func appendNew(wrong []error, err error) []error {
+	if slices.Contains(wrong, err) {
+		return wrong
+	}
+	return append(wrong, err)
+}
 
 // node is a node under construction.
 type node struct {
@@ -169,16 +189,20 @@ func (n *node) container() error {
 		defer func() { build.at = parent }()
 		for _, d := range n.decl {
 			if _, err := d.check(); err != nil {
-				report(err)
+				build.wrong = appendNew(build.wrong, err)
 			}
 		}
 		body()
 		if leads {
 			if err := bridge.Check(s.group.args); err != nil {
-				report(mistake(s.at, "an Ordered container holds at once what any of its specs needs, and %v. Make it several containers, or need less", err))
+				build.wrong = appendNew(build.wrong, mistake(s.at, "an Ordered container holds at once what any of its specs needs, and %v. Make it several containers, or need less", err))
 			}
 		}
-		if parent == nil && s.busy {
+		if parent != nil {
+			return
+		}
+		report(build.wrong)
+		if s.busy {
 			pushPair(s.at, false)
 		}
 	}
@@ -285,15 +309,17 @@ func pushCheck(at types.CodeLocation) {
 	build.own = true
 	defer func() { build.own = false }()
 	ginkgo.Describe("", func() {
+		var wrong []error
 		for _, p := range build.outside {
 			err := p.resolve()
 			if err == nil && !requires(p.args) {
 				err = nothingNeeded(p.chain[0].at)
 			}
 			if err != nil {
-				report(err)
+				wrong = appendNew(wrong, err)
 			}
 		}
+		report(wrong)
 	}, at)
 }
 

@@ -3,7 +3,10 @@
 package ginkgolock_test
 
 import (
+	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -150,6 +153,8 @@ func TestALostLeaseFailsItsSpec(t *testing.T) {
 	out := c.out.String()
 	assert.Regexp(t, `rtest: lost chamber.*wanted for a demonstration`, out)
 	assert.Regexp(t, `rtest: lost staging-1.*wanted for a demonstration`, out)
+	assert.NotRegexp(t, `In .* at: \S+/ginkgolock/\w+\.go`, out, "places are the user's")
+	assert.NotRegexp(t, `lost (chamber|staging-1).*lease (on|lost)`, out, "nothing is said twice")
 	assert.NotContains(t, out, "the wrong words", "the failure is the loss, not what it led to")
 	assert.Equal(t, `"lost"`, l.lastOutcome(c, "[It] lost spec"))
 }
@@ -178,6 +183,20 @@ func TestPolicies(t *testing.T) {
 	assert.Empty(t, l.said(), "no node of the user runs")
 	assert.Regexp(t, `chamber is held by the test`, c.out.String())
 	assert.Equal(t, 3, l.events("withdraw"), "a container asks once")
+	assert.Regexp(t, `In \[ReportBeforeEach\] at: \S+/testdata/suite/`+lineMarked(t, "busy")+" ", c.out.String(), "the line of the spec")
+}
+
+// lineMarked finds a line of waits_test.go.
+func lineMarked(t *testing.T, mark string) string {
+	source, err := os.ReadFile("testdata/suite/waits_test.go")
+	require.NoError(t, err)
+	for i, line := range strings.Split(string(source), "\n") {
+		if strings.HasSuffix(line, "// MARK "+mark) {
+			return fmt.Sprintf("waits_test.go:%d", i+1)
+		}
+	}
+	t.Fatalf("no line is marked %s", mark)
+	return ""
 }
 
 func TestHoldOnFail(t *testing.T) {

@@ -189,7 +189,7 @@ func (le *Lease) end(ctx context.Context, keep time.Duration) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrNotHeld):
-		return fmt.Errorf("lockcore: %s: the store no longer had it: %w", le.describe(), ErrLost)
+		return &lostError{le.describe(), errors.New("the store no longer had it")}
 	}
 	return fmt.Errorf("lockcore: cannot give back %s to %s, it will expire within %s: %w", le.describe(), le.locker.store, short(le.grant.Ticket.TTL), err)
 }
@@ -228,17 +228,27 @@ func (le *Lease) lose(reason error) {
 		return
 	}
 	le.state = lost
-	if errors.Is(reason, ErrLost) {
-		le.lost = fmt.Errorf("lockcore: %s: %w", le.describe(), reason)
-	} else {
-		le.lost = fmt.Errorf("lockcore: %s: %w: %w", le.describe(), ErrLost, reason)
-	}
+	le.lost = &lostError{le.describe(), reason}
 	le.expiry.Stop()
 	// Before the lock is left: whoever finds the lease lost already does not look at
 	// the clock any more, and would find its context good until it is cancelled.
 	le.cancel(le.lost)
 	le.mu.Unlock()
 }
+
+// lostError is why a lease was lost.
+type lostError struct {
+	lease string
+	why   error
+}
+
+func (e *lostError) Error() string { return fmt.Sprintf("lockcore: %s: %s: %s", e.lease, ErrLost, e.Reason()) }
+
+func (e *lostError) Unwrap() []error { return []error{ErrLost, e.why} }
+
+// Reason says nothing but why: for a message that has named the lease already and
+// said that it is lost.
+func (e *lostError) Reason() string { return strings.TrimSuffix(e.why.Error(), ": "+ErrLost.Error()) }
 
 func (le *Lease) describe() string {
 	var keys []string

@@ -17,6 +17,8 @@ func init() {
 	bridge.Together = func(outer, inner []any) []any { return merge(outer, inner, addUp) }
 	bridge.InTurn = func(one, other []any) []any { return merge(one, other, larger) }
 	bridge.Check = check
+	bridge.Name = nameAll
+	bridge.Pool = poolOf
 }
 
 // siteOf is where the test stands, for messages and events.
@@ -98,6 +100,7 @@ type mergeable interface {
 	Arg
 	likeness() (demand, int)
 	demanding(need int, shared bool) Arg
+	called(name string) Arg
 }
 
 type demand struct {
@@ -116,6 +119,36 @@ func (r Requirement[T]) demanding(need int, shared bool) Arg {
 	r = r.derive()
 	r.need, r.shared = need, shared
 	return r
+}
+
+// called is the requirement itself under another name: From finds it by the old
+// value.
+func (r Requirement[T]) called(name string) Arg {
+	r.name = name
+	return r
+}
+
+// nameAll names what has no name yet.
+func nameAll(args []any, name func(pool any) string) []any {
+	out := append([]any(nil), args...)
+	for i, arg := range out {
+		if r, ok := arg.(mergeable); ok && !isNil(r) {
+			if d, _ := r.likeness(); d.name == "" {
+				out[i] = r.called(name(d.pool))
+			}
+		}
+	}
+	return out
+}
+
+// poolOf is nil for what is no requirement.
+func poolOf(arg any) any {
+	r, ok := arg.(mergeable)
+	if !ok {
+		return nil
+	}
+	d, _ := r.likeness()
+	return d.pool
 }
 
 // merge joins two lists of arguments; alike requirements become one.

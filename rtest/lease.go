@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // A Lease is what [Acquire] obtained. It is given back in t.Cleanup, after the
@@ -233,5 +233,5 @@ func (l *Lease) lostWords(cause error) string {
 	} else if d := deadlineOf(l.t); !d.IsZero() && time.Now().After(d) {
 		why = "; leases are not renewed once -timeout is over"
 	}
-	return fmt.Sprintf("rtest: lost %s, acquired at %s: %v%s. Somebody else may be using it", list(l.keys, keysShown), l.at, strings.TrimPrefix(cause.Error(), "lockcore: "), why)
+	return fmt.Sprintf("rtest: lost %s, acquired at %s: %v%s. Somebody else may be using it", list(l.keys, keysShown), l.at, bridge.Reason(cause), why)
 }

@@ -6,6 +6,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -19,6 +20,12 @@ var (
 	// InTurn makes the arguments of one request that serves several users one
 	// after the other: of what two ask for, the larger demand counts.
 	InTurn func(one, other []any) []any
+	// Name gives the requirements that have no name the one that name knows for
+	// their pool.
+	Name func(args []any, name func(pool any) string) []any
+	// Pool identifies the pool of a requirement: the items, whatever is asked of
+	// them.
+	Pool func(arg any) any
 	// Check finds every mistake in arguments that can be found without I/O. Pools
 	// that are discovered are not asked.
 	Check func(args []any) error
@@ -28,6 +35,15 @@ var (
 // if the value is one of those that GinkgoT and GinkgoTB return; else nil. Their
 // own Context ends with neither a time limit nor an interrupt.
 var ContextOf func(tb any) context.Context
+
+// Reason is why a lease was lost, without the words that say that it was.
+func Reason(err error) string {
+	var lost interface{ Reason() string }
+	if errors.As(err, &lost) {
+		return lost.Reason()
+	}
+	return err.Error()
+}
 
 // What a value that is passed to rtest.Acquire may be able to do besides what
 // rtest.TB asks for. The methods are found by type assertion.

@@ -110,6 +110,13 @@ func mistakes() {
 		"only options":      func() { It("x", ginkgolock.Needs(rtest.Wait(1)), func() {}) },                 // MARK only options
 		"around nothing":    func() { Context("y", ginkgolock.Needs(), func() { It("x", func() {}) }) },     // MARK around nothing
 		"in an ordered one": func() { Context("y", Ordered, func() { odd() }) },                             // MARK in an ordered one
+		"several": func() {
+			It("x", Label("lock:k64f*0", "lock:k65f"), func() {}) // MARK several
+			Context("y", ginkgolock.Lock("k66f"), func() {        // MARK several
+				It("z", ginkgolock.Needs(boards.Need(0)), func() {}) // MARK several
+				It("right", ginkgolock.Needs(boards), func() {})
+			})
+		},
 	} {
 		scenarios["mistake "+name] = func() { Describe("mistakes", build) }
 	}

@@ -109,7 +109,7 @@ func init() {
 		AfterEach(func(ctx SpecContext) { ginkgolock.Lease(ctx) })
 		Describe("busy", func() {
 			It("skips", ginkgolock.Needs(chamber, rtest.Wait(0), rtest.OnBusy(rtest.Skip)), func(ctx SpecContext) { say("ran skips") })
-			It("fails", ginkgolock.Needs(chamber, rtest.Wait(0)), func(ctx SpecContext) { say("ran fails") })
+			It("fails", ginkgolock.Needs(chamber, rtest.Wait(0)), func(ctx SpecContext) { say("ran fails") }) // MARK busy
 		})
 		Describe("container", Ordered, ginkgolock.Needs(chamber, rtest.Wait(0), rtest.OnBusy(rtest.Skip)), func() {
 			BeforeAll(func() { say("ran BeforeAll") })
