@@ -242,7 +242,9 @@ type lostError struct {
 	why   error
 }
 
-func (e *lostError) Error() string { return fmt.Sprintf("lockcore: %s: %s: %s", e.lease, ErrLost, e.Reason()) }
+func (e *lostError) Error() string {
+	return fmt.Sprintf("lockcore: %s: %s: %s", e.lease, ErrLost, e.Reason())
+}
 
 func (e *lostError) Unwrap() []error { return []error{ErrLost, e.why} }
 

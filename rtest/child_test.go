@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
@@ -110,6 +111,19 @@ func newLabAt(t *testing.T, url string) *lab {
 		}
 	})
 	return l
+}
+
+// onEachStore runs f on a directory and on a server.
+func onEachStore(t *testing.T, f func(t *testing.T, l *lab)) {
+	binary(t, "scenarios")
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		f(t, newLab(t))
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		f(t, newLabAt(t, "redis://"+redistest.Start(t).Addr))
+	})
 }
 
 // left lists what is held or waited for, as "board-1 held".

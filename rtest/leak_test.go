@@ -1,6 +1,7 @@
 package rtest_test
 
 import (
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -25,6 +26,20 @@ func TestNoGoroutineStays(t *testing.T) {
 	for strings.Contains(stacks(), "/rtest.") || strings.Contains(stacks(), "/lockcore.") || strings.Contains(stacks(), "/eventlog.") {
 		yield() // they end soon, or the test run ends here
 	}
+}
+
+// The same after tests have waited for each other, in a process and across two:
+// what a store needs for its waiters, it keeps for them only.
+func TestNoGoroutineStaysAfterContention(t *testing.T) {
+	t.Parallel()
+	onEachStore(t, func(t *testing.T, l *lab) {
+		run := func() *child { return l.launch(t, exec.Command(binary(t, "leaks"), "-test.parallel=4")) }
+		for _, c := range []*child{run(), run()} {
+			if code, out := c.end(); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, out)
+			}
+		}
+	})
 }
 
 // stacks lists all goroutines but those that wait for parallel tests.

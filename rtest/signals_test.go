@@ -98,19 +98,6 @@ func judged(dir string, cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// onEachStore runs f on a directory and on a server.
-func onEachStore(t *testing.T, f func(t *testing.T, l *lab)) {
-	binary(t, "scenarios")
-	t.Run("file", func(t *testing.T) {
-		t.Parallel()
-		f(t, newLab(t))
-	})
-	t.Run("redis", func(t *testing.T) {
-		t.Parallel()
-		f(t, newLabAt(t, "redis://"+redistest.Start(t).Addr))
-	})
-}
-
 // expires is when the lease on the key would run out.
 func (l *lab) expires(t *testing.T, key string) (at time.Time) {
 	t.Helper()

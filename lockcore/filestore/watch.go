@@ -96,9 +96,15 @@ func (l *line) idle(now time.Time) bool {
 	return len(l.waiting) == 0
 }
 
-// listen opens the receiver of the process, once, when somebody waits for the first
-// time. The goroutine sleeps in the poller; it stays until Close, since a process
-// that has waited once is likely to wait again.
+func (l *line) occupied() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiting) > 0
+}
+
+// listen opens the receiver of the process when somebody begins to wait. The
+// goroutine sleeps in the poller. It ends soon after the last waiter has left: a
+// process that only holds leaves no goroutine behind.
 func (s *Store) listen() {
 	if s.receiver != nil {
 		return
@@ -134,6 +140,20 @@ func (s *Store) keepReceiver() {
 	if !s.closed && s.receiver != nil && !s.receiver.reachable() {
 		s.stopReceiving()
 		s.listen()
+	}
+}
+
+// stopIdleReceiver closes the receiver if nobody waits any more. A request that
+// joins the line opens it in the same turn.
+func (s *Store) stopIdleReceiver() {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-s.life.Done():
+		return
+	}
+	if !s.line.occupied() {
+		s.stopReceiving()
 	}
 }
 
@@ -198,6 +218,7 @@ func (s *Store) startWatch() {
 				return
 			}
 			if s.line.idle(time.Now()) {
+				s.stopIdleReceiver()
 				return
 			}
 			s.keepReceiver()

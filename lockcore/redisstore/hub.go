@@ -29,7 +29,13 @@ type hub struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 	closed  bool
+	idle    *time.Timer // since the last waiter has left
 }
+
+// linger is how long the subscription outlives the last waiter: the next one often
+// comes soon, and needs no round trip then. It ends before tests that look for
+// goroutines at their end run out of patience, which is half a second.
+const linger = 200 * time.Millisecond
 
 type waiter struct {
 	ticket *lockcore.Ticket
@@ -53,24 +59,61 @@ func (h *hub) waits(id string) bool {
 	return ok
 }
 
-func (h *hub) add(id string, t *lockcore.Ticket, wake func(*lockcore.Grant)) {
+// add subscribes and notes whom to wake.
+func (h *hub) add(ctx context.Context, id string, t *lockcore.Ticket, wake func(*lockcore.Grant)) error {
 	if wake == nil {
 		wake = func(*lockcore.Grant) {}
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.waiters[id] = waiter{t, wake}
+	for {
+		if err := h.subscribe(ctx); err != nil {
+			return err
+		}
+		h.mu.Lock()
+		subscribed := h.pubsub != nil // it may have ended since, for want of waiters
+		if subscribed {
+			h.waiters[id] = waiter{t, wake}
+		}
+		h.mu.Unlock()
+		if subscribed {
+			return nil
+		}
+	}
 }
 
 func (h *hub) remove(id string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if _, ok := h.waiters[id]; !ok {
+		return
+	}
 	delete(h.waiters, id)
+	if len(h.waiters) > 0 || h.closed {
+		return
+	}
+	if h.idle == nil {
+		h.idle = time.AfterFunc(linger, h.unsubscribe)
+	} else {
+		h.idle.Reset(linger)
+	}
+}
+
+// unsubscribe ends the subscription if nobody waits.
+func (h *hub) unsubscribe() {
+	h.mu.Lock()
+	ps := h.pubsub
+	if len(h.waiters) > 0 || h.closed || ps == nil {
+		h.mu.Unlock()
+		return
+	}
+	h.pubsub = nil
+	h.stop()
+	h.mu.Unlock()
+	_ = ps.Close() // also ends the Receive under way
 }
 
 var errStoreClosed = errors.New("redisstore: the store is closed")
 
-// subscribe makes the subscription, once, and returns when the server has
+// subscribe makes the subscription, if there is none, and returns when the server has
 // confirmed it.
 func (h *hub) subscribe(ctx context.Context) error {
 	if h.ready() {
@@ -95,10 +138,14 @@ func (h *hub) subscribe(ctx context.Context) error {
 		return errors.Join(errStoreClosed, ps.Close())
 	}
 	h.pubsub = ps
-	h.done = make(chan struct{})
+	done := make(chan struct{})
+	h.done = done
 	var life context.Context
 	life, h.stop = context.WithCancel(context.Background())
-	go h.listen(life, ps)
+	go func() {
+		defer close(done)
+		h.listen(life, ps)
+	}()
 	return nil
 }
 
@@ -121,7 +168,6 @@ func (h *hub) join(ctx context.Context) (*redis.PubSub, error) {
 const silence = 5 * time.Second
 
 func (h *hub) listen(ctx context.Context, ps *redis.PubSub) {
-	defer close(h.done)
 	asked := false
 	for ctx.Err() == nil {
 		msg, err := ps.ReceiveTimeout(ctx, silence)
@@ -155,8 +201,12 @@ func (h *hub) rejoin(ctx context.Context) *redis.PubSub {
 		ps, err := h.join(ctx)
 		if err == nil {
 			h.mu.Lock()
+			defer h.mu.Unlock()
+			if ctx.Err() != nil { // nobody waits any more
+				_ = ps.Close()
+				return nil
+			}
 			h.pubsub = ps
-			h.mu.Unlock()
 			return ps
 		}
 		select {
@@ -206,13 +256,19 @@ func (h *hub) wakeAll() {
 func (h *hub) close() error {
 	h.mu.Lock()
 	h.closed = true
+	if h.idle != nil {
+		h.idle.Stop()
+	}
 	ps, stop, done := h.pubsub, h.stop, h.done
 	h.mu.Unlock()
-	if ps == nil {
-		return nil
+	if done == nil {
+		return nil // nobody has ever waited
 	}
 	stop()
-	err := ps.Close() // also ends the Receive under way
+	var err error
+	if ps != nil {
+		err = ps.Close() // also ends the Receive under way
+	}
 	<-done
 	if errors.Is(err, redis.ErrClosed) {
 		return nil

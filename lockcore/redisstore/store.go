@@ -179,10 +179,9 @@ func (s *Store) askOrWait(ctx context.Context, t *lockcore.Ticket, wake func(*lo
 		ans, _, err := s.ask(ctx, q, q.full(), false)
 		return ans, err
 	}
-	if err := s.hub.subscribe(ctx); err != nil {
+	if err := s.hub.add(ctx, q.id, t, wake); err != nil {
 		return lockcore.Answer{}, s.explain(err)
 	}
-	s.hub.add(q.id, t, wake)
 	ans, over, err := s.ask(ctx, q, q.full(), true)
 	if over {
 		s.hub.remove(q.id)
