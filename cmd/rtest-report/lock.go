@@ -172,6 +172,9 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 		return err // a store that does not answer is not waited for
 	}
 	code, err := o.hold(cmd, lease, args, signals, say)
+	if err == nil {
+		rec.ended(code)
+	}
 	released := lease.Release(context.Background())
 	rec.gone(lease, released)
 	if errors.Is(released, lockcore.ErrLost) && code != exitLost && err == nil {

@@ -22,6 +22,7 @@ type lockRecord struct {
 	start   time.Time
 	granted time.Time
 	seen    string // the blockers that were told last
+	verdict eventlog.Verdict
 }
 
 // newLockRecord opens the log that RTEST_EVENTS names, if it does.
@@ -130,13 +131,25 @@ func (r *lockRecord) gone(le *lockcore.Lease, err error) {
 	r.write(e)
 }
 
+// ended takes the exit code of the command for the verdict of a test. Who was killed,
+// or lost what it needed, neither passed nor failed.
+func (r *lockRecord) ended(code int) {
+	switch {
+	case r == nil || code == exitLost || code > 128:
+	case code == 0:
+		r.verdict = eventlog.VerdictPassed
+	default:
+		r.verdict = eventlog.VerdictFailed
+	}
+}
+
 // close ends the log. It waits for a second at most; what is not written by then
 // is lost.
 func (r *lockRecord) close() {
 	if r == nil {
 		return
 	}
-	r.write(eventlog.Event{Ev: eventlog.TestEnd})
+	r.write(eventlog.Event{Ev: eventlog.TestEnd, Verdict: r.verdict})
 	_ = r.log.Close()
 }
 
