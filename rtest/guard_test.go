@@ -214,7 +214,7 @@ func TestSinksKeepTheirPasswords(t *testing.T) {
 		{"RTEST_EVENTS=redis://user:hush@127.0.0.1:1/0", ""},
 	} {
 		cmd := scenario(t, "TestTagged", "-test.count=3")
-		cmd.Env = []string{"RTEST_EVENTS", c.env, "QUIET=1"}
+		cmd.Env = []string{"RTEST_EVENTS", c.env}
 		child := newLab(t).launch(t, cmd)
 		child.await(c.want)
 		child.stdin.Close()

@@ -106,12 +106,10 @@ func OnBusy(p Policy) Option {
 // OnError sets what happens when the store cannot be reached. The default is
 // RTEST_ON_ERROR (fail or skip), else [Fail].
 //
-// For a Redis server, go-redis writes a line of its own to standard error for each
-// attempt to connect. It has one logger for the whole program, which the code under
-// test may use as well, so that is left alone here. Who does not want its lines
-// imports github.com/redis/go-redis/v9/logging and writes
-//
-//	func init() { logging.Disable() }
+// Of a server that cannot be reached, the message of this package is all that is
+// written. With RTEST_DEBUG=1, go-redis writes its own line for each attempt to
+// connect, too. Its logger belongs to the whole program, and is left alone; what it
+// writes about Sentinels goes there in any case.
 func OnError(p Policy) Option {
 	return Option{func(c *config) error {
 		c.onError = p

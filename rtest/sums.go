@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/latedial"
 	"github.com/resourcelocker/resourcelocker/report/redisreport"
 )
 
@@ -42,6 +43,7 @@ func reportSums(url string) *sums {
 		// Five attempts to connect, as is usual, take longer than a test binary has at
 		// its end: it would be over before anybody is told that the server is down.
 		opts.DialerRetries = 1
+		opts.Dialer = latedial.Wrap(redis.NewDialer(opts)) // the server that is down is told once, below
 		var told sync.Once
 		s = &sums{redisreport.New(redis.NewClient(opts), &redisreport.Options{OnError: func(err error) {
 			told.Do(func() { fmt.Fprintf(os.Stderr, "rtest: %s: %v\n", envReport, err) })

@@ -12,6 +12,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/latedial"
 )
 
 // Open makes a store from redlock://[user:pass@]h1,h2,h3[,…][/db][?parameters],
@@ -181,6 +183,7 @@ func options(addr, db string, params url.Values) (*redis.Options, error) {
 	// Neither is of use here, and each costs a new connection a round trip.
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	opt.Dialer = latedial.Wrap(redis.NewDialer(opt))
 	return opt, nil
 }
 

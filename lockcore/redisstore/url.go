@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/latedial"
 )
 
 // Open returns a store on the server that the URL names:
@@ -273,6 +276,7 @@ func (a *address) client() (redis.UniversalClient, error) {
 		o.DisableIdentity = true
 		patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
 		o.ContextTimeoutEnabled = true
+		o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(a.forGoRedis(a.user))
@@ -283,6 +287,7 @@ func (a *address) client() (redis.UniversalClient, error) {
 	o.DisableIdentity = true
 	patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
 	o.ContextTimeoutEnabled = true
+	o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
 	return redis.NewClient(o), nil
 }
 
@@ -301,7 +306,25 @@ func (a *address) failover() (redis.UniversalClient, error) {
 	o.DisableIdentity = true
 	patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
 	o.ContextTimeoutEnabled = true
-	return redis.NewFailoverClient(o), nil
+	o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
+	client := redis.NewFailoverClient(o)
+	client.AddHook(lateMaster{}) // for what the Sentinels say
+	return client, nil
+}
+
+// dialer leaves it to the caller of a command to say that a server cannot be
+// reached.
+func dialer(timeout time.Duration, tls *tls.Config) latedial.Func {
+	return latedial.Wrap(redis.NewDialer(&redis.Options{DialTimeout: timeout, TLSConfig: tls}))
+}
+
+// lateMaster does the same where no Sentinel knows a master to dial.
+type lateMaster struct{}
+
+func (lateMaster) DialHook(next redis.DialHook) redis.DialHook          { return latedial.Wrap(next) }
+func (lateMaster) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (lateMaster) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // patient sets limits that the URL does not. A command is tried four times, so

@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
+	"github.com/resourcelocker/resourcelocker/lockcore/latedial"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -74,6 +75,7 @@ func parse(address string) (*target, error) {
 	}
 	t.opts.DialTimeout, t.opts.ReadTimeout, t.opts.WriteTimeout = patience, patience, patience
 	t.opts.DialerRetries = 1 // a dead server is found out with the next events again
+	t.opts.Dialer = latedial.Wrap(redis.NewDialer(t.opts))
 	return t, nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
@@ -99,4 +101,14 @@ func TestLateDiscovery(t *testing.T) { rtest.Acquire(t, rtest.Discover(askForEve
 
 func TestLateDiscoveryInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { rtest.Acquire(t, rtest.Discover(askForEver).Named("boards")) })
+}
+
+// TestDialsItself has a client of its own, beside that of the store.
+func TestDialsItself(t *testing.T) {
+	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:2", DialerRetries: 1, MaxRetries: -1})
+	defer c.Close()
+	if c.Ping(t.Context()).Err() == nil {
+		t.Error("somebody is there")
+	}
+	rtest.Acquire(t, first)
 }

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9/logging"
-
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
 	"github.com/resourcelocker/resourcelocker/rtest"
@@ -25,12 +23,6 @@ var (
 	boards = rtest.R("board-1", "board-2", "board-3").Named("boards").InOrder()
 	first  = rtest.R("board-1")
 )
-
-func init() {
-	if os.Getenv("QUIET") != "" {
-		logging.Disable() // as the doc of OnError has it
-	}
-}
 
 // ready tells the parent process that the lease is there.
 func ready(l *rtest.Lease) { fmt.Fprintln(os.Stderr, "HOLDING", l.Keys()) }
