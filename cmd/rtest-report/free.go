@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +17,19 @@ func newFreeCmd() *cobra.Command {
 	var s storeFlags
 	var force bool
 	var reason string
+	var only stillHeld
 	cmd := &cobra.Command{
 		Use:   "free [flags] KEY",
 		Short: "Take a resource from whoever holds it",
 		Long: `Take a resource from whoever holds it, with everything else of that lease, and
 hand it to who waits for it. The holder learns of it at its next renewal: its
-test fails. Without --force it only says who holds the resource, and exits with 1.`,
-		Example: "  rtest-report free board-3 --force --reason 'the lab loses power'",
+test fails. Without --force it only says who holds the resource, and exits with 1.
+
+--if-run and --if-token free it only if it is still held by what one has seen there:
+it may have been handed on meanwhile. They look right before; should it change hands
+in that millisecond after all, that is told, with exit code 1.`,
+		Example: `  rtest-report free board-3 --force --reason 'the lab loses power'
+  rtest-report free board-3 --force --if-run 4711 --if-token 812`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return errors.New("name the key of one resource; rtest-report ls lists those that are held")
@@ -36,14 +41,58 @@ test fails. Without --force it only says who holds the resource, and exits with 
 				if !force {
 					return refuse(ctx, store, args[0])
 				}
-				return free(ctx, cmd, store, args[0], reason)
+				if err := only.check(ctx, cmd, store, args[0]); err != nil {
+					return err
+				}
+				return free(ctx, cmd, store, args[0], reason, &only)
 			})
 		},
 	}
 	s.bind(cmd)
 	cmd.Flags().BoolVar(&force, "force", false, "do it")
 	cmd.Flags().StringVar(&reason, "reason", "", "`WORDS` for the holder")
+	cmd.Flags().StringVar(&only.run, "if-run", "", "only if it is still held by the run `ID`")
+	cmd.Flags().Uint64Var(&only.token, "if-token", 0, "only if it is still held under the fencing token `N`")
 	return cmd
+}
+
+// stillHeld is what a key must be held by to be freed.
+type stillHeld struct {
+	run   string
+	token uint64
+}
+
+// by reports whether a holder is the one that is meant.
+func (s *stillHeld) by(h lockcore.Holder) bool {
+	return (s.run == "" || s.run == h.Owner.Run) && (s.token == 0 || s.token == h.Token)
+}
+
+// check refuses to free a key that somebody else holds by now.
+func (s *stillHeld) check(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key string) error {
+	if f := cmd.Flags(); f.Changed("if-run") && s.run == "" || f.Changed("if-token") && s.token == 0 {
+		return errors.New("--if-run and --if-token want what ls --format json shows of the holder; theirs is empty")
+	}
+	if s.run == "" && s.token == 0 {
+		return nil
+	}
+	snap, err := store.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	held := false
+	for _, h := range snap.Holders {
+		if !slices.Contains(h.Keys(), key) {
+			continue
+		}
+		held = true
+		if !s.by(h) {
+			return breach("%s is %s by %s now, run %q, token %d: it was left alone", printable(key), h.State, printable(h.Owner.String()), h.Owner.Run, h.Token)
+		}
+	}
+	if !held {
+		return notHeld(key, snap)
+	}
+	return nil
 }
 
 // refuse says what --force would do.
@@ -85,8 +134,8 @@ func notHeld(key string, s lockcore.Snapshot) error {
 	return breach("%s is not held; held are %s", printable(key), strings.Join(held, ", "))
 }
 
-func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, reason string) error {
-	why := "freed by " + who() + " with rtest-report free"
+func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, reason string, only *stillHeld) error {
+	why := "freed by " + lockcore.CurrentUser() + " with rtest-report free"
 	if reason != "" {
 		why += ": " + reason
 	}
@@ -101,6 +150,7 @@ func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, re
 	if err != nil {
 		return err
 	}
+	var wrong error
 	for _, h := range holders {
 		var also []string
 		for _, k := range h.Keys() {
@@ -117,21 +167,12 @@ func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, re
 			since = ", who had it since " + h.Since.UTC().Format(time.RFC3339)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "freed %s%s from %s%s\n", printable(key), with, printable(h.Owner.String()), since)
+		if !only.by(h) {
+			wrong = breach("%s had just been handed on: it was taken from %s, run %q, token %d", printable(key), printable(h.Owner.String()), h.Owner.Run, h.Token)
+		}
 	}
-	return nil
-}
-
-// who is the user and the machine, as far as the environment tells.
-func who() string {
-	name := os.Getenv("USER")
-	if name == "" {
-		name = os.Getenv("USERNAME")
+	if err := audit(ctx, deed{Action: "free", Keys: []string{key}, By: lockcore.CurrentUser(), Reason: reason}); err != nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning: the event was not written:", err)
 	}
-	if name == "" {
-		name = "somebody"
-	}
-	if host, err := os.Hostname(); err == nil {
-		name += " on " + host
-	}
-	return name
+	return wrong
 }

@@ -36,6 +36,8 @@ type lockOptions struct {
 	reason   string
 	priority int
 	format   string
+
+	waitForDisabled bool // RTEST_ON_OUTAGE=wait
 }
 
 func newLockCmd() *cobra.Command {
@@ -126,6 +128,13 @@ func (o *lockOptions) check(cmd *cobra.Command, args []string) error {
 		case d.flag == "wait":
 			o.wait = -1
 		}
+	}
+	switch v := environ.Getenv("RTEST_ON_OUTAGE"); v {
+	case "", "end":
+	case "wait":
+		o.waitForDisabled = true
+	default:
+		return fmt.Errorf("the environment variable RTEST_ON_OUTAGE is %q; want end or wait", v)
 	}
 	if o.name == "" {
 		o.name = filepath.Base(args[0])
@@ -223,7 +232,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	}()
 	req := lockcore.Request{
 		ID: rand.Text(), Requirements: reqs, Priority: o.priority, TTL: o.ttl, Expect: o.expect, Reason: o.reason,
-		Owner: lockcore.Owner{Test: o.name},
+		Owner: lockcore.Owner{Test: o.name}, WaitForDisabled: o.waitForDisabled,
 	}
 	if len(o.wants.pools) > 0 {
 		req.Rediscover = func(ctx context.Context) ([]lockcore.Requirement, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,39 +14,56 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/inventory"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
 func newLsCmd() *cobra.Command {
 	var s storeFlags
 	var format string
-	var history bool
+	var history, watch bool
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [KEY...]",
 		Short: "Who holds and who waits for what right now, in order",
-		Long: `Who holds and who waits for what right now, in order; with --history, how long
-each test held what it asked for, the last times: what the store expects of it
-when it decides who may go before whom. KEYs then are names of tests, and of
-those that have subtests.`,
+		Long: `Who holds and who waits for what right now, in order, what is reserved by whom and
+until when, what is out of service and why; and when those who wait are expected to
+be served, as far as hold times were learned. With an inventory (RTEST_POOLS) also
+what is free. --watch shows it again whenever it changed.
+
+With --history, how long each test held what it asked for, the last times: what the
+store expects of it when it decides who may go before whom. KEYs then are names of
+tests, and of those that have subtests.`,
 		Example: `  rtest-report ls
+  rtest-report ls --watch
   rtest-report ls board-3 --url redis://lab:6379/0 --format json
   rtest-report ls --history TestBoot`,
 		RunE: func(cmd *cobra.Command, keys []string) error {
 			if format != "text" && format != "json" {
 				return fmt.Errorf("unknown --format %q; known are text and json", format)
 			}
-			return s.with(cmd.Context(), cmd.ErrOrStderr(), func(ctx context.Context, store lockcore.Store) error {
+			if watch && history {
+				return errors.New("--watch shows who holds what now; it goes without --history")
+			}
+			if every <= 0 {
+				return errors.New("--every must be more than 0")
+			}
+			ctx := cmd.Context()
+			v, err := readInventory(ctx)
+			if err != nil && !errors.Is(err, inventory.ErrNone) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning:", err)
+			}
+			if watch {
+				return watchStore(cmd, &s, keys, format, every)
+			}
+			return s.with(ctx, cmd.ErrOrStderr(), func(ctx context.Context, store lockcore.Store) error {
 				if history {
 					return lsHistory(ctx, cmd.OutOrStdout(), store, keys, format)
 				}
-				snap, err := store.Snapshot(ctx)
+				l, err := look(ctx, store, v, keys)
 				if err != nil {
 					return err
 				}
-				if len(keys) > 0 {
-					snap = only(snap, keys)
-				}
-				l := newListing(store.String(), snap)
 				if format == "json" {
 					return indented(cmd.OutOrStdout(), l)
 				}
@@ -56,8 +74,52 @@ those that have subtests.`,
 	s.bind(cmd)
 	cmd.Flags().StringVarP(&format, "format", "f", "text", "`text|json`")
 	cmd.Flags().BoolVar(&history, "history", false, "how long tests held, the last times")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again whenever it changed, until interrupted; JSON is then one line each time")
+	cmd.Flags().DurationVar(&every, "every", time.Second, "how often --watch looks")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// look makes the listing of a store. v may be nil.
+func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, keys []string) (*listing, error) {
+	// The Locker is for the one call; who opened the store closes it.
+	snap, err := lockcore.New(store, nil).Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	taken := map[string]bool{}
+	for _, h := range snap.Holders {
+		for _, k := range h.Keys() {
+			taken[k] = true
+		}
+	}
+	if len(keys) > 0 {
+		snap = only(snap, keys)
+	}
+	l := newListing(store.String(), snap)
+	if v == nil {
+		return l, nil
+	}
+	l.Free = []freeItem{}
+	listed := map[string]bool{}
+	for _, name := range v.Names() {
+		p, err := v.Pool(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range p.Items {
+			if taken[i.Key] || listed[i.Key] || len(keys) > 0 && !slices.Contains(keys, i.Key) {
+				continue
+			}
+			listed[i.Key] = true
+			f := freeItem{Key: i.Key, Pool: name, Tags: i.Tags}
+			if e, known := snap.Endings[i.Key]; known {
+				f.Last = e.String()
+			}
+			l.Free = append(l.Free, f)
+		}
+	}
+	return l, nil
 }
 
 func indented(w io.Writer, v any) error {
@@ -68,7 +130,7 @@ func indented(w io.Writer, v any) error {
 
 // only keeps what is about one of the keys.
 func only(s lockcore.Snapshot, keys []string) lockcore.Snapshot {
-	out := lockcore.Snapshot{Time: s.Time}
+	out := lockcore.Snapshot{Time: s.Time, Endings: s.Endings}
 	for _, h := range s.Holders {
 		if slices.ContainsFunc(h.Keys(), func(k string) bool { return slices.Contains(keys, k) }) {
 			out.Holders = append(out.Holders, h)
@@ -86,10 +148,18 @@ func only(s lockcore.Snapshot, keys []string) lockcore.Snapshot {
 
 // A listing is what ls prints as JSON.
 type listing struct {
-	Store   string    `json:"store"`
-	Time    time.Time `json:"time"` // the store's clock
-	Holders []holding `json:"holders"`
-	Waiters []waiting `json:"waiters"`
+	Store   string     `json:"store"`
+	Time    time.Time  `json:"time"` // the store's clock
+	Holders []holding  `json:"holders"`
+	Waiters []waiting  `json:"waiters"`
+	Free    []freeItem `json:"free,omitempty"` // of the inventory
+}
+
+type freeItem struct {
+	Key  string            `json:"key"`
+	Pool string            `json:"pool"`
+	Tags map[string]string `json:"tags,omitempty"`
+	Last string            `json:"last,omitempty"` // how its last use ended, if not in order
 }
 
 type holding struct {
@@ -114,29 +184,42 @@ type waiting struct {
 	Since    time.Time      `json:"since"`
 	For      eventlog.MS    `json:"for_ms"`
 	Reserved []string       `json:"reserved,omitempty"` // free keys kept aside for it
+	Start    time.Time      `json:"expected,omitzero"`  // when it is expected to be served
+	StartIn  eventlog.MS    `json:"expected_in_ms,omitzero"`
 	Reason   string         `json:"reason,omitempty"`
 }
 
 func newListing(store string, s lockcore.Snapshot) *listing {
 	l := &listing{Store: store, Time: s.Time.UTC(), Holders: []holding{}, Waiters: []waiting{}}
 	for _, h := range s.Holders {
-		v := holding{ID: h.ID, Keys: h.Keys(), State: h.State, Owner: h.Owner, Token: h.Token, Reason: h.Reason, Since: h.Since.UTC()}
-		if !h.Since.IsZero() {
-			v.For = eventlog.MS(s.Time.Sub(h.Since))
-		}
-		if !h.Expires.IsZero() {
-			v.Expires, v.EndsIn = h.Expires.UTC(), eventlog.MS(h.Expires.Sub(s.Time))
-		}
-		l.Holders = append(l.Holders, v)
+		l.Holders = append(l.Holders, holdingOf(h, s.Time))
 	}
 	for i, w := range s.Waiters {
 		v := waiting{Place: i + 1, ID: w.ID, Owner: w.Owner, Priority: w.Priority, Since: w.Since.UTC(), For: eventlog.MS(s.Time.Sub(w.Since)), Reserved: w.Reserved, Reason: w.Reason}
 		for _, r := range w.Requirements {
 			v.Wants = append(v.Wants, r.String())
 		}
+		if !w.Start.IsZero() {
+			v.Start, v.StartIn = w.Start.UTC(), eventlog.MS(max(0, w.Start.Sub(s.Time)))
+		}
 		l.Waiters = append(l.Waiters, v)
 	}
 	return l
+}
+
+// holdingOf is a holder as it is at a moment of the store's clock; zero: unknown.
+func holdingOf(h lockcore.Holder, now time.Time) holding {
+	v := holding{ID: h.ID, Keys: h.Keys(), State: h.State, Owner: h.Owner, Token: h.Token, Reason: h.Reason, Since: h.Since.UTC()}
+	if !h.Since.IsZero() && !now.IsZero() {
+		v.For = eventlog.MS(now.Sub(h.Since))
+	}
+	if !h.Expires.IsZero() {
+		v.Expires = h.Expires.UTC()
+		if !now.IsZero() {
+			v.EndsIn = eventlog.MS(h.Expires.Sub(now))
+		}
+	}
+	return v
 }
 
 // text prints a row a key, because a key is what somebody looks for.
@@ -152,20 +235,35 @@ func (l *listing) text(w io.Writer) error {
 		}
 	}
 	// As many as there are rows, whatever leases they belong to.
-	fmt.Fprintf(w, "%s: %d held, %d waiting\n", printable(l.Store), len(rows), len(l.Waiters))
+	fmt.Fprintf(w, "%s: %d held, ", printable(l.Store), len(rows))
+	if l.Free != nil {
+		fmt.Fprintf(w, "%d free, ", len(l.Free))
+	}
+	fmt.Fprintf(w, "%d waiting\n", len(l.Waiters))
+	for _, f := range l.Free {
+		last := ""
+		if f.Last != "" {
+			last = "last use: " + f.Last
+		}
+		rows = append(rows, []string{f.Key, "free", "", "", "", last})
+	}
 	if len(rows) > 0 {
 		fmt.Fprintln(w)
-		if err := columns(w, []string{"KEY", "STATE", "FOR", "LEASE ENDS IN", "BY", "REASON"}, rows); err != nil {
+		if err := columns(w, []string{"KEY", "STATE", "FOR", "ENDS IN", "BY", "REASON"}, rows); err != nil {
 			return err
 		}
 	}
 	rows = nil
 	for _, v := range l.Waiters {
-		rows = append(rows, []string{strconv.Itoa(v.Place), strings.Join(v.Wants, " and "), age(v.For.Duration()), strings.Join(v.Reserved, " "), v.Owner.String(), v.Reason})
+		start := "-"
+		if !v.Start.IsZero() {
+			start = age(v.StartIn.Duration())
+		}
+		rows = append(rows, []string{strconv.Itoa(v.Place), strings.Join(v.Wants, " and "), age(v.For.Duration()), start, strings.Join(v.Reserved, " "), v.Owner.String(), v.Reason})
 	}
 	if len(rows) > 0 {
 		fmt.Fprintln(w)
-		return columns(w, []string{"PLACE", "WAITS FOR", "FOR", "KEPT ASIDE", "WHO", "REASON"}, rows)
+		return columns(w, []string{"PLACE", "WAITS FOR", "FOR", "EXPECTED IN", "KEPT ASIDE", "WHO", "REASON"}, rows)
 	}
 	return nil
 }

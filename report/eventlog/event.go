@@ -34,10 +34,11 @@ const (
 	Lost      Kind = "lost"       // the holder learnt that its lease is gone; ends the hold
 	Expired   Kind = "expired"    // a lease ran out unrenewed; ends the hold
 	Reclaim   Kind = "reclaim"    // a lease was taken from a holder known to be dead; ends the hold
+	Action    Kind = "action"     // a person reserved, released, disabled, enabled or freed what Chosen names
 )
 
 // Kinds lists all kinds of this version.
-var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, Queue, Grant, Withdraw, RenewFail, Release, Lost, Expired, Reclaim}
+var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, Queue, Grant, Withdraw, RenewFail, Release, Lost, Expired, Reclaim, Action}
 
 // An Outcome says how a wait or a hold ended.
 type Outcome string
@@ -131,6 +132,12 @@ type Event struct {
 	// Queue, on Withdraw, and on Request where they are known at once.
 	Blockers     []Blocker `json:"blockers,omitempty"`
 	BlockersMore int       `json:"blockers_more,omitempty"` // how many were left out
+
+	// On Action: what was done ("reserve", "extend", "release", "disable", "enable",
+	// "free"), by whom, and why.
+	Action string `json:"action,omitempty"`
+	User   string `json:"user,omitempty"`
+	Reason string `json:"reason,omitempty"`
 
 	Dropped uint64 `json:"dropped,omitempty"` // events lost by this writer since its last line
 

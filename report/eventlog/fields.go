@@ -77,6 +77,12 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		err = text(d, &e.Error)
 	case "blockers_more":
 		e.BlockersMore, err = d.int()
+	case "action":
+		e.Action, err = d.unique()
+	case "user":
+		e.User, err = d.unique()
+	case "reason":
+		e.Reason, err = d.unique()
 	case "dropped":
 		e.Dropped, err = d.uint()
 	default:
