@@ -102,11 +102,39 @@ func BenchmarkAgainstBareLock(b *testing.B) {
 	})
 }
 
-// BenchmarkManyCandidates compares pools of 10,000 and of 10.
+// BenchmarkManyCandidates compares pools of 10,000 and of 10, while nobody waits
+// and while somebody waits for something else.
 func BenchmarkManyCandidates(b *testing.B) {
-	l := lockcore.New(open(b, b.TempDir()), nil)
+	s := open(b, b.TempDir())
+	l := lockcore.New(s, nil)
 	many, few := pool("many", 10_000, 2), pool("few", 10, 2)
-	compare(b, "ratio", func() { pair(b, l, many) }, func() { pair(b, l, few) })
+	b.Run("nobody waits", func(b *testing.B) {
+		compare(b, "ratio", func() { pair(b, l, many) }, func() { pair(b, l, few) })
+	})
+	ask(b, s, "held", false, some(1, "k"))
+	ask(b, s, "waits", true, some(1, "k"))
+	b.Run("somebody waits", func(b *testing.B) {
+		compare(b, "ratio", func() { pair(b, l, many) }, func() { pair(b, l, few) })
+	})
+}
+
+// BenchmarkFullState compares a state with 1,000 holders, or 1,000 waiters, and one
+// that is nearly empty.
+func BenchmarkFullState(b *testing.B) {
+	for _, what := range []string{"holders", "waiters"} {
+		b.Run(what, func(b *testing.B) {
+			full, empty := open(b, b.TempDir()), open(b, b.TempDir())
+			for i := range 1000 {
+				if what == "holders" {
+					ask(b, full, fmt.Sprint("holder ", i), false, some(1, fmt.Sprint("key ", i)))
+				} else {
+					ask(b, full, fmt.Sprint("waiter ", i), true, some(1, "k"))
+				}
+			}
+			l, base := lockcore.New(full, nil), lockcore.New(empty, nil)
+			compare(b, "ratio", func() { pair(b, l, some(1, "free")) }, func() { pair(b, base, some(1, "free")) })
+		})
+	}
 }
 
 // BenchmarkHandOff measures, between two processes, the time from the call of

@@ -44,7 +44,8 @@ type order struct {
 	Need      int
 	TTL       time.Duration
 	Count     int
-	Try       bool // not to wait
+	Try       bool  // not to wait
+	From, To  int64 // ticks
 }
 
 // A reply is what became of an order.
@@ -56,6 +57,7 @@ type reply struct {
 	PID   int
 	Error string
 	Spans [][2]int64 // ticks from getting to giving back
+	Took  []int64    // by acquiring and giving back, in ns
 }
 
 // agent is the state of a child.
@@ -76,7 +78,7 @@ func childMain() {
 		if err := json.Unmarshal(in.Bytes(), &o); err != nil {
 			panic(err)
 		}
-		if o.Do == "acquire" || o.Do == "reserve" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" {
+		if o.Do == "acquire" || o.Do == "reserve" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" || o.Do == "turns" {
 			go a.obey(o) // they take their time
 		} else {
 			a.obey(o)
@@ -158,6 +160,8 @@ func (a *agent) do(o *order, r *reply) (err error) {
 		}
 	case "loop":
 		r.Token, err = a.loop(ctx, o)
+	case "turns":
+		err = a.turns(ctx, o, r)
 	case "ping":
 		err = a.ping(ctx, o, r)
 	default:
@@ -211,6 +215,26 @@ func (a *agent) ping(ctx context.Context, o *order, r *reply) error {
 			return err
 		}
 		r.Spans = append(r.Spans, span)
+	}
+	return nil
+}
+
+// turns takes and returns keys from one moment to another, and notes how long each
+// time took.
+func (a *agent) turns(ctx context.Context, o *order, r *reply) error {
+	req := lockcore.Request{Requirements: []lockcore.Requirement{some(1, o.Keys...)}}
+	time.Sleep(time.Duration(o.From - ticks()))
+	for start := ticks(); start < o.To; {
+		le, err := a.locker.Acquire(ctx, req)
+		if err != nil {
+			return err
+		}
+		if err := le.Release(ctx); err != nil {
+			return err
+		}
+		end := ticks()
+		r.Took = append(r.Took, end-start)
+		start = end
 	}
 	return nil
 }

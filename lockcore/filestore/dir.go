@@ -19,6 +19,7 @@ import (
 //	dir/                     of the user, or shared
 //	dir/ns-default/          one namespace
 //	    state                who holds and waits, see image.go
+//	    queue                who wants to change it, see queue.go
 //	    history, holds       how long tests held, see history.go
 //	    procs/ID             locked as long as the process lives, see procs.go
 //	    procs/ID.fifo, .port where to wake it, see wake.go

@@ -50,6 +50,7 @@ type Store struct {
 	// the goroutines of the process. A channel, so that waiting for it can be given
 	// up. It guards what follows.
 	turn       chan struct{}
+	queue      queue
 	closed     bool
 	alive      *file    // by whose lock the others see us live
 	receiver   receiver // of wake-ups, once somebody waits
@@ -105,6 +106,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	}
 	s.line.waiting = make(map[uint64]*waiter)
 	s.holdings = make(map[string]*holding)
+	s.queue.turn = make(chan struct{}, 1)
 	s.history.known = new(sched.History)
 	s.readHistory()
 	s.life, s.end = context.WithCancel(context.Background())
@@ -112,6 +114,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	if err := s.view(ctx, func(*sched.State) {}); err != nil {
 		s.end()
 		s.retire(false)
+		s.forgetQueue()
 		s.loc.at().close()
 		return nil, err
 	}
@@ -304,6 +307,7 @@ func (s *Store) Close() error {
 	s.unmark()
 	s.retire(s.named())
 	s.stopReceiving()
+	s.forgetQueue()
 	s.forgetHolds()
 	s.state = nil
 	<-s.turn

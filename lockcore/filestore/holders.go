@@ -259,6 +259,11 @@ func (s *Store) check() {
 // where it was. It reads without the lock of the state: what it looks for in
 // there, only the beginning of another state changes.
 func (s *Store) moved() bool {
+	if s.queue.file != nil {
+		if i, err := s.queue.file.info(); err != nil || i.links == 0 {
+			s.forgetQueue()
+		}
+	}
 	if !s.registered() || identityAt(s.loc.state()) != s.stateID {
 		return true
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -195,5 +196,31 @@ func TestAStoppedHolderOfALostStateIsNamed(t *testing.T) {
 	c.kill()
 	if ask(t, s, "x", false, some(1, "k")) == nil {
 		t.Error("the holder of before is dead, and nothing is granted")
+	}
+}
+
+// A process that was stopped at the front of the queue costs the others a moment,
+// once.
+func TestAStoppedProcessLeavesTheQueue(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	c := startChild(t, dir)
+	done := inMidStep(t, s)
+	defer done()
+	c.send(order{Do: "acquire", Name: "x", Keys: []string{"k"}})
+	id := slices.DeleteFunc(s.loc.registered(), func(id string) bool { return id == s.id })[0]
+	inQueue(t, s, id)
+	c.signal(syscall.SIGSTOP)
+	notes := make(chan string, 10)
+	stepLater(t, s, "s", notes)
+	done()
+	if got := hear(t, notes); got != "s" {
+		t.Error(got)
+	}
+	inQueue(t, s)
+	c.signal(syscall.SIGCONT)
+	if r := c.await("x"); r.Error != "" {
+		t.Errorf("the process that was stopped goes on, and is told %s", r.Error)
 	}
 }

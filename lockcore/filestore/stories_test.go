@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 // stage is a directory on a clock that the test moves.
 func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 	dir := t.TempDir()
-	now := ticks()
-	clock := func() int64 { return now }
-	first, err := Open(t.Context(), dir, &Options{clock: clock}) // begins the state
+	var now atomic.Int64 // the store's own checks read it, too
+	now.Store(ticks())
+	first, err := Open(t.Context(), dir, &Options{clock: now.Load}) // begins the state
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 		if s := opened[proc]; s != nil {
 			return s
 		}
-		s, err := Open(t.Context(), dir, &Options{Policy: policy, LockDelay: delay, clock: clock})
+		s, err := Open(t.Context(), dir, &Options{Policy: policy, LockDelay: delay, clock: now.Load})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,9 +49,9 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 			policy, delay = p, d
 			return as("")
 		},
-		Now: func() time.Time { return time.Unix(0, start+now) },
+		Now: func() time.Time { return time.Unix(0, start+now.Load()) },
 		Pass: func(d time.Duration) {
-			now += int64(d)
+			now.Add(int64(d))
 			if err := as("").step(t.Context(), func(st *sched.State, now int64) { st.Tick(now, noChoice) }); err != nil {
 				t.Fatal(err)
 			}

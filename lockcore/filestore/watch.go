@@ -122,7 +122,14 @@ func (s *Store) listen() {
 				return
 			}
 			for b := buf[:n]; len(b) >= wakeSize; b = b[wakeSize:] {
-				s.line.wake(binary.LittleEndian.Uint64(b))
+				if hash := binary.LittleEndian.Uint64(b); hash != turnCall {
+					s.line.wake(hash)
+					continue
+				}
+				select {
+				case s.queue.turn <- struct{}{}:
+				default: // it has not even heard the last one
+				}
 			}
 		}
 	})

@@ -119,6 +119,32 @@ func headings(reqs []lockcore.Requirement) []lockcore.Requirement {
 	return out
 }
 
+// candidates is how many there are, over all requirements.
+func (c *class) candidates() (n int) {
+	for i := range c.reqs {
+		n += len(c.reqs[i].Candidates)
+	}
+	return n
+}
+
+// directEffort bounds how many candidates of waiters direct compares.
+const directEffort = 50_000
+
+// lists reports whether a key is a candidate of the class.
+func (c *class) lists(key string) bool {
+	if c.units != nil {
+		return c.units[key] > 0
+	}
+	for i := range c.reqs {
+		for j := range c.reqs[i].Candidates {
+			if c.reqs[i].Candidates[j].Key == key {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // keys are the candidates of the class, each with its number of units.
 func (c *class) keys() map[string]int {
 	if c.units == nil {

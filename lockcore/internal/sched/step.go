@@ -24,13 +24,11 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 	}
 	w := s.waiting[t.ID]
 	if w == nil {
-		if len(s.queue) == 0 {
-			if g := s.direct(t, proc, rnd); g != nil {
-				return g, 0
-			}
-			if !t.Wait {
-				return nil, 0
-			}
+		if g := s.direct(t, proc, rnd); g != nil {
+			return g, 0
+		}
+		if len(s.queue) == 0 && !t.Wait {
+			return nil, 0
 		}
 		w = s.enqueue(t, proc)
 		s.schedule(rnd)
@@ -66,11 +64,32 @@ func (s *State) pollIn(w *waiter) time.Duration {
 	return max(in, shortestPoll)
 }
 
-// direct grants a request that finds nobody waiting. It looks at the candidates
-// in the order of choice and stops when it has enough.
+// direct grants a request without putting it in line, if the candidates that it
+// comes to first are free and nobody who waits lists them. It looks at the
+// candidates in the order of choice and stops when it has enough, so the length of
+// the list is no matter. Whatever else there may be for the request, a pass finds.
 func (s *State) direct(t *lockcore.Ticket, proc string, rnd Rand) *lockcore.Grant {
-	picks, complete := lockcore.Match(t.Requirements, s.freeBeside(t.Requirements, nil), s.visit(t.Requirements, rnd))
-	if !complete {
+	free := s.freeBeside(t.Requirements, nil)
+	claimed, effort := false, 0
+	unclaimed := func(r int, key string) int {
+		if claimed {
+			return 0
+		}
+		n := free(r, key)
+		for _, c := range s.classes {
+			if n == 0 {
+				break
+			}
+			effort += c.candidates()
+			if effort > directEffort || c.lists(key) {
+				claimed = true
+				return 0
+			}
+		}
+		return n
+	}
+	picks, complete := lockcore.Match(t.Requirements, unclaimed, s.visit(t.Requirements, rnd))
+	if !complete || claimed {
 		return nil
 	}
 	l := newLease(t, proc)
