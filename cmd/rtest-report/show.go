@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/summary"
@@ -76,6 +77,7 @@ func (s *show) print(w, stderr io.Writer, r *report.Report) error {
 	if err != nil {
 		return err
 	}
+	v.Width = widthOf(w)
 	switch s.format {
 	case "md":
 		err = summary.Markdown(w, r, v)
@@ -88,6 +90,19 @@ func (s *show) print(w, stderr io.Writer, r *report.Report) error {
 		return err
 	}
 	return warnCI(stderr, s.ci, summary.Warnings(r))
+}
+
+// widthOf is how many characters a line of the terminal has, or 0 if w is none.
+func widthOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // warningsMax is how many annotations GitHub shows of one step.

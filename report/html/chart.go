@@ -18,6 +18,7 @@ type chart struct {
 	Desc   string // what a reader who does not see it should know
 	W, H   float64
 	Left   float64 // where the names on the left end
+	common string  // what all names that are too long begin with
 	Shapes []shape
 	Legend []legend
 }
@@ -76,15 +77,36 @@ func (c *chart) fit(names ...string) {
 	for _, n := range names {
 		c.Left = min(leftMost, max(c.Left, float64(utf8.RuneCountInString(words.Plain(n)))*charWidth+16))
 	}
+	c.common = commonBeginning(names)
 }
 
-// label puts a name in the column on the left, cut to its width in the middle,
-// where names differ least.
+// commonBeginning is what all names begin with, up to the end of a word, if there are
+// several.
+func commonBeginning(names []string) string {
+	if len(names) < 2 {
+		return ""
+	}
+	common := words.Plain(names[0])
+	for _, n := range names[1:] {
+		n = words.Plain(n)
+		for !strings.HasPrefix(n, common) {
+			_, size := utf8.DecodeLastRuneInString(common)
+			common = common[:len(common)-size]
+		}
+	}
+	return common[:strings.LastIndexAny(common, " /._-:=")+1]
+}
+
+// label puts a name in the column on the left. One that is too long loses what all
+// names begin with, which tells nothing, and then its middle.
 func (c *chart) label(y float64, name string) {
 	full := words.Plain(name)
-	n, r := int((c.Left-12)/charWidth), []rune(full)
-	if len(r) > n {
-		full = string(r[:n*2/3]) + "…" + string(r[len(r)-(n-n*2/3-1):])
+	n := int((c.Left - 12) / charWidth)
+	if rest, ok := strings.CutPrefix(full, c.common); ok && c.common != "" && utf8.RuneCountInString(full) > n {
+		full = "…" + rest
+	}
+	if r := []rune(full); len(r) > n {
+		full = string(r[:n/3]) + "…" + string(r[len(r)-(n-n/3-1):])
 	}
 	c.text(c.Left-8, y, "end", "name", full)
 	if full != name {
@@ -92,7 +114,8 @@ func (c *chart) label(y float64, name string) {
 	}
 }
 
-// inside cuts a text to what fits into a bar: nothing, if that would say nothing.
+// inside cuts a text to what fits into a bar: its end, where names of tests differ;
+// nothing, if that would say nothing.
 func inside(s string, width float64) string {
 	const least = 7
 	n, r := int(width/charWidth), []rune(s)
@@ -102,7 +125,7 @@ func inside(s string, width float64) string {
 	case n < least:
 		return ""
 	}
-	return string(r[:n-1]) + "…"
+	return "…" + string(r[len(r)-n+1:])
 }
 
 // A timeScale maps moments to x. Moments are microseconds since 1970.

@@ -52,9 +52,14 @@ type hold struct {
 }
 
 // A wait is a request until it was served.
-type wait struct{ from, to int64 }
+type wait struct {
+	from, to int64
+	test     int32
+	cause    int8 // most of it, as an index into report.Causes
+}
 
-type testName struct{ pkg, name string }
+// A testName is a test of a run.
+type testName struct{ pkg, name, run string }
 
 // A holdKind is how a hold is drawn.
 type holdKind uint8
@@ -70,7 +75,7 @@ const (
 // Add takes a request, in any order; it fits [report.Options.OnRequest].
 func (h *Page) Add(r *report.Request) {
 	asked := r.Asked.UnixMicro()
-	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds()})
+	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds(), h.test(r), mostly(r)})
 	h.ended(r)
 	if r.Served.IsZero() || len(r.Chosen) == 0 {
 		return
@@ -136,7 +141,7 @@ func (h *Page) test(r *report.Request) int32 {
 	if name == "" {
 		name = cmp.Or(r.Test.Pkg, fmt.Sprint("pid ", r.PID, " on ", r.Host))
 	}
-	t := testName{r.Test.Pkg, name}
+	t := testName{r.Test.Pkg, name, r.Run.ID}
 	i, ok := h.tests[t]
 	if !ok {
 		if h.tests == nil {
@@ -147,6 +152,19 @@ func (h *Page) test(r *report.Request) int32 {
 		h.who = append(h.who, t)
 	}
 	return i
+}
+
+// mostly is the cause of most of a wait.
+func mostly(r *report.Request) int8 {
+	times := map[report.Cause]eventlog.MS{}
+	best := report.Unknown
+	for _, s := range r.Blame {
+		times[s.Cause] += s.Time
+		if times[s.Cause] > times[best] {
+			best = s.Cause
+		}
+	}
+	return int8(slices.Index(report.Causes, best))
 }
 
 func kindOf(r *report.Request) holdKind {

@@ -301,3 +301,56 @@ func TestTestsOfOneNameAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelsDiffer: names that are too long lose what they have in common, not what
+// tells them apart.
+func TestLabelsDiffer(t *testing.T) {
+	var c chart
+	const common = "TestNightlyRegression/firmware_4.2.1/hardware_in_the_loop/"
+	c.fit(common+"bluetooth", common+"wifi", "Test")
+	if c.common != "" {
+		t.Errorf("%q is said to be common to all", c.common)
+	}
+	c.fit(common+"bluetooth", common+"blue_light")
+	if c.common != common {
+		t.Errorf("common to all is %q", c.common)
+	}
+	c.label(0, common+"bluetooth")
+	if got := c.Shapes[0].Text; got != "…bluetooth" || c.Shapes[0].Tip != common+"bluetooth" {
+		t.Errorf("%q, with %q", got, c.Shapes[0].Tip)
+	}
+	c.label(0, strings.Repeat("x", 40)+"1")
+	if got := c.Shapes[1].Text; !strings.HasSuffix(got, "1") || !strings.HasPrefix(got, "x") {
+		t.Errorf("%q", got)
+	}
+	if got := inside("TestNight/job_6", 60); got != "…ht/job_6" {
+		t.Errorf("in a bar: %q", got)
+	}
+}
+
+// TestHoldsAndWaitsOfRuns names the run of each hold, where there are several, and
+// draws the waits with their causes.
+func TestHoldsAndWaitsOfRuns(t *testing.T) {
+	events := reporttest.Schedule(t, `
+0s  TestSoak@p asks b1
+0s  TestSoak@p gets b1
+1s  TestSoak@q asks b1
+50s TestSoak@p releases
+50s TestSoak@q gets b1
+90s TestSoak@q releases
+`)
+	for i := range events {
+		events[i].Run.ID = map[string]string{"p": "monday", "q": "tuesday"}[events[i].Host]
+		events[i].Req += events[i].Host
+	}
+	page := pageOf(t, events)
+	for _, want := range []string{"TestSoak of run monday, 50.0s", "TestSoak of run tuesday, 40.0s", `id="waiting-title"`, `fill="url(#p-full)"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	css, err := assets.ReadFile("style.css")
+	if err != nil || regexp.MustCompile(`svg[^}]*min-width`).Match(css) {
+		t.Error("a chart has a least width, so that it is cut on a narrow screen")
+	}
+}

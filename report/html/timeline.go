@@ -31,6 +31,15 @@ type bar struct {
 	kind     holdKind
 }
 
+// waitedFor and what follows are waits, by their cause.
+const waitedFor holdKind = 16
+
+func init() {
+	for i, c := range report.Causes {
+		holdFills[waitedFor+holdKind(i)] = causeFills[c]
+	}
+}
+
 var holdFills = map[holdKind]string{heldOwn: "held", heldShared: "shared", heldKept: "kept", heldLost: "lost", heldOpen: "open"}
 
 // timeline draws the holds of the resources that were waited for most.
@@ -189,15 +198,22 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 		for _, b := range lane {
 			x, w := s.x(b.from), max(1, s.x(b.to)-s.x(b.from))
 			if b.n > 1 {
-				fill := "many"
+				fill, what := "many", "holds"
+				if b.kind >= waitedFor {
+					what = "waits"
+				}
 				if b.kind >= heldKept {
 					fill = holdFills[b.kind]
 				}
-				c.rect(x, y, w, height, fill, fmt.Sprintf("%d holds, %s of %s to %s UTC", b.n, words.Percent(float64(b.busy)/float64(max(1, b.to-b.from))), s.moment(b.from), s.moment(b.to)))
+				c.rect(x, y, w, height, fill, fmt.Sprintf("%d %s, %s of %s to %s UTC", b.n, what, words.Percent(float64(b.busy)/float64(max(1, b.to-b.from))), s.moment(b.from), s.moment(b.to)))
 				continue
 			}
 			name := words.Plain(h.nameOf(rep, b.test))
-			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", name, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
+			who := name
+			if run := h.who[b.test].run; rep.Runs > 1 && run != "" {
+				who += " of run " + words.Plain(run)
+			}
+			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
 			if label := inside(name, w-6); label != "" && height > 12 {
 				class := "onbar"
 				if b.kind != heldOwn {

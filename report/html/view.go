@@ -101,7 +101,12 @@ func (h *Page) view(rep *report.Report) content {
 	if h.Suspects != nil && h.Suspects.Failed > 0 {
 		p.Sections = append(p.Sections, suspectsSection(h.Suspects))
 	}
-	p.Sections = append(p.Sections, section{ID: "tests", Title: "Tests", Tables: []table{pageTable(rep, summary.ByTest)}})
+	tests := section{ID: "tests", Title: "Tests"}
+	if c := h.waitsTimeline(rep); rep.Window > 0 && len(c.Shapes) > 0 && len(c.Legend) > 0 {
+		tests.Charts = []chart{c}
+	}
+	tests.Tables = []table{pageTable(rep, summary.ByTest)}
+	p.Sections = append(p.Sections, tests)
 	if t := h.endsTable(rep); len(t.Rows) > 0 {
 		p.Sections = append(p.Sections, section{ID: "trouble", Title: "What went wrong", Tables: []table{t}})
 	}

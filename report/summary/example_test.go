@@ -72,13 +72,13 @@ func ExampleMarkdown() {
 	//   <br>100% pool full
 	// - Most waits were caused by TestSoak: 6.0s.
 	//
-	// ### Who waited for whom
-	//
-	// by time
+	// <details><summary>Who waited for whom, by time</summary>
 	//
 	// | waiter | waited | of all waits | because of | cause |
 	// | --- | ---: | ---: | --- | --- |
 	// | TestPair | 6.0s | 100% | TestSoak | pool full |
+	//
+	// </details>
 }
 
 func ExampleJSON() {

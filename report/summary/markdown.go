@@ -48,7 +48,8 @@ func Markdown(w io.Writer, r *report.Report, v View) error {
 
 func (t *Table) markdown(b *strings.Builder) {
 	const reserve = 4 << 10 // for the line that tells of what is left out, and the heads of other tables
-	fmt.Fprintf(b, "\n### %s\n\n%s\n\n", t.Title, t.Note)
+	// Folded, so that what comes after the headline is on the first screen, too.
+	fmt.Fprintf(b, "\n<details><summary>%s, %s</summary>\n\n", t.Title, t.Note)
 	b.WriteString("|")
 	for _, h := range t.Head {
 		b.WriteString(" " + h + " |")
@@ -80,4 +81,5 @@ func (t *Table) markdown(b *strings.Builder) {
 	if t.More > 0 {
 		fmt.Fprintf(b, "\n… and %d more\n", t.More)
 	}
+	b.WriteString("\n</details>\n")
 }

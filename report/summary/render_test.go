@@ -128,3 +128,23 @@ func TestParseBy(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestTextFitsTheTerminal has tables of long names on 80 columns.
+func TestTextFitsTheTerminal(t *testing.T) {
+	r := crowded(t, 30)
+	got := string(render(t, func(b *bytes.Buffer) error { return Text(b, r, View{Width: 80, By: Bys}) }))
+	_, tables, _ := strings.Cut(got, "\n\n")
+	for l := range strings.Lines(tables) {
+		if strings.HasPrefix(l, "  ") && utf8.RuneCountInString(strings.TrimSuffix(l, "\n")) > 80 {
+			t.Errorf("too long: %s", l)
+		}
+	}
+	if !strings.Contains(tables, "…") || strings.Contains(tables, "wait P50   P95   max  total") {
+		t.Errorf("names are not cut, or what repeats is there:\n%s", tables)
+	}
+	for in, want := range map[string]string{"abcdefgh": "abc…fgh", "abcdefg": "abcdefg", "äöüßäöüß": "äöü…öüß"} {
+		if got := elide(in, 7); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
+}

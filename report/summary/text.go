@@ -19,14 +19,14 @@ func Text(w io.Writer, r *report.Report, v View) error {
 	}
 	if r.Total.Requests > 0 {
 		for _, t := range Tables(r, v, 10) {
-			t.text(&b)
+			t.text(&b, v.Width)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (t *Table) text(b *strings.Builder) {
+func (t *Table) text(b *strings.Builder, most int) {
 	fmt.Fprintf(b, "\n%s, %s\n", t.Title, t.Note)
 	rows := append([][]string{t.Head}, t.Rows...)
 	width := make([]int, len(t.Head))
@@ -41,9 +41,11 @@ func (t *Table) text(b *strings.Builder) {
 			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
 		}
 	}
+	t.narrow(width, most)
 	for _, row := range rows {
 		var l strings.Builder
 		for i, cell := range row {
+			cell = elide(cell, width[i])
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
 			if !t.Numeric(i) {
 				l.WriteString("  " + cell + pad)
@@ -56,4 +58,32 @@ func (t *Table) text(b *strings.Builder) {
 	if t.More > 0 {
 		fmt.Fprintf(b, "  … and %d more\n", t.More)
 	}
+}
+
+// narrow takes width from the widest columns of words until the table fits: numbers
+// are what is compared, and a name is known by less than all of it.
+func (t *Table) narrow(width []int, most int) {
+	const least = 12
+	for most > 0 {
+		all, widest := 0, -1
+		for i, w := range width {
+			all += w + 2
+			if !t.Numeric(i) && w > least && (widest < 0 || w > width[widest]) {
+				widest = i
+			}
+		}
+		if all <= most || widest < 0 {
+			return
+		}
+		width[widest]--
+	}
+}
+
+// elide cuts the middle out of a text that is longer than n.
+func elide(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:(n-1)/2]) + "…" + string(r[len(r)-n/2:])
 }

@@ -21,6 +21,9 @@ import (
 type View struct {
 	By  []By // tables, in this order; none means test, pair, resource, holder, and tag where there are any
 	Top int  // rows of each table; 0 means 10 in text and 25 in Markdown, less than 0 all
+	// Width is what a line of a table in text may have, in characters, as a terminal
+	// shows them; 0 means no limit. Names are cut for it, and numbers never.
+	Width int
 }
 
 // By is what a table is grouped by.
@@ -123,17 +126,28 @@ func testTable(r *report.Report) Table {
 	if n := r.Total.Overtaken; n > 0 {
 		t.Note += fmt.Sprintf("; %s a later request took what an earlier one, still waiting, could have used", times(n))
 	}
+	once := !slices.ContainsFunc(r.Tests, severalRequests) // then all figures of a wait are the same
+	if once {
+		t.Head = []string{"test", "requests", "waited", "held", "gave up", "waited most for"}
+	}
 	for i := range r.Tests {
 		g := &r.Tests[i]
 		blocker := ""
 		if g.BlockedBy != nil {
 			blocker = fmt.Sprintf("%s (%s)", words.Plain(r.Name(g.BlockedBy.Holder)), words.Short(g.BlockedBy.Time))
 		}
+		if once {
+			t.Rows = append(t.Rows, []string{r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name}), fmt.Sprint(g.Requests), words.Short(g.Wait.Total),
+				holdCells(&g.Hold)[0], dash(g.Requests - g.Acquired), blocker})
+			continue
+		}
 		t.Rows = append(t.Rows, append(append([]string{r.Name(report.Holder{Pkg: g.Pkg, Test: g.Name})}, waitCells(g)...),
 			words.Short(g.Wait.Total), holdCells(&g.Hold)[0], dash(g.Requests-g.Acquired), blocker))
 	}
 	return t
 }
+
+func severalRequests(g report.Group) bool { return g.Requests > 1 }
 
 func usageTable(r *report.Report, title string, groups []report.Group) Table {
 	t := Table{Title: title, Note: "by time waited for them",
