@@ -134,3 +134,29 @@ func TestEndingsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// What a test took says something for 90 days after its last run, of holders, of
+// waiters, and to people.
+func TestHistoryAge(t *testing.T) {
+	for name, c := range map[string]struct{ after, want time.Duration }{"just before": {-tenth, time.Second}, "just after": {tenth, 0}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(b bubble) {
+				s := b.open(redisstore.Options{})
+				hold(b, s, "TestX", 0, time.Second)
+				time.Sleep(90*24*time.Hour + c.after)
+				for _, id := range []string{"holder", "waiter"} {
+					tk := ticket(id, time.Hour, of(1, "k"))
+					tk.Owner = lockcore.Owner{Test: "TestX", Package: "example.com/p"}
+					ask(b, s, tk)
+				}
+				snap, err := s.Snapshot(b.Context())
+				if err != nil || snap.Holders[0].Expect != c.want || snap.Waiters[0].Expect != c.want {
+					b.Errorf("want %s of the holder and of the waiter: %+v, %v", c.want, snap, err)
+				}
+				if u, ok := history(b, s)["TestX"]; ok != (c.want > 0) || u.Median != c.want {
+					b.Errorf("people are told %+v", u)
+				}
+			})
+		})
+	}
+}
