@@ -27,6 +27,13 @@
 // that waits for a lock of another program: working out when it could start would
 // take too long, or is impossible.
 //
+// # Reservations and outages
+//
+// A reservation is a lease that nobody renews. A lease of its own keeps a key that is
+// out of service, beside the lease of its holder. How the last use of a key ended, if
+// that was not in order, stands in the record of the key, so that only requests that
+// are given such a key pay for it.
+//
 // # What is promised
 //
 // On one server, as long as it keeps its data: everything that [lockcore.Store]
@@ -38,10 +45,9 @@
 // A server that lost all its data lost what would tell of such a grant, too. So a
 // lease comes back after one FLUSHALL, and is lost after two, or if its keys were
 // deleted by hand. What the server itself cannot tell apart is one restart without
-// data, or with older data, from two: whoever was granted a key between two such
-// restarts, and gave it back, within a third of the TTL, goes unnoticed by who had
-// it before. appendonly yes prevents it. The same goes for a user that may not call
-// INFO.
+// data, or with older data, from two: a grant between two such restarts, given back
+// within a third of the TTL, goes unnoticed by the holder before. appendonly yes
+// prevents it. The same goes for a user that may not call INFO.
 //
 // With Sentinel or in a Cluster, replication is asynchronous: a master that dies
 // can take the last grants with it, and its replica may grant the same keys

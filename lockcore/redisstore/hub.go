@@ -14,7 +14,7 @@ import (
 
 // hub listens on the one channel of a process and wakes its waiting tickets.
 //
-// Messages are hints: whoever is not woken asks at its next poll. So a lost
+// Messages are hints: a waiter that is not woken asks at its next poll. So a lost
 // message costs a heartbeat at most, and after a break of the connection
 // everybody asks at once.
 type hub struct {

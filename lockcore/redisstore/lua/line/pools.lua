@@ -2,8 +2,7 @@
 
 -- T.moves has the resources that may stand in the wrong list since this step has begun.
 -- Most are given on in the same step, and then stand where they stood. So the lists
--- are mended at the end; until then, whoever reads one of a short pool looks there too
--- (M.source).
+-- are mended at the end; until then, M.source looks there, too, for a short pool.
 
 function M.move(k, u, before)
   local after = M.place(u)

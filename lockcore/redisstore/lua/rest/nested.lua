@@ -1,9 +1,11 @@
--- Requests of those who hold other leases meanwhile can be kept waiting by
--- reservations alone: a suite holds the rack, and its test wants the board;
--- somebody before it in line wants both, and has the board reserved. He will not
--- get the rack before the test is done, and the test not the board.
+-- A nested request is one of a program that holds other leases meanwhile. Reservations
+-- alone can keep it waiting for ever:
 --
--- So claims of waiters that are stuck in such a circle do not count against a
+--   a suite holds the rack
+--   A waits for rack and board, and has the board reserved
+--   a test of the suite asks for the board: it waits for A, and A for the suite
+--
+-- So the claims of waiters that are stuck in such a circle do not count against a
 -- nested waiter in it. That costs nobody a start: none of them can start before
 -- one of the circle does.
 
@@ -20,9 +22,9 @@ function M.everybody()
   return line
 end
 
--- Whether a look at everybody can be worth its cost: there must be a nested
--- waiter that only reservations keep waiting, and somebody must wait for a
--- resource that a nested waiter sits on.
+-- Whether a look at the whole line can be worth its cost: reservations alone must keep
+-- a nested waiter waiting, and a resource that a nested waiter holds must be waited
+-- for.
 function M.tangled(nest)
   local ids, parents, blocked, watched = {}, {}, false, false
   for i = 1, #nest, 2 do ids[#ids + 1] = nest[i] end
@@ -47,7 +49,7 @@ function M.tangled(nest)
   return watched
 end
 
--- What the leases hold that stuck waiters sit on.
+-- How the resources are taken that stuck waiters hold while they wait.
 function M.pinned_by(line, stuck)
   local units, seen = {}, {}
   for _, w in ipairs(line) do
@@ -84,9 +86,9 @@ function M.startable(reqs, pinned, claimed, special)
   return complete
 end
 
--- Everybody is taken to be stuck until it is shown that they are not: who could
--- be served if all leases were given back but those that stuck waiters sit on,
--- and only stuck waiters kept their claims, will be served sooner or later.
+-- The waiters that are stuck. All are taken to be, until it is shown that they are
+-- not: a waiter will be served sooner or later if it could be when all leases were
+-- given back but those of stuck waiters, and stuck waiters alone kept their claims.
 function M.stuck_of(line)
   local stuck = {}
   for _, w in ipairs(line) do stuck[w.id] = true end

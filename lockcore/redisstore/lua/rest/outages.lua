@@ -1,6 +1,9 @@
--- Resources that are out of service. Each is held by a lease of its own, beside whoever
--- held it before: exclusively, so that nobody else gets it, and when the holder is gone
--- that lease is still there. So there is nothing to wait for, and no step between.
+-- Resources that are out of service. A lease of its own holds each of them, beside the
+-- lease that had it before: exclusively, so that nobody else gets it.
+--
+--   t has k. Disable k: t has k still, and !disabled:k has it, too
+--   t gives k back: !disabled:k has it, so nobody is given k
+--   Enable k: !disabled:k ends, and k goes to the next waiter
 --
 -- BASE .. 'out' has their names, and the counter outages how many they are.
 
@@ -14,7 +17,8 @@ function M.outages()
 end
 
 -- A lease that has expired by now may not come back: so what keeps the resource out of
--- service has a later token. Whoever has it now may, if it should expire later.
+-- service has a later token. The lease that has the resource now may come back if it
+-- should expire later; then the token is its own.
 function M.token_of_outage(k)
   local u = M.at(k)
   for _, h in ipairs(u.holds) do
@@ -92,9 +96,9 @@ function M.wake_all(k)
   end
 end
 
--- Whether requirements cannot be met, whoever gives back what, before a resource is
--- enabled. Whoever waits for that reserves nothing: an outage can last for days, and
--- what they would keep aside could serve everybody else meanwhile.
+-- Whether requirements cannot be met before a resource is enabled, even if all others
+-- were free. Such a waiter reserves nothing: an outage can last for days, and what it
+-- would keep aside can serve all others meanwhile.
 function M.waits_for_outage(reqs)
   local out, lists, caps, want = M.outages(), {}, {}, 0
   for _, req in ipairs(reqs) do want = want + req.need end

@@ -1,8 +1,12 @@
 -- Expectations are guesses and may be lies, so letting others past a waiter needs
 -- a limit that does not depend on them: its patience. From the moment at which it
--- would be served if nobody had been let past it, it bears with that for three
--- times as long as it has waited until then, and for a minute at least. After that
--- nobody is let past it any more.
+-- would be served if nobody had been let past it, it bears with that for PATIENCE
+-- times as long as it has waited until then, and for LEAST_PATIENCE at least. After
+-- that nobody is let past it any more.
+--
+--   0 s    a waiter comes, and a liar is let past it
+--   30 s   but for the liar it could start: it is delayed from here on
+--   120 s  its patience is over: 30 s + 3 times 30 s
 
 function M.impatient(who)
   if who.newcomer then return false end
