@@ -5,3 +5,5 @@ package filestore
 import "fmt"
 
 func limits(o *order) error { return fmt.Errorf("what is %q?", o.Do) }
+
+func historyMain() {}

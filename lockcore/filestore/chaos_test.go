@@ -1,13 +1,11 @@
-//go:build unix
+//go:build linux || darwin
 
 package filestore
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -17,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -212,55 +209,6 @@ func (w *worker) kill() {
 	_ = w.cmd.Wait() // it was killed, which counts as an error
 }
 
-// faults are what can happen. Each returns the end of it, if it has one, and
-// how long it lasts.
-func (c *chaos) faults() map[string]func() (time.Duration, func()) {
-	at := func(f func() error) func() (time.Duration, func()) {
-		return func() (time.Duration, func()) {
-			// What is to be deleted may just be away.
-			if err := f(); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.ENOTEMPTY) {
-				c.Error(err)
-			}
-			return 0, nil
-		}
-	}
-	state := filepath.Join(c.space, stateName)
-	all := map[string]func() (time.Duration, func()){
-		"kill": at(c.kill), "kill again": at(c.kill),
-		"stop":                func() (time.Duration, func()) { return c.stop(time.Duration(c.rng.Int64N(int64(chaosTTL / 2)))) },
-		"stop beyond the TTL": func() (time.Duration, func()) { return c.stop(chaosTTL + time.Duration(c.rng.Int64N(int64(chaosTTL)))) },
-		"delete procs/*": at(func() error {
-			names, err := filepath.Glob(filepath.Join(c.space, procsName, "*"))
-			for _, n := range names {
-				_ = os.Remove(n) // it may have ended
-			}
-			return err
-		}),
-		"delete procs":     at(func() error { return os.RemoveAll(filepath.Join(c.space, procsName)) }),
-		"delete the state": at(func() error { return os.Remove(state) }),
-		"empty the state":  at(func() error { return os.Truncate(state, 0) }),
-		"delete the namespace": at(func() error {
-			return os.RemoveAll(c.space)
-		}),
-		"move the namespace away": at(func() error {
-			old := filepath.Join(c.dir, "away")
-			if err := os.RemoveAll(old); err != nil {
-				return err
-			}
-			return os.Rename(c.space, old)
-		}),
-		"delete histories": at(func() error {
-			return errors.Join(os.RemoveAll(filepath.Join(c.space, holdsName)), os.RemoveAll(filepath.Join(c.space, historyName)))
-		}),
-		"limit the size of files": c.limitFiles,
-		"garble the state":        at(c.garble),
-	}
-	if c.disk {
-		all["fill the disk"] = c.fillDisk
-	}
-	return all
-}
-
 // run goes through all faults in random orders, each time in another, until
 // there are enough grants.
 func (c *chaos) run(want int64) {
@@ -304,80 +252,6 @@ func (c *chaos) settle(now time.Time) {
 		}
 		return over
 	})
-}
-
-func (c *chaos) kill() error {
-	i := c.rng.IntN(len(c.workers))
-	c.workers[i].kill()
-	c.start(i)
-	return nil
-}
-
-// stop freezes a process until its end is due, if it is not frozen already.
-func (c *chaos) stop(d time.Duration) (time.Duration, func()) {
-	w := c.workers[c.rng.IntN(len(c.workers))]
-	if w.stopped || w.cmd.Process.Signal(syscall.SIGSTOP) != nil {
-		return 0, nil
-	}
-	w.stopped = true
-	return d, func() {
-		w.stopped = false
-		_ = w.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed
-	}
-}
-
-// limitFiles lets no process write behind a point in the state file, as a full
-// disk does.
-func (c *chaos) limitFiles() (time.Duration, func()) {
-	tell := func(limit int) {
-		for _, w := range c.workers {
-			_, _ = fmt.Fprintln(w.in, limit) // it may have been killed
-		}
-	}
-	tell([]int{100, slotSize + 50, frontSize, statesAt + 500}[c.rng.IntN(4)])
-	return time.Duration(c.rng.Int64N(int64(chaosTTL / 2))), func() { tell(1 << 40) }
-}
-
-// fillDisk leaves no room in the file system of the directory.
-func (c *chaos) fillDisk() (time.Duration, func()) {
-	filler := filepath.Join(c.dir, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		return 0, nil
-	}
-	defer f.Close()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	return time.Duration(c.rng.Int64N(int64(chaosTTL / 2))), func() { _ = os.Remove(filler) }
-}
-
-// garble writes nonsense into the state, and then does what the message says that
-// everybody gets: end the processes, delete the namespace.
-func (c *chaos) garble() error {
-	f, err := os.OpenFile(filepath.Join(c.space, stateName), os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	b := make([]byte, 1+c.rng.IntN(200))
-	for i := range b {
-		b[i] = byte(c.rng.Uint32())
-	}
-	from := judge.Now()
-	defer func() { c.garbled = append(c.garbled, [2]int64{from, judge.Now()}) }()
-	_, _ = f.WriteAt(b, c.rng.Int64N(frontSize)) // the disk may be full
-	time.Sleep(time.Duration(c.rng.Int64N(int64(chaosTTL / 2))))
-	for _, w := range c.workers {
-		w.kill()
-	}
-	if err := os.RemoveAll(c.space); err != nil {
-		return err
-	}
-	for i := range c.workers {
-		c.start(i)
-	}
-	return nil
 }
 
 // stopAll lets everybody come to an end: most by being told, some by being killed.
