@@ -106,7 +106,7 @@ func (a *asking) bid(picks [][]string) *bid {
 
 // ask puts the bid to one server.
 func (b *bid) ask(ctx context.Context, n *node) (ans takeReply, err error) {
-	v, err := n.run(ctx, takeScript, b.args...)
+	v, err := n.run(ctx, takeScript(), b.args...)
 	if err != nil {
 		return ans, err
 	}

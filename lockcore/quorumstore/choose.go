@@ -165,7 +165,7 @@ func (a *asking) survey(ctx context.Context) (chooser, error) {
 	g := gather(s, question[fields]{
 		to: s.everyone(), limit: a.limit,
 		ask: func(ctx context.Context, n *node) (fields, error) {
-			return n.fields(ctx, lookScript, s.config.LockDelay.Microseconds(), a.looks, encode(lru))
+			return n.fields(ctx, lookScript(), s.config.LockDelay.Microseconds(), a.looks, encode(lru))
 		},
 		take: func(i int, f fields, err error) progress {
 			b.replies[i] = yes

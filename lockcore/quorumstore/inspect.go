@@ -26,7 +26,7 @@ type reportedLease struct {
 // servers that did not answer count as if they had all of them. Moments are on the
 // clock of this process. It lists the waiters of this process only.
 func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
-	c, err := s.collect(ctx, snapshotScript, func(*node) []any { return nil })
+	c, err := s.collect(ctx, snapshotScript(), func(*node) []any { return nil })
 	if err != nil {
 		return lockcore.Snapshot{}, err
 	}
@@ -50,7 +50,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 // Free implements [lockcore.Store]. A server that is down keeps the lease until it
 // expires there. The holder loses the lease all the same, as a majority has dropped it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
-	c, err := s.collect(ctx, freeScript, func(n *node) []any {
+	c, err := s.collect(ctx, freeScript(), func(n *node) []any {
 		return []any{key, why, n.channel, freedLife.Microseconds()}
 	})
 	if err != nil {

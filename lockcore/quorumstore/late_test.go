@@ -37,7 +37,7 @@ func warm(t *testing.T, s *Store) {
 func teach(t *testing.T, s *Store) {
 	t.Helper()
 	for _, n := range s.nodes {
-		for _, script := range []*redis.Script{takeScript, lookScript, renewScript, releaseScript} {
+		for _, script := range []*redis.Script{takeScript(), lookScript(), renewScript(), releaseScript()} {
 			if err := script.Load(watched(t), n.client).Err(); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +67,7 @@ func TestLateYes(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
 	teach(t, s)
-	one, two := holdAnswer(t, s.nodes[1], takeScript), holdAnswer(t, s.nodes[2], takeScript)
+	one, two := holdAnswer(t, s.nodes[1], takeScript()), holdAnswer(t, s.nodes[2], takeScript())
 	ctx, giveUp := context.WithCancel(watched(t))
 	failed := make(chan error)
 	go func() {
@@ -94,7 +94,7 @@ func TestUnansweredYes(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := hasty(t, servers)
 	teach(t, s)
-	one, two := holdAnswer(t, s.nodes[1], takeScript), holdAnswer(t, s.nodes[2], takeScript)
+	one, two := holdAnswer(t, s.nodes[1], takeScript()), holdAnswer(t, s.nodes[2], takeScript())
 	if _, err := s.Ask(watched(t), ticketFor("unanswered", time.Hour, "k"), nil); !errors.Is(err, lockcore.ErrNoQuorum) {
 		t.Fatalf("two of three servers do not answer: want ErrNoQuorum, got %v", err)
 	}
@@ -108,7 +108,7 @@ func TestBidAfterUndo(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := hasty(t, servers)
 	teach(t, s)
-	one, two := holdQuestion(t, s.nodes[1], takeScript), holdQuestion(t, s.nodes[2], takeScript)
+	one, two := holdQuestion(t, s.nodes[1], takeScript()), holdQuestion(t, s.nodes[2], takeScript())
 	if _, err := s.Ask(watched(t), ticketFor("slow", time.Hour, "k"), nil); !errors.Is(err, lockcore.ErrNoQuorum) {
 		t.Fatalf("two of three servers do not hear: want ErrNoQuorum, got %v", err)
 	}
@@ -133,16 +133,16 @@ func TestAfterRelease(t *testing.T) {
 		forgets bool          // the server has lost its memory by then
 		joins   bool          // the server takes the lease in meanwhile
 	}{
-		{what: "the bid", script: takeScript},
-		{what: "the bid, when a renewal took the server in before it", script: takeScript, joins: true},
-		{what: "a renewal", script: renewScript},
-		{what: "a renewal that would take the server in", script: renewScript, forgets: true},
+		{what: "the bid", script: takeScript()},
+		{what: "the bid, when a renewal took the server in before it", script: takeScript(), joins: true},
+		{what: "a renewal", script: renewScript()},
+		{what: "a renewal that would take the server in", script: renewScript(), forgets: true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			servers := redistest.StartN(t, 3)
 			s := openStore(t, urlOf(servers))
 			teach(t, s)
-			if c.script == renewScript {
+			if c.script == renewScript() {
 				g := take(t, s, ticketFor("lease", time.Hour, "k"))
 				spread(t, servers, "lease", 0, 1, 2)
 				if c.forgets {
@@ -192,7 +192,7 @@ func TestTombstoneExpired(t *testing.T) {
 	teach(t, s)
 	g := take(t, s, ticketFor("lease", time.Hour, "k"))
 	spread(t, servers, "lease", 0, 1, 2)
-	h := holdQuestion(t, s.nodes[2], renewScript)
+	h := holdQuestion(t, s.nodes[2], renewScript())
 	if err := renewOne(t, s, g); err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func TestWokenTooEarly(t *testing.T) {
 	}()
 	listening(t, to, 2)
 	inLine(t, to)
-	one, two := holdQuestion(t, from.nodes[0], releaseScript), holdQuestion(t, from.nodes[1], releaseScript)
+	one, two := holdQuestion(t, from.nodes[0], releaseScript()), holdQuestion(t, from.nodes[1], releaseScript())
 	released := make(chan error)
 	go func() { released <- from.Release(ctx, g, 0) }()
 	<-one.stuck
@@ -182,7 +182,7 @@ func TestWokenWhileAsking(t *testing.T) {
 	}
 	until(t, "the subscription is there and dealt with", state(func() bool { return to.nodes[2].subscribed && !to.lookAtAll }))
 
-	one, two := holdAnswer(t, to.nodes[0], lookScript), holdAnswer(t, to.nodes[1], lookScript)
+	one, two := holdAnswer(t, to.nodes[0], lookScript()), holdAnswer(t, to.nodes[1], lookScript())
 	answers := make(chan lockcore.Answer)
 	go func() {
 		ans, err := to.Ask(watched(t), waiter, func(*lockcore.Grant) {})
@@ -268,7 +268,7 @@ func TestStaleHolderAndSlowServer(t *testing.T) {
 	s := openStore(t, urlOf(servers))
 	teach(t, s)
 	warm(t, s)
-	slow := holdAnswer(t, s.nodes[2], lookScript)
+	slow := holdAnswer(t, s.nodes[2], lookScript())
 	ticket := ticketFor("one", time.Hour, "k")
 	ticket.Requirements[0].Choice = lockcore.LeastRecentlyUsed // which begins with a look
 	if _, err := await(watched(t), s, waiting(ticket)); err != nil {

@@ -15,8 +15,13 @@ import (
 //go:embed lua/*.lua
 var luaFiles embed.FS
 
-// script puts a script together from files.
-func script(files ...string) *redis.Script {
+// script puts a script together from files, at its first use: every test binary
+// links this package, and few have several servers.
+func script(files ...string) func() *redis.Script {
+	return sync.OnceValue(func() *redis.Script { return assemble(files) })
+}
+
+func assemble(files []string) *redis.Script {
 	var src strings.Builder
 	for _, f := range files {
 		text, err := luaFiles.ReadFile("lua/" + f + ".lua")

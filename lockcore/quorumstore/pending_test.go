@@ -56,7 +56,7 @@ func TestPendingReleases(t *testing.T) {
 // counts, also when it comes while the release of an earlier one is being sent.
 func TestPendingReleaseOfLaterAttempt(t *testing.T) {
 	s, n, server := oneServer(t)
-	first := holdAnswer(t, n, releaseScript)
+	first := holdAnswer(t, n, releaseScript())
 	s.releaseLater(n, "lease", 5, time.Hour)
 	s.releaseLater(n, "lease", 3, time.Hour)
 	<-first.stuck
@@ -115,7 +115,7 @@ func TestUnansweredInTime(t *testing.T) {
 	_, n, _ := oneServer(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 0)
 	defer cancel()
-	_, err := n.run(ctx, lookScript)
+	_, err := n.run(ctx, lookScript())
 	var u unanswered
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "no answer within") {
 		t.Errorf("got %v", err)

@@ -30,7 +30,7 @@ func (n *node) release(ctx context.Context, id string, attempt int64, keep time.
 	if keep == 0 && !refuse {
 		args = simple(args, id, units)
 	}
-	v, err := n.run(ctx, releaseScript, args...)
+	v, err := n.run(ctx, releaseScript(), args...)
 	if err != nil {
 		return releaseReply{}, err
 	}

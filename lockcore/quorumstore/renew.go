@@ -91,7 +91,7 @@ func (s *Store) renew(ctx context.Context, grants []*lockcore.Grant) ([]error, e
 	}
 	r.gathering = gather(s, question[fields]{
 		to: s.everyone(), limit: limit,
-		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, renewScript, r.args...) },
+		ask:  func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, renewScript(), r.args...) },
 		take: r.take, late: r.late,
 	})
 	err := r.wait(ctx)

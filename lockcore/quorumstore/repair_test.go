@@ -148,7 +148,7 @@ func TestLostMemory(t *testing.T) {
 		server.Do("DEL", heldHash)
 	}
 	// Not even when some servers, which took it in, have it at the second try.
-	slow := holdQuestion(t, s.nodes[2], renewScript)
+	slow := holdQuestion(t, s.nodes[2], renewScript())
 	if err := renewOne(t, s, g); !errors.Is(err, lockcore.ErrNoQuorum) {
 		t.Errorf("one server has not answered yet: want ErrNoQuorum, got %v", err)
 	}
@@ -222,7 +222,7 @@ func TestTombstone(t *testing.T) {
 			t.Errorf("%s after the release: got %v, %v, want %v", c.what, ans.yes, err, c.want)
 		}
 		server.Do("HDEL", heldHash, "llate", "kk")
-		f, err := s.nodes[0].fields(ctx, renewScript, 0, "late", c.attempt, time.Minute.Microseconds(), encode(exclusive("k")), "{}", 1, 0)
+		f, err := s.nodes[0].fields(ctx, renewScript(), 0, "late", c.attempt, time.Minute.Microseconds(), encode(exclusive("k")), "{}", 1, 0)
 		if got := f.sub(0).text(0); err != nil || (got == "joined") != c.want {
 			t.Errorf("a renewal of %s after the release: got %q, %v", c.what, got, err)
 		}

@@ -42,7 +42,7 @@ type scriptedServers struct {
 }
 
 var scriptNames = map[string]string{
-	takeScript.Hash(): "take", lookScript.Hash(): "look", renewScript.Hash(): "renew", releaseScript.Hash(): "release",
+	takeScript().Hash(): "take", lookScript().Hash(): "look", renewScript().Hash(): "renew", releaseScript().Hash(): "release",
 }
 
 // player is a server of a scriptedServers, in place of a connection.

@@ -13,6 +13,21 @@
 // give them a directory for both. Pools that share a store are kept apart by a
 // namespace: the query parameter "namespace", else the environment variable
 // RTEST_NAMESPACE, else "default".
+//
+// # What it weighs
+//
+// All stores are linked, so that RTEST_URL alone decides which one is used: were a
+// blank import needed for a server, every package with tests would have to be
+// changed before its lab could have one. A test binary on Linux, amd64, Go 1.26,
+// 2 cores, CPU time as the least of 80 starts and of 5 links:
+//
+//	                          size     start    link
+//	no rtest                  4.4 MB   1.2 ms   0.4 s
+//	rtest, file: and mem:     9.0 MB   2.5 ms   0.9 s
+//	rtest, all stores        16.2 MB   3.2 ms   1.4 s
+//
+// The initialisation of this module's own packages is 0.3 ms of the start, and
+// makes 35 KB of garbage; a test of rtest bounds the latter.
 package storeurl
 
 import (
