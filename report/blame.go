@@ -13,17 +13,19 @@ type Cause string
 
 // The causes.
 const (
-	PoolFull   Cause = "pool full"
-	Behind     Cause = "behind another request"
-	Orphan     Cause = "orphaned lease"
-	Kept       Cause = "kept after a failure"
-	Foreign    Cause = "another program"
-	StoreFault Cause = "store fault"
-	Unknown    Cause = "unknown"
+	PoolFull     Cause = "pool full"
+	Behind       Cause = "behind another request"
+	Orphan       Cause = "orphaned lease"
+	Kept         Cause = "kept after a failure"
+	Reserved     Cause = "reserved by a person"
+	OutOfService Cause = "out of service"
+	Foreign      Cause = "another program"
+	StoreFault   Cause = "store fault"
+	Unknown      Cause = "unknown"
 )
 
 // Causes lists all causes in the order in which reports show them.
-var Causes = []Cause{PoolFull, Behind, Orphan, Kept, Foreign, StoreFault, Unknown}
+var Causes = []Cause{PoolFull, Behind, Orphan, Kept, Reserved, OutOfService, Foreign, StoreFault, Unknown}
 
 // A Share is a part of a wait, and whom and what it was spent on.
 type Share struct {
@@ -50,6 +52,8 @@ const (
 	behind
 	orphan
 	kept
+	reserved
+	outOfService
 	foreign
 	storeFault
 	unknown

@@ -100,7 +100,7 @@ func ExampleCause() {
 		switch c {
 		case report.PoolFull, report.Behind:
 			fmt.Println(c, "- more resources help")
-		case report.Orphan, report.Kept, report.Foreign:
+		case report.Orphan, report.Kept, report.Reserved, report.OutOfService, report.Foreign:
 			fmt.Println(c, "- somebody else must let go")
 		case report.StoreFault, report.Unknown:
 			fmt.Println(c, "- nobody held it")
@@ -111,6 +111,8 @@ func ExampleCause() {
 	// behind another request - more resources help
 	// orphaned lease - somebody else must let go
 	// kept after a failure - somebody else must let go
+	// reserved by a person - somebody else must let go
+	// out of service - somebody else must let go
 	// another program - somebody else must let go
 	// store fault - nobody held it
 	// unknown - nobody held it

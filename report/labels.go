@@ -77,6 +77,9 @@ func (l *labels) event(e *eventlog.Event) labelID {
 
 func (l *labels) blocker(b *eventlog.Blocker) labelID {
 	h := Holder{Pkg: b.Pkg, Test: b.Test, Run: b.Run, URL: b.URL, Host: b.Host}
+	if b.User != "" && b.Test == "" {
+		h = Holder{Test: b.User} // where the person called the command matters to nobody
+	}
 	if b.State == "foreign" && h.Test == "" {
 		h.Test = "another program"
 		if b.Req != "" {

@@ -153,10 +153,12 @@ func (f *fold) outdated(s *slot, k *seenHolder) bool {
 // have one run, and each may report on its own.
 func (f *fold) own(b *eventlog.Blocker) bool {
 	switch {
-	case b.State == "foreign":
+	case b.State == "foreign", b.State == "disabled":
 		return false
 	case f.requests[b.Req] != nil:
 		return true
+	case b.State == "reserved":
+		return false
 	case b.Host == "" && b.PID == 0:
 		return f.runs[b.Run] // an older log, or another producer: nothing else is known
 	}
@@ -189,6 +191,10 @@ func causeOf(state string) causeID {
 		return foreign
 	case "kept":
 		return kept
+	case "reserved":
+		return reserved
+	case "disabled":
+		return outOfService
 	}
 	return poolFull
 }

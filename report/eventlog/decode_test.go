@@ -27,11 +27,11 @@ func full() Event {
 			{Count: 10_000, Hash: "abc"},
 		},
 		Chosen:   []Chosen{{Key: "b 1", Req: 1, Tags: map[string]string{"rack": "7"}, Fence: 1<<63 + 1}},
-		WaitedMS: MS(time.Second), HeldMS: MS(2 * time.Second), KeptMS: MS(3 * time.Second),
+		WaitedMS: MS(time.Second), HeldMS: MS(2 * time.Second), KeptMS: MS(3 * time.Second), PrepareMS: MS(4 * time.Second), RestoreMS: MS(5 * time.Second),
 		Polls: 4, QueuePos: 5, Priority: -6, LeaseMS: MS(30 * time.Second), ExpectMS: MS(time.Minute), Backfilled: true, Deadline: t.Add(time.Minute),
 		Policy: "skip", Store: "redis", Outcome: Acquired, Verdict: VerdictFailed, Refusal: RefusedTimeout, Error: "no <luck> & more",
 		Blockers: []Blocker{{Key: "b/2", Req: "r9", Run: "ci-811", URL: "https://ci/811", Pkg: "example.com/lab", Test: "TestSoak",
-			Host: "lab-2", PID: 12, State: "kept", Since: t, Expires: t.Add(time.Hour)}},
+			Host: "lab-2", PID: 12, User: "ann@bench", State: "kept", Since: t, Expires: t.Add(time.Hour)}},
 		BlockersMore: 8, Dropped: 9, Action: "disable", User: "ann@bench", Reason: "smoke",
 	}
 }

@@ -29,6 +29,7 @@ const (
 	Queue     Kind = "queue"      // it still waits: place in line and blockers, or the store's error
 	Grant     Kind = "grant"      // it got everything; ends the wait, begins the hold
 	Withdraw  Kind = "withdraw"   // it gave up; ends the wait
+	Unfit     Kind = "unfit"      // Prepare or Restore failed for what Chosen names
 	RenewFail Kind = "renew_fail" // a renewal did not get through; the lease still lives
 	Release   Kind = "release"    // it gave everything back; ends the hold
 	Lost      Kind = "lost"       // the holder learnt that its lease is gone; ends the hold
@@ -38,7 +39,7 @@ const (
 )
 
 // Kinds lists all kinds of this version.
-var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, Queue, Grant, Withdraw, RenewFail, Release, Lost, Expired, Reclaim, Action}
+var Kinds = []Kind{Run, Pool, TestStart, TestPause, TestCont, TestEnd, Request, Queue, Grant, Withdraw, Unfit, RenewFail, Release, Lost, Expired, Reclaim, Action}
 
 // An Outcome says how a wait or a hold ended.
 type Outcome string
@@ -78,6 +79,7 @@ type Refusal string
 const (
 	RefusedBusy       Refusal = "busy"       // a single attempt found it taken
 	RefusedTimeout    Refusal = "timeout"    // the wait was over
+	RefusedOutage     Refusal = "outage"     // nothing that is in service could serve it
 	RefusedStore      Refusal = "store"      // the store could not be asked
 	RefusedImpossible Refusal = "impossible" // not even with everything free
 	RefusedDeadlock   Refusal = "deadlock"   // waiters in a circle
@@ -108,21 +110,23 @@ type Event struct {
 	Reqs   []Requirement `json:"reqs,omitempty"`   // what is asked for; on Request, and on Queue when it changed
 	Chosen []Chosen      `json:"chosen,omitempty"` // what was given; on Grant
 
-	WaitedMS MS        `json:"waited_ms,omitzero"` // on Grant and Withdraw: all of it; on Queue: so far
-	HeldMS   MS        `json:"held_ms,omitzero"`   // on what ends a hold
-	KeptMS   MS        `json:"kept_ms,omitzero"`   // on Release: kept that much longer, for somebody to look at it
-	Polls    int       `json:"polls,omitempty"`    // how often the store was asked
-	QueuePos int       `json:"queue_pos,omitempty"`
-	Priority int       `json:"priority,omitempty"` // one level is worth a minute of waiting
-	LeaseMS  MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
-	ExpectMS MS        `json:"expect_ms,omitzero"` // on Request: how long it says it will hold
-	Deadline time.Time `json:"deadline,omitzero"`  // when the wait would end
-	Policy   string    `json:"policy,omitempty"`   // "fail" or "skip"
-	Store    string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
-	Outcome  Outcome   `json:"outcome,omitempty"`
-	Verdict  Verdict   `json:"verdict,omitempty"` // on TestEnd
-	Refusal  Refusal   `json:"cause,omitempty"`
-	Error    string    `json:"error,omitempty"`
+	WaitedMS  MS        `json:"waited_ms,omitzero"`  // on Grant and Withdraw: all of it; on Queue: so far
+	HeldMS    MS        `json:"held_ms,omitzero"`    // on what ends a hold
+	KeptMS    MS        `json:"kept_ms,omitzero"`    // on Release: kept that much longer, for somebody to look at it
+	PrepareMS MS        `json:"prepare_ms,omitzero"` // on Unfit, Release and Lost: how long Prepare took, which is part of neither wait nor hold
+	RestoreMS MS        `json:"restore_ms,omitzero"` // on Unfit, Release and Lost: how long Restore took
+	Polls     int       `json:"polls,omitempty"`     // how often the store was asked
+	QueuePos  int       `json:"queue_pos,omitempty"`
+	Priority  int       `json:"priority,omitempty"` // one level is worth a minute of waiting
+	LeaseMS   MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
+	ExpectMS  MS        `json:"expect_ms,omitzero"` // on Request: how long it says it will hold
+	Deadline  time.Time `json:"deadline,omitzero"`  // when the wait would end
+	Policy    string    `json:"policy,omitempty"`   // "fail" or "skip"
+	Store     string    `json:"store,omitempty"`    // on Request: kind of the store, as the scheme of its URL says: "file", "redis"
+	Outcome   Outcome   `json:"outcome,omitempty"`
+	Verdict   Verdict   `json:"verdict,omitempty"` // on TestEnd
+	Refusal   Refusal   `json:"cause,omitempty"`
+	Error     string    `json:"error,omitempty"`
 
 	// Backfilled says, on Grant, that it was served before somebody who came
 	// earlier, out of what was reserved for them.
@@ -222,7 +226,8 @@ type Blocker struct {
 	Test    string    `json:"test,omitempty"`
 	Host    string    `json:"host,omitempty"`
 	PID     int       `json:"pid,omitempty"`
-	State   string    `json:"state,omitempty"` // "held" if empty, "granted", "kept", "foreign" or "waiting"
+	User    string    `json:"user,omitempty"`  // the person who has reserved or disabled it
+	State   string    `json:"state,omitempty"` // "held" if empty, "granted", "kept", "reserved", "disabled", "foreign" or "waiting"
 	Since   time.Time `json:"since,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 }

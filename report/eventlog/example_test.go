@@ -149,7 +149,7 @@ func ExampleEvent() {
 
 // The kinds of events and what they begin or end.
 func ExampleKind() {
-	for _, k := range []eventlog.Kind{eventlog.Pool, eventlog.TestPause, eventlog.TestCont, eventlog.TestEnd, eventlog.RenewFail} {
+	for _, k := range []eventlog.Kind{eventlog.Pool, eventlog.TestPause, eventlog.TestCont, eventlog.TestEnd, eventlog.Unfit, eventlog.RenewFail} {
 		fmt.Println(k, "ends no hold")
 	}
 	for _, k := range []eventlog.Kind{eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim} {
@@ -160,6 +160,7 @@ func ExampleKind() {
 	// test.pause ends no hold
 	// test.cont ends no hold
 	// test.end ends no hold
+	// unfit ends no hold
 	// renew_fail ends no hold
 	// release ends a hold
 	// lost ends a hold
@@ -187,13 +188,14 @@ func ExampleOutcome() {
 
 // Waits that more resources would have served, and those that nothing would have.
 func ExampleRefusal() {
-	for _, r := range []eventlog.Refusal{eventlog.RefusedBusy, eventlog.RefusedTimeout, eventlog.RefusedStore,
+	for _, r := range []eventlog.Refusal{eventlog.RefusedBusy, eventlog.RefusedTimeout, eventlog.RefusedOutage, eventlog.RefusedStore,
 		eventlog.RefusedImpossible, eventlog.RefusedDeadlock, eventlog.RefusedCancelled} {
 		fmt.Println(r, r == eventlog.RefusedBusy || r == eventlog.RefusedTimeout)
 	}
 	// Output:
 	// busy true
 	// timeout true
+	// outage false
 	// store false
 	// impossible false
 	// deadlock false

@@ -47,6 +47,10 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		e.WaitedMS, err = d.ms()
 	case "held_ms":
 		e.HeldMS, err = d.ms()
+	case "prepare_ms":
+		e.PrepareMS, err = d.ms()
+	case "restore_ms":
+		e.RestoreMS, err = d.ms()
 	case "kept_ms":
 		e.KeptMS, err = d.ms()
 	case "lease_ms":
@@ -189,6 +193,8 @@ func (d *decoder) blocker(key []byte, b *Blocker) (err error) {
 		err = text(d, &b.Host)
 	case "pid":
 		b.PID, err = d.int()
+	case "user":
+		err = text(d, &b.User)
 	case "state":
 		err = text(d, &b.State)
 	case "since":

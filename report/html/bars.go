@@ -11,7 +11,7 @@ import (
 )
 
 // causeFills are the patterns of causes. They differ without colours.
-var causeFills = map[report.Cause]string{report.PoolFull: "full", report.Behind: "behind", report.Orphan: "orphan", report.Kept: "keptby", report.Foreign: "foreign", report.StoreFault: "fault", report.Unknown: "unknown"}
+var causeFills = map[report.Cause]string{report.PoolFull: "full", report.Behind: "behind", report.Orphan: "orphan", report.Kept: "keptby", report.Reserved: "person", report.OutOfService: "outage", report.Foreign: "foreign", report.StoreFault: "fault", report.Unknown: "unknown"}
 
 // stack draws a bar whose parts are causes. Parts too small to see keep half a
 // pixel: that there is a store fault matters more than its exact width.

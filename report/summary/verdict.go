@@ -10,13 +10,15 @@ import (
 
 // help is what makes the time of a cause shorter.
 var help = map[report.Cause]string{
-	report.PoolFull:   "more resources, or shorter holds",
-	report.Behind:     "fewer or smaller requests for many at once; Expect, so that short ones may go first",
-	report.Orphan:     "shorter leases (RTEST_TTL)",
-	report.Kept:       "a shorter HoldOnFail, or freeing by hand (rtest-report free)",
-	report.Foreign:    "a look at what else uses the resources",
-	report.StoreFault: "a look at the lock server and the network",
-	report.Unknown:    "events of all runs that share the resources, in one report",
+	report.PoolFull:     "more resources, or shorter holds",
+	report.Behind:       "fewer or smaller requests for many at once; Expect, so that short ones may go first",
+	report.Orphan:       "shorter leases (RTEST_TTL)",
+	report.Kept:         "a shorter HoldOnFail, or freeing by hand (rtest-report free)",
+	report.Reserved:     "shorter reservations, or a talk with those who reserve (rtest-report ls)",
+	report.OutOfService: "mending what is out of service (rtest-report ls)",
+	report.Foreign:      "a look at what else uses the resources",
+	report.StoreFault:   "a look at the lock server and the network",
+	report.Unknown:      "events of all runs that share the resources, in one report",
 }
 
 // Help is what makes the time that was waited for a cause shorter.

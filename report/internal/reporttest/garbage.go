@@ -42,7 +42,7 @@ func Garbage(t *rapid.T) []eventlog.Event {
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "blockers") {
 			e.Blockers = append(e.Blockers, eventlog.Blocker{Key: some(t, "a", "b", "c", ""), Req: some(t, "", "r1", "z"), Run: some(t, "", "run", "other"),
-				Test: some(t, "", "X"), State: some(t, "", "held", "kept", "foreign", "waiting"), Since: at.Add(-ms(t).Duration()), Expires: at.Add(ms(t).Duration())})
+				Test: some(t, "", "X"), State: some(t, "", "held", "kept", "reserved", "disabled", "foreign", "waiting"), Since: at.Add(-ms(t).Duration()), Expires: at.Add(ms(t).Duration())})
 		}
 		events = append(events, e)
 	}

@@ -181,6 +181,9 @@ func parseSees(t testing.TB, e *eventlog.Event, args []string) {
 			}
 			b.Test, b.Req = name, name+n
 		}
+		if b.State == "reserved" || b.State == "disabled" { // by a person
+			b.User, b.Test = b.Test, ""
+		}
 		if d, ok := strings.CutPrefix(f[3], "since="); ok {
 			b.Since = T0.Add(parseLength(t, d))
 		} else if f[3] != "" {
