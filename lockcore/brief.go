@@ -21,9 +21,7 @@ const (
 // empty when neither is known.
 func (e *BusyError) Brief() string {
 	var b strings.Builder
-	if e.Position > 0 {
-		fmt.Fprintf(&b, "; %s in line", ordinal(e.Position))
-	}
+	b.WriteString(e.place())
 	if len(e.Blockers) == 0 {
 		return b.String()
 	}

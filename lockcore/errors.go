@@ -90,12 +90,7 @@ const blockersShown = 5
 // beginning with "; ", or empty when neither is known.
 func (e *BusyError) Standing() string {
 	var b strings.Builder
-	if e.Position > 0 {
-		fmt.Fprintf(&b, "; %s in line", ordinal(e.Position))
-		if !e.Start.IsZero() {
-			b.WriteString(", expected " + about(e.Start.Sub(e.Time)))
-		}
-	}
+	b.WriteString(e.place())
 	for i, k := range e.Blockers {
 		if i == blockersShown {
 			fmt.Fprintf(&b, "; and %d more", len(e.Blockers)-i)
@@ -257,6 +252,17 @@ func short(d time.Duration) string {
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
+}
+
+// place words the place in line, and when it is expected to be served.
+func (e *BusyError) place() string {
+	switch {
+	case e.Position == 0:
+		return ""
+	case e.Start.IsZero():
+		return fmt.Sprintf("; %s in line", ordinal(e.Position))
+	}
+	return fmt.Sprintf("; %s in line, expected %s", ordinal(e.Position), about(e.Start.Sub(e.Time)))
 }
 
 // about words a guess of how long something takes. It is no more exact than it can

@@ -107,9 +107,11 @@ type call struct {
 	cancel context.CancelCauseFunc
 	log    *record
 	start  time.Time
-	last   *lockcore.BusyError // what is known of the wait
-	seen   string              // the blockers that an event told of
-	hint   string              // what the wait says of traps in this process
+	last   *lockcore.BusyError     // what is known of the wait
+	seen   string                  // the blockers that an event told of
+	unfit  atomic.Pointer[[]*care] // what could not be prepared
+	cared  time.Duration           // how long that took, which is no wait
+	hint   string                  // what the wait says of traps in this process
 }
 
 // prepare reads the arguments and the environment, and finds every mistake that

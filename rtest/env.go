@@ -19,6 +19,7 @@ const (
 	envTTL       = "RTEST_TTL"
 	envOnBusy    = "RTEST_ON_BUSY"
 	envOnError   = "RTEST_ON_ERROR"
+	envOnOutage  = "RTEST_ON_OUTAGE"
 	envAttrs     = "RTEST_ATTRS"
 	envSignals   = "RTEST_SIGNALS"
 )
@@ -80,6 +81,7 @@ func readEnv() (c config, s settings, err error) {
 	c.ttl, _ = duration(envTTL, 1)
 	c.onBusy = Policy(max(0, choice(envOnBusy, Fail.String(), Skip.String())))
 	c.onError = Policy(max(0, choice(envOnError, Fail.String(), Skip.String())))
+	c.waitForOutage = choice(envOnOutage, "end", "wait") == 1
 	if i := choice(envAttrs, "off", "min", "all"); i >= 0 {
 		s.attrs = attrLevel(i)
 	}

@@ -76,14 +76,7 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 		close(e.probed)
 	}
 	e.showsWait()
-	var inner *lockcore.Lease
-	if g := c.legacy(); g != nil {
-		inner, err = locker.Adopt(base, g)
-	} else if c.limit.d > 0 {
-		inner, err = locker.Acquire(ctx, req)
-	} else {
-		inner, err = locker.TryAcquire(base, req)
-	}
+	inner, err := e.obtain(base, ctx, req)
 	mute()
 	if err != nil {
 		return nil, err
@@ -98,7 +91,35 @@ func (e *errand) run(base context.Context) (*Lease, error) {
 	for _, w := range c.doubts() {
 		e.tell(notice{doubt: w})
 	}
-	return newLease(c, inner), nil
+	for {
+		l := newLease(c, inner)
+		if c.legacy() != nil {
+			return l, nil // the process that obtained it has prepared it
+		}
+		again, err := e.prepare(base, l)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return l, nil
+		}
+		req.ID, req.Requirements, req.Waited = c.id, c.reqs, time.Since(c.start)
+		if inner, err = e.obtain(base, ctx, req); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// obtain asks for what is to be obtained, and waits for it.
+func (e *errand) obtain(base, ctx context.Context, req lockcore.Request) (*lockcore.Lease, error) {
+	c := e.call
+	switch g := c.legacy(); {
+	case g != nil:
+		return c.locker.Adopt(base, g)
+	case c.limit.d > 0:
+		return c.locker.Acquire(ctx, req)
+	}
+	return c.locker.TryAcquire(base, req)
 }
 
 // tell hands something to the test's goroutine.
@@ -119,7 +140,7 @@ func (c *call) open(ctx context.Context) (*lockcore.Locker, error) {
 func (c *call) request(onWait func(*lockcore.BusyError)) lockcore.Request {
 	req := lockcore.Request{
 		ID: c.id, Requirements: c.reqs, Owner: ownerOf(c.t, c.at), Priority: c.cfg.priority,
-		TTL: c.cfg.ttl, Expect: c.cfg.expect, Reason: c.cfg.reason, OnWait: onWait,
+		TTL: c.cfg.ttl, Expect: c.cfg.expect, Reason: c.cfg.reason, OnWait: onWait, WaitForDisabled: c.cfg.waitForOutage,
 	}
 	if d := deadlineOf(c.t); !d.IsZero() {
 		req.RenewUntil = d.Add(renewGrace)
@@ -141,6 +162,9 @@ const renewGrace = 10 * time.Second
 
 func (c *call) rediscover(ctx context.Context) ([]lockcore.Requirement, error) {
 	reqs, err := c.askAll(ctx, true)
+	if err == nil {
+		reqs, err = c.withoutUnfit(reqs)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ func (c *call) judge(err error) verdict {
 		// Whoever waits in line is told his place; here nobody answered.
 		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.RefusedStore
 		v.words = fmt.Sprintf("rtest: the store did not answer within %s when asked for %s", short(v.busy.Waited), wanted(c.reqs))
+	case errors.Is(err, lockcore.ErrOutOfService):
+		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.RefusedOutage
 	case v.busy != nil && v.busy.Cause == nil:
 		policy, knob, v.cause = c.cfg.onBusy, envOnBusy, eventlog.RefusedBusy
 	case v.busy != nil && isWaitOver(v.busy.Cause):
@@ -66,6 +68,9 @@ func (c *call) judge(err error) verdict {
 		v.cause = eventlog.RefusedStore
 	default:
 		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.RefusedStore
+	}
+	if unfit := c.unfitSoFar(); len(unfit) > 0 && !errors.As(err, new(*unfitError)) {
+		v.words += "; " + unfitWords(unfit)
 	}
 	if c.hint != "" && !strings.Contains(v.words, c.hint) {
 		v.words += "; " + c.hint

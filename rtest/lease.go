@@ -39,6 +39,9 @@ type Lease struct {
 	early    bool // served before somebody who came earlier
 	waited   time.Duration
 	granted  time.Time
+	prepared atomic.Int64 // nanoseconds that Prepare took after that
+	restored atomic.Int64 // nanoseconds that Restore took before the end
+	failed   bool         // whether the test has, as of its end
 	got      []gotten
 
 	finishing sync.Mutex
@@ -84,7 +87,7 @@ func newLease(c *call, inner *lockcore.Lease) *Lease {
 	l := &Lease{
 		t: c.t, test: c.test, at: c.at, id: inner.ID(), source: c.source, serial: c.serial, keep: c.cfg.keep, log: c.log, helper: c.helper,
 		inner: inner, ctx: inner.Context(), reqs: c.reqs, keys: inner.Keys(), obtained: inner.Obtained(), token: inner.Token(),
-		early: inner.Backfilled(), waited: inner.Waited(), granted: time.Now(), watched: make(chan struct{}),
+		early: inner.Backfilled(), waited: inner.Waited() - c.cared, granted: time.Now(), watched: make(chan struct{}),
 	}
 	if c.helper != nil {
 		// lockcore's context looks at the clock, which inside the bubble is not the
@@ -126,6 +129,7 @@ func (l *Lease) Waited() time.Duration { return l.waited }
 // nothing.
 func (l *Lease) Release() {
 	l.t.Helper()
+	l.failed = l.t.Failed()
 	l.finish(0)
 }
 
@@ -133,7 +137,8 @@ func (l *Lease) Release() {
 func (l *Lease) cleanup() {
 	l.t.Helper()
 	keep := time.Duration(0)
-	if l.keep > 0 && (l.t.Failed() || brokenOff(l.t)) {
+	l.failed = l.t.Failed() || brokenOff(l.t)
+	if l.failed {
 		keep = l.keep
 	}
 	l.finish(keep)
@@ -151,8 +156,17 @@ func (l *Lease) finish(keep time.Duration) {
 	l.finished = true
 	parked := l.parkedWhileHolding()
 	var err error
-	l.helper.do(func() { err = l.giveBack(keep) })
+	var unfit []string
+	l.helper.do(func() {
+		if l.inner != nil && !l.joined() {
+			unfit = l.beforeEnd(keep)
+		}
+		err = l.giveBack(keep)
+	})
 	l.helper.dismiss()
+	for _, words := range unfit {
+		l.t.Logf("rtest: %s", words)
+	}
 	l.tether.lease.Store(nil)
 	if parked != "" {
 		l.t.Errorf("%s", parked)
@@ -173,7 +187,7 @@ func (l *Lease) finish(keep time.Duration) {
 // bubble.
 func (l *Lease) giveBack(keep time.Duration) error {
 	defer guardLeave()
-	held := time.Since(l.granted)
+	held := time.Since(l.granted) - time.Duration(l.prepared.Load()+l.restored.Load())
 	if l.inner == nil {
 		l.end()
 		reg.remove(l)

@@ -19,11 +19,16 @@ type notice struct {
 	busy  *lockcore.BusyError
 	early bool   // for events and attributes only: no line for the user yet
 	doubt string // what the store warns of, instead of all that
+	do    func() // what the goroutine of the test is to do, instead
 }
 
 // notice reports on a wait that goes on.
 func (c *call) notice(n notice) {
 	c.t.Helper()
+	if n.do != nil {
+		n.do()
+		return
+	}
 	if n.doubt != "" {
 		c.say("warning: " + n.doubt)
 		return

@@ -76,8 +76,13 @@ type config struct {
 	priority int
 	expect   time.Duration
 	keep     time.Duration
-	reason   string
-	locker   *lockcore.Locker
+
+	quarantine    time.Duration
+	quarantineSet bool
+	waitForOutage bool // RTEST_ON_OUTAGE=wait
+
+	reason string
+	locker *lockcore.Locker
 }
 
 // Wait sets how long to wait at most; 0 means a single attempt. The default is

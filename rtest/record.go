@@ -56,7 +56,7 @@ func (r *record) request() {
 	if r.log == nil {
 		return
 	}
-	if c.index == 1 {
+	if c.index == 1 && len(c.unfitSoFar()) == 0 {
 		e := r.event(eventlog.TestStart)
 		e.Req = ""
 		r.log.Write(e)
@@ -155,6 +155,17 @@ func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Refusal, b *l
 	r.log.Write(e)
 }
 
+// unfit tells of an item for which Prepare or Restore failed.
+func (r *record) unfit(l *Lease, f *care) {
+	if r.log == nil {
+		return
+	}
+	e := r.event(eventlog.Unfit)
+	e.Chosen = []eventlog.Chosen{{Key: f.key, Fence: l.token}}
+	e.PrepareMS, e.RestoreMS, e.Error = eventlog.MS(l.prepared.Load()), eventlog.MS(l.restored.Load()), f.err.Error()
+	r.log.Write(e)
+}
+
 // gone tells of the end of a lease.
 func (r *record) gone(l *Lease, held, keep time.Duration, err error) {
 	r.sums.released(l, held)
@@ -163,6 +174,7 @@ func (r *record) gone(l *Lease, held, keep time.Duration, err error) {
 	}
 	e := r.event(eventlog.Release)
 	e.HeldMS, e.KeptMS = eventlog.MS(held), eventlog.MS(keep)
+	e.PrepareMS, e.RestoreMS = eventlog.MS(l.prepared.Load()), eventlog.MS(l.restored.Load())
 	if err != nil {
 		e.Error = err.Error()
 		if errors.Is(err, lockcore.ErrLost) {
@@ -215,7 +227,7 @@ func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
 	out := make([]eventlog.Blocker, len(b.Blockers))
 	for i, k := range b.Blockers {
 		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
-			Host: k.Holder.Host, PID: k.Holder.PID, Since: utc(k.Since), Expires: utc(k.Expires)}
+			Host: k.Holder.Host, PID: k.Holder.PID, User: k.Holder.User, Since: utc(k.Since), Expires: utc(k.Expires)}
 		if k.State != "held" {
 			out[i].State = k.State
 		}

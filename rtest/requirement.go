@@ -27,6 +27,9 @@ type Requirement[T any] struct {
 	seated bool
 	seats  int
 	choice lockcore.Choice
+
+	prepare func(context.Context, T, Ending) error
+	restore func(context.Context, T) error
 }
 
 // ident tells values apart: one for each call of a method, with the value at
@@ -216,6 +219,8 @@ type wish interface {
 	collect(keys []string) any            // the items of these keys, a []T
 	facts() ([]string, map[string]string) // for events: the keys of all candidates, and the tags that all have
 	tagsOf(key string) map[string]string
+	preparing(keys []string, last func(key string) Ending) []*care
+	restoring(keys []string) []*care
 }
 
 type wishOf[T any] struct {

@@ -211,6 +211,7 @@ func (l *Lease) endWithProcess() error {
 	if l.lost.Load() {
 		return lockcore.ErrLost
 	}
+	l.inner.SetEnding(Died) // the process does, in the middle of the test
 	err := l.inner.Keep(context.Background(), dyingTime)
 	l.file(time.Since(l.granted), dyingTime, err)
 	l.log.flush()

@@ -13,7 +13,17 @@
 // -load choose pieces, such as -workload tests,racks -pool 20 -load 0.9,1.2.
 //
 // How far off the moments are at which waiters are expected to be served, is printed
-// with -expected.
+// with -expected. Of one job in forty that had to wait, two seeds, learned
+// expectations: how many were told, and what share of the wait that was off, in the
+// median and at the 90th percentile.
+//
+//	           5 boards, load 0.9     20 boards, load 0.9
+//	tests      99 %   27 %   148 %    94 %   31 %   275 %
+//	matrix     97 %   23 %    68 %    93 %   31 %   188 %
+//	racks      95 %   29 %   259 %    88 %   45 %   174 %
+//	liars     100 %   55 %   107 %    93 %   42 %    97 %
+//
+// Of requests that have nothing in common nothing is known, and nobody is told.
 //
 // It drives the very code that the stores run, not a model of it: a simulation of
 // an idea of the scheduler would measure the idea. Nobody dies in a simulation,
