@@ -144,7 +144,7 @@ func ExampleEvent() {
 	fmt.Println(len(eventlog.Kinds), "kinds; files end in", eventlog.Suffix)
 	// Output:
 	// {"v":1,"ev":"withdraw","seq":3,"ts":"2026-03-01T12:00:00Z","mono_ms":0,"run":{"id":"ci-813"},"host":"runner-1","pid":4711,"req":"r2","waited_ms":60000,"outcome":"skipped","cause":"timeout"} <nil>
-	// 16 kinds; files end in .jsonl
+	// 17 kinds; files end in .jsonl
 }
 
 // The kinds of events and what they begin or end.
