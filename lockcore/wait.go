@@ -79,6 +79,9 @@ func (w *wait1) firstError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: context.Cause(ctx)}
 	}
+	if errors.Is(err, ErrDeadlock) {
+		return fmt.Errorf("lockcore: %w", err)
+	}
 	return fmt.Errorf("lockcore: cannot ask %s for %s: %w", w.locker.store, wanted(w.ticket.Requirements), err)
 }
 
@@ -217,6 +220,10 @@ func (w *wait1) again(ctx context.Context) (*Grant, error) {
 			return nil, err
 		}
 		return g, nil
+	}
+	if errors.Is(err, ErrDeadlock) { // a store below another lease sees what w.parents do not say
+		w.locker.withdraw(ctx, w.ticket.ID)
+		return nil, fmt.Errorf("lockcore: %w", err)
 	}
 	if ctx.Err() != nil {
 		w.poll = time.Now().Add(time.Hour) // the loop ends the wait in its own words
