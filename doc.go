@@ -26,6 +26,7 @@
 //     what. The last two run Lua scripts on the server.
 //   - [inventory] reads the file that lists the pools of a laboratory, for rtest,
 //     ginkgolock and the command line tool alike.
+//   - [nested] lets programs below one that holds resources use them.
 //   - [locktest] tells whether a store keeps its promises, [simulate] plays
 //     workloads through the scheduler.
 //
@@ -53,6 +54,7 @@
 // [redisstore]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/redisstore
 // [quorumstore]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/quorumstore
 // [inventory]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/inventory
+// [nested]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/nested
 // [locktest]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/locktest
 // [simulate]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/simulate
 // [eventlog]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report/eventlog

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
@@ -40,7 +41,12 @@ func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
 	if err != nil {
 		return nil, &openError{err}
 	}
-	l := lockcore.New(&watchedStore{store}, &lockcore.Options{Alive: parentAlive})
+	joined, err := nested.Join(store) // what a lock above this process holds is asked for within it
+	if err != nil {
+		store.Close()
+		return nil, &openError{err}
+	}
+	l := lockcore.New(&watchedStore{joined}, &lockcore.Options{Alive: parentAlive})
 	if lockers.open == nil {
 		lockers.open = make(map[storeID]*lockcore.Locker)
 		lockers.checks = make(map[storeID]checker)

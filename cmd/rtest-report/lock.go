@@ -15,6 +15,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
+	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -161,6 +162,9 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	store, err := o.store.open(cmd.Context())
 	if err != nil {
+		return err
+	}
+	if store, err = nested.Join(store); err != nil {
 		return err
 	}
 	id := eventlog.Identity(environ.Getenv)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 )
 
 // hold runs the command while the lease lives, and returns its exit code, or
@@ -95,5 +96,8 @@ func lockEnv(lease *lockcore.Lease) ([]string, error) {
 	}
 	env := append(os.Environ(), "RTEST_KEYS="+strings.Join(keys, "\n"), "RTEST_KEYS_JSON="+string(list),
 		"RTEST_TOKEN="+strconv.FormatUint(lease.Token(), 10))
+	if s := nested.Environ(lease); s != "" {
+		env = append(env, s)
+	}
 	return env, nil
 }

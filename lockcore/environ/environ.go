@@ -67,6 +67,7 @@ var known = map[string]use{
 	"RTEST_KEYS":          byUs,
 	"RTEST_KEYS_JSON":     byUs,
 	"RTEST_TOKEN":         byUs,
+	"RTEST_HELD":          byUs,
 	"RTEST_FUZZ_LEASES":   byUs,
 	"RTEST_REQUIRE_REDIS": byTests,
 
