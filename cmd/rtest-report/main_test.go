@@ -26,12 +26,14 @@ import (
 
 // The test binary is, under these names, the program and its children.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"rtest-report": main,
-		"locker":       locker,
-		"sleeper":      sleeper,
-		"holder":       holder,
-	})
+	testscript.Main(m, programs)
+}
+
+var programs = map[string]func(){
+	"rtest-report": main,
+	"locker":       locker,
+	"sleeper":      sleeper,
+	"holder":       holder,
 }
 
 // locker acts as a test that takes locks: it writes the events of a request that
