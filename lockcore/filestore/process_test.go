@@ -234,6 +234,44 @@ func TestAWaiterHearsItsCall(t *testing.T) {
 	wakeUp(t, woken)
 }
 
+// A process that waits now and then is woken each time, and has no goroutine in
+// between.
+func TestAWaiterHearsItsCallAgain(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	ask(t, a, "held", false, some(1, "k"))
+	for range 3 {
+		woken := make(chan struct{}, 10)
+		askWake(t, b, "waiter", true, func(*lockcore.Grant) { woken <- struct{}{} }, some(1, "k"))
+		call(a.loc.at(), b.id, appendWakeUp(nil, "waiter"))
+		wakeUp(t, woken)
+		if err := b.Withdraw(t.Context(), "waiter"); err != nil {
+			t.Fatal(err)
+		}
+		if left := goroutines(); left != nil {
+			t.Fatalf("nobody waits any more, and goroutines stay:\n%s", left)
+		}
+	}
+}
+
+// The same after a turn in the queue of steps.
+func TestNothingStaysAfterATurn(t *testing.T) {
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	notes := make(chan string, 2)
+	done := inMidStep(t, a)
+	stepLater(t, a, "a", notes)
+	inQueue(t, a, a.id)
+	stepLater(t, b, "b", notes)
+	inQueue(t, a, a.id, b.id)
+	done()
+	hear(t, notes)
+	hear(t, notes)
+	if left := goroutines(); left != nil {
+		t.Fatalf("nobody is in the queue, and goroutines stay:\n%s", left)
+	}
+}
+
 func TestNothingStaysAfterClose(t *testing.T) {
 	dir := t.TempDir()
 	before := descriptors(t)

@@ -176,6 +176,7 @@ func (s *Store) waitForTurn(ctx context.Context) bool {
 		s.stopReceiving()
 		s.listen()
 	}
+	s.watch() // closes the receiver again, soon after
 	if len(l.procs) > 1 && l.procs[1] == s.id && s.spinForTurn() {
 		return true
 	}

@@ -164,11 +164,15 @@ func (s *Store) stopIdleReceiver() {
 	}
 }
 
-// stopReceiving closes the receiver.
+// stopReceiving closes the receiver, and removes the files by which others find it:
+// the next one makes its own, and until then nobody believes to have woken anybody.
 func (s *Store) stopReceiving() {
 	if s.receiver != nil {
 		_ = s.receiver.Close()
 		s.receiver = nil
+		for _, suffix := range []string{fifoSuffix, portSuffix} {
+			_ = s.loc.at().procs.remove(s.id + suffix) // one is not there
+		}
 	}
 }
 
@@ -209,9 +213,16 @@ const (
 // cannot be given up, and takes a thread for each; looking every so often costs
 // a few microseconds, and only while somebody waits.
 func (s *Store) startWatch() {
+	if s.line.occupied() {
+		s.watch()
+	}
+}
+
+// watch starts the goroutine. Without waiters it closes the receiver and ends.
+func (s *Store) watch() {
 	s.line.mu.Lock()
 	defer s.line.mu.Unlock()
-	if s.line.watching || s.line.closed || len(s.line.waiting) == 0 {
+	if s.line.watching || s.line.closed {
 		return
 	}
 	s.line.watching = true
