@@ -40,12 +40,22 @@
 //
 // # How well it works
 //
-// Simulated labs, 1,000 of each row, in which each test runs on a random board; in the
-// sick ones board-1 fails 30 of 100 more. go test -run TestSimulatedLabs -v -labs 1000
+// Simulated labs, 1,000 of each row, in which each test runs on a random board, which
+// is used 50 times in the healthy ones; in the sick ones board-1 fails 30 of 100 more.
+// go test -run TestSimulatedLabs -v -labs 1000
 // ./report/suspects prints this table:
 //
 //	boards tests  fail  healthy labs with  sick board found within  another found
 //	                    a suspect          25    50    100  uses    besides
+//	   5    20     0%  0.0%               87.4% 99.9% 100.0%       0.0%
+//	   5    20     2%  0.2%               74.9% 98.4% 100.0%       0.0%
+//	   5   200    10%  1.1%               2.1%  46.2% 98.2%        1.4%
+//	  20    20     2%  0.4%               90.0% 99.8% 100.0%       0.0%
+//	  20   200     2%  0.1%               51.2% 98.2% 100.0%       0.0%
+//	  20   200    10%  0.6%               26.9% 86.8% 99.8%        1.1%
+//	  50    20    10%  1.3%               58.8% 95.3% 99.9%        1.7%
+//	  50   200     2%  0.3%               75.8% 99.3% 100.0%       0.0%
+//	  50   200    10%  1.3%               41.9% 91.6% 99.9%        1.7%
 //
 // No library of Go that was looked at has this test, or the hypergeometric
 // distribution (gonum 0.17 has neither), so both are here; a test compares them with
