@@ -26,7 +26,8 @@ type holding struct {
 	words string
 	skip  bool // rather than fail
 	// One of the specs has failed.
-	failed bool
+	failed, panicked bool
+	skipped          bool
 
 	mu      sync.Mutex
 	cancels map[*context.CancelCauseFunc]struct{} // of the nodes that run
@@ -230,6 +231,8 @@ func after(r ginkgo.SpecReport) {
 	h := now.spec.Swap(nil)
 	if h != nil {
 		h.failed = h.failed || r.Failed()
+		h.panicked = h.panicked || r.State.Is(types.SpecStatePanicked)
+		h.skipped = p.group == nil && r.State.Is(types.SpecStateSkipped) // of a container, others may have run
 	}
 	if g := p.group; g != nil {
 		if g.reported++; g.reported < g.built {

@@ -94,6 +94,10 @@ func (t *specTB) Failed() bool {
 	return t.holding.failed
 }
 
+// Skipped and Panicked are for the verdict on record.
+func (t *specTB) Skipped() bool  { return t.holding.skipped }
+func (t *specTB) Panicked() bool { return t.holding.panicked }
+
 func (t *specTB) Logf(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	t.mu.Lock()

@@ -7,7 +7,10 @@ import "github.com/resourcelocker/resourcelocker/report/eventlog"
 // goroutine of the Cleanup function, whose stack shows a panic.
 func verdictOf(t TB) eventlog.Verdict {
 	skipped, ok := t.(interface{ Skipped() bool })
+	panicked, tells := t.(interface{ Panicked() bool }) // of another framework, which recovered
 	switch {
+	case tells && panicked.Panicked():
+		return eventlog.VerdictPanicked
 	case t.Failed(): // first: FailNow leaves by runtime.Goexit, too
 		return eventlog.VerdictFailed
 	case brokenOff(t):
