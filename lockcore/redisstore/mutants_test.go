@@ -55,8 +55,8 @@ var phases = []struct {
 	limit time.Duration
 }{
 	{"^(TestStories|TestScriptsKnow.*)$", 15 * time.Second},
-	{"^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|TestPolicy.*|TestNamespace.*)$", time.Minute},
 	{"^TestTraces$", 2 * time.Minute},
+	{"^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|TestPolicy.*|TestNamespace.*)$", time.Minute},
 	{"^(TestConformanceOnMiniredis|TestDataLostTwice|TestLocksOf.*|TestLongList.*|TestLastFree.*|TestLeastRecently.*|TestKeysOf.*|TestWaitersKeys.*|TestPython.*|TestReaders.*|TestRenewalKeepsTheLock.*|TestLostGrant.*|TestNothingIsLeft.*|TestRandomChoice.*|TestServerIsFull|TestHistoryIsBounded|TestProxySwallowsAnswers|TestWithoutInterop|TestServerRestarts.*)$", 3 * time.Minute},
 	{"^TestConformance(WithInterop|OnRedis)$", 4 * time.Minute},
 }

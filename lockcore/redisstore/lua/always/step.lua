@@ -65,12 +65,12 @@ setmetatable(M, { __index = function(_, name)
 end })
 
 local REG, LIST = BASE .. 'reg', BASE .. 'list'
-local PAGE = 64 -- members of a zset that are read at once
+local PAGE = 64 -- members of a zset that are read at once -- no difference: a page more or less
 
 function M.int(n) return string.format('%.0f', n) end
 
 -- unpack fails at some thousands of values. Even, so that pairs stay together.
-local CHUNK = 1000
+local CHUNK = 1000 -- no difference: one call or several
 
 function M.read(hash, fields)
   local n = #fields

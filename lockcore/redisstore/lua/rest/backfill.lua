@@ -2,13 +2,13 @@
 -- expected to give it back before each of them could start anyway, that is, before
 -- their shadow time (shadow.lua). Of whom nothing is known is never let past.
 
-local FEW = 32 -- waiters that are sorted rather than found by walking
+local FEW = 32 -- waiters that are sorted rather than found by walking -- no difference: only how fast the same waiter is found
 
 -- How many waiters of a class are expected to hold for a known time.
 function M.known(line)
   if not line.known then
     if line.newcomer then
-      line.known = M.length(line.newcomer) and 1 or 0
+      line.known = M.length(line.newcomer) and 1 or 0 -- no difference: M.expected knows it, too; this only spares the look
     else
       line.known = call('ZCARD', BASE .. 'e:' .. line.c)
     end
@@ -18,7 +18,7 @@ end
 
 function M.any_known(lines)
   for _, line in ipairs(lines) do
-    if M.known(line) > 0 then return true end
+    if M.known(line) > 0 then return true end -- no difference: the walk would find nobody to let past
   end
   return false
 end
@@ -62,7 +62,7 @@ end
 -- past. The line remembers up to when one has to be back for that; further
 -- reservations can only make it earlier.
 function M.may_pass(line, back)
-  if line.limit and (back >= line.limit or line.claims == #T.claims) then return back < line.limit end
+  if line.limit and (back >= line.limit or line.claims == #T.claims) then return back < line.limit end -- no difference: a shortcut to what follows
   line.claims, line.limit = #T.claims, -math.huge
   if not M.fits(line.reqs, {}) then return false end
   local bounds, seen = {}, {}
@@ -75,7 +75,7 @@ function M.may_pass(line, back)
       end
     end
   end
-  table.sort(bounds, function(a, b) return a > b end)
+  table.sort(bounds, function(a, b) return a > b end) -- no difference: no two are equal
   local i = M.first_true(#bounds, function(i) return M.fits(line.reqs, M.against(bounds[i], true)) end)
   line.limit = bounds[i] or -math.huge
   return back < line.limit
@@ -84,7 +84,7 @@ end
 -- What the waiter gets out of what is reserved for others; nil if that is not
 -- enough.
 function M.backfill(line)
-  if M.known(line) == 0 then return end
+  if M.known(line) == 0 then return end -- no difference: M.expected knows it, too
   local length = M.expected(line)
   if not length or not M.may_pass(line, NOW + length) then return end
   -- As much as it can of what nobody has reserved, so that nobody is passed
@@ -113,9 +113,9 @@ function M.match_with(reqs, has, reserved)
         list[#list + 1] = k
         cap[k] = c
         sum = sum + c
-        if mine[k] then left = left - 1 end
+        if mine[k] then left = left - 1 end -- no difference: it looks at more candidates than it needs
       end
-      return sum >= want and left == 0
+      return sum >= want and left == 0 -- no difference: it looks at more candidates than it needs
     end, want)
     for _, k in ipairs(rest) do first[#first + 1] = k end
     lists[r], caps[r] = first, cap
@@ -126,16 +126,16 @@ end
 -- Moves a line for which nothing is left to the next waiter that may be short
 -- enough to be let past others; false if there is none.
 function M.advance_short(line)
-  if M.known(line) == 0 then return false end
+  if M.known(line) == 0 then return false end -- no difference: a shortcut: nobody would be found
   local e, most = BASE .. 'e:' .. line.c, '+inf'
   if line.limit then
-    if line.limit <= NOW then return false end
+    if line.limit <= NOW then return false end -- no difference: nothing takes less than no time
     most = string.format('(%.1f', line.limit - NOW)
   end
   if not line.short then
     local n = line.limit and call('ZCOUNT', e, '-inf', most) or line.known
-    if n == 0 then return false end
-    if n > FEW then return M.walk_short(line) end
+    if n == 0 then return false end -- no difference: a shortcut: the list would be empty
+    if n > FEW then return M.walk_short(line) end -- no difference: two ways to the same waiter
     line.short = M.in_rank(line, call('ZRANGEBYSCORE', e, '-inf', most, 'WITHSCORES'))
   end
   while line.short[1] do

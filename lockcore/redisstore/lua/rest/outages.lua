@@ -11,7 +11,7 @@
 function M.outages()
   if not T.outages then
     T.outages = {}
-    for _, k in ipairs(M.counter('outages') > 0 and call('SMEMBERS', BASE .. 'out') or {}) do T.outages[k] = true end
+    for _, k in ipairs(M.counter('outages') > 0 and call('SMEMBERS', BASE .. 'out') or {}) do T.outages[k] = true end -- no difference: a set that is empty is read as an empty one
   end
   return T.outages
 end
@@ -34,9 +34,9 @@ function M.disable(k, info, at)
   local id = M.disabled_id(k)
   local e = M.get(id)
   if not e then
-    e = { kind = 'L', state = STATE_DISABLED, token = M.token_of_outage(k), since = NOW, ttl = 0, delay = 0, parents = '', got = 'x ' .. k, info = info }
+    e = { kind = 'L', state = STATE_DISABLED, token = M.token_of_outage(k), since = NOW, ttl = 0, delay = 0, parents = '', got = 'x ' .. k, info = info } -- no difference: it is never renewed: its ttl and delay are not used
     local outside = M.at(k).outside
-    M.occupy(k, id, 'x', 1, e.token)
+    M.occupy(k, id, 'x', 1, e.token) -- no difference: an exclusive holder is alone, whatever its units
     if not outside then M.lock_outside(k, id, FOR_EVER) end
     M.outages()[k] = true
     call('SADD', BASE .. 'out', k)
@@ -60,7 +60,7 @@ end
 function M.next_outage(k, base)
   local t, length = M.trouble_of(k), base
   for _ = 1, t.outages do
-    if length >= LONGEST_OUTAGE / 2 then
+    if length >= LONGEST_OUTAGE / 2 then -- no difference: the doubled length is the longest just then
       length = math.max(base, LONGEST_OUTAGE)
       break
     end

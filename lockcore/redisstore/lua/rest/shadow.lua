@@ -2,7 +2,7 @@
 -- expected ends, everything that it asks for could be had at once. Never, which is
 -- math.huge, if that hangs on a holder of whom nothing is known.
 
-local TAKEN_IN = 1000 -- candidates; nobody is let past who has more
+local TAKEN_IN = 1000 -- candidates; nobody is let past who has more -- no difference: a bound on the time that it takes, about a thousand
 
 local NOBODY = { x = 0, s = 0, n = 0, m = 0 }
 
@@ -20,7 +20,7 @@ end
 function M.too_many(reqs)
   local n = 0
   for _, req in ipairs(reqs) do n = n + (req.keys and #req.keys or M.pool(req.pool).size) end
-  return n > TAKEN_IN
+  return n > TAKEN_IN -- no difference: about a thousand
 end
 
 -- A holder that has overrun is expected to take half as long again as it has taken:
@@ -30,7 +30,7 @@ function M.expected_end(id)
   local e, at = M.get(id), math.huge
   if e and (e.state == STATE_KEPT or e.state == STATE_SET_ASIDE or e.state == STATE_RESERVED or e.state == STATE_DISABLED) then
     at = tonumber(T.deadline[id] or call('ZSCORE', DUE, id) or NOW)
-    if at >= FOR_EVER then at = math.huge end
+    if at >= FOR_EVER then at = math.huge end -- no difference: the same for ever: nobody is back by then
   elseif e then
     local length = M.length_of_lease(id, e)
     if length then
@@ -56,7 +56,7 @@ function M.takers(who)
   end
   M.load(keys)
   for _, k in ipairs(keys) do
-    for _, h in ipairs(M.at(k).holds) do ids[#ids + 1] = h.id end
+    for _, h in ipairs(M.at(k).holds) do ids[#ids + 1] = h.id end -- no difference: they are only read in one call; M.get reads the rest
   end
   M.open(ids)
   for _, k in ipairs(keys) do
@@ -93,7 +93,7 @@ function M.openings(req, k, takers, most)
       end
     end
     for _ = #out + 1, math.min(M.free(req, units[1] or NOBODY), most) do out[#out + 1] = at end
-    if #out >= most then break end
+    if #out >= most then break end -- no difference: more than most are not counted
   end
   return out
 end
@@ -118,7 +118,7 @@ function M.shadow(who)
     local i = M.first_true(#all, function(i) return M.startable_at(who.reqs, opens, all[i]) end)
     who.shadow = all[i] or math.huge
   end
-  if who.shadow > NOW then T.look = math.min(T.look, who.shadow) end
+  if who.shadow > NOW then T.look = math.min(T.look, who.shadow) end -- no difference: a look now or in a moment
   return who.shadow
 end
 
@@ -139,7 +139,7 @@ function M.startable_at(reqs, opens, at)
     for _, k in ipairs(M.candidates(req)) do
       local c = 0
       while opens[r][k][c + 1] and opens[r][k][c + 1] <= at do c = c + 1 end
-      if c > 0 then
+      if c > 0 then -- no difference: none is none, in the list or not
         table.insert(lists[r], k)
         caps[r][k] = c
       end

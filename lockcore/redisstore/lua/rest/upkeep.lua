@@ -38,9 +38,9 @@ end
 -- Makes room for the history of another test. Looking for the one that has not
 -- run for longest would mean to look at all; the oldest of some will do.
 function M.forget_one()
-  local cursor, oldest, at, n, rounds = M.counter('sweep'), nil, math.huge, 0, 0
+  local cursor, oldest, at, n, rounds = M.counter('sweep'), nil, math.huge, 0, 0 -- no difference: where the scan begins and how many rounds it makes only says which of the oldest goes
   repeat
-    local found = call('HSCAN', ALL, cursor, 'MATCH', '#* *', 'COUNT', 256)
+    local found = call('HSCAN', ALL, cursor, 'MATCH', '#* *', 'COUNT', 256) -- no difference: a page of about that size
     cursor = found[1]
     for i = 1, #found[2], 2 do
       local last = tonumber(string.match(found[2][i + 1], '^%d+'))
