@@ -34,7 +34,7 @@ script must not take it for one.`,
   rtest-report whatif --events events --wait-p95 2m`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if policy != "" {
-				w.Policy = new(lockcore.Policy)
+				w.Policy = new(lockcore.QueuePolicy)
 				if err := w.Policy.UnmarshalText([]byte(strings.ToLower(policy))); err != nil {
 					return fmt.Errorf("--policy: %w", err)
 				}

@@ -22,7 +22,7 @@ func ExampleRun() {
 		job(2, time.Second, time.Minute),
 		job(1, 2*time.Second, time.Minute),
 	}
-	for _, p := range []lockcore.Policy{lockcore.FIFO, lockcore.Backfill} {
+	for _, p := range []lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill} {
 		out, err := simulate.Run(jobs, p, 1)
 		if err != nil {
 			log.Fatal(err)
