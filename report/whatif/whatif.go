@@ -41,11 +41,11 @@ type Range struct{ Min, Median, Max time.Duration }
 
 // A Scenario is what a run would have been like.
 type Scenario struct {
-	Name     string          `json:"name"`
+	Name     string               `json:"name"`
 	Policy   lockcore.QueuePolicy `json:"policy"`
-	Makespan Range           `json:"makespan"` // from the first request to the last release
-	Waited   Range           `json:"waited"`   // by all requests together
-	P95      Range           `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
+	Makespan Range                `json:"makespan"` // from the first request to the last release
+	Waited   Range                `json:"waited"`   // by all requests together
+	P95      Range                `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
 }
 
 // Estimates is what [Estimate] found. All but Recorded are estimates.
