@@ -153,4 +153,8 @@ func TestTopLevel(t *testing.T) {
 			t.Errorf("%s does not belong at the top of the module", name)
 		}
 	}
+	for _, name := range want {
+		_, err := os.Stat(name)
+		require.NoError(t, err)
+	}
 }

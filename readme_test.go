@@ -39,9 +39,7 @@ func TestReadmeIsShort(t *testing.T) {
 // TestReadmeGoCompiles compiles the Go blocks, put together, as a package that is
 // laid over the module.
 func TestReadmeGoCompiles(t *testing.T) {
-	src := `package readme
-
-import (
+	compile(t, "readme", `import (
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -50,16 +48,22 @@ import (
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
-` + strings.Join(readmeBlocks(t, "go"), "\n")
+`+strings.Join(readmeBlocks(t, "go"), "\n"))
+}
+
+// compile compiles a test file, without its package clause, as a package that is laid
+// over the module.
+func compile(t *testing.T, name, src string) {
+	t.Helper()
 	root, err := filepath.Abs(".")
 	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "readme_test.go")
-	require.NoError(t, os.WriteFile(file, []byte(src), 0o600))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", "readme", "readme_test.go"): file}})
+	file := filepath.Join(t.TempDir(), name+"_test.go")
+	require.NoError(t, os.WriteFile(file, []byte("package "+name+"\n\n"+src), 0o600))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", name, name+"_test.go"): file}})
 	require.NoError(t, err)
 	list := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", filepath.Join(t.TempDir(), "readme.test"), "-overlay", list, "./examples/readme")
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", filepath.Join(t.TempDir(), name+".test"), "-overlay", list, "./examples/"+name)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -11,7 +11,9 @@ local l = lease(id)
 if not l or ARGV[6] == '1' then tombstone(id, attempt, 'it was given back', tonumber(ARGV[5])) end
 if not l or l.state == '1' or l.attempt > attempt then return 0 end
 local live = l.ends > now
-if ARGV[7] ~= '' then end_use(id, l, live and ARGV[7] or expired(l.state)) end
+-- The word of the holder counts, though the lease may have expired here: a renewal
+-- that revived it on other servers may come later than this.
+if ARGV[7] ~= '' then end_use(id, l, ARGV[7]) end
 if keep > 0 and live then
   l.state, l.ends = '1', now + keep
   store(id, l)
