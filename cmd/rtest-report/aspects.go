@@ -29,7 +29,12 @@ func newAspectsCmd() *cobra.Command {
 		Long: `The six sums by tag and value that the Python package resource_locker kept:
 requests, grants, failures and releases, counted once for a request and
 resource, and the seconds waited and held, added for each resource. They are
-computed from events, or with --sums read from the Redis that RTEST_REPORT named.`,
+computed from events, or with --sums read from the Redis that RTEST_REPORT named.
+
+In this line, of the key board-1, 30 requests could have used the board, 10 got it:
+
+  tag  value    requests  grants  failures  releases  waited     held
+  key  board-1  30        10      0         10        1.002921s  1.044442s`,
 		Example: `  rtest-report aspects --events events
   rtest-report aspects --sums redis://localhost:6379/1 --format json`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -62,6 +62,7 @@ run passes the code of its child through.`,
 	for _, c := range subcommands {
 		root.AddCommand(c())
 	}
+	completeHelp(root)
 	return root
 }
 
