@@ -1,12 +1,10 @@
 package resourcelocker_test
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -31,15 +29,35 @@ func readmeBlocks(t *testing.T, lang string) []string {
 func TestReadmeIsShort(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	assert.LessOrEqual(t, strings.Count(string(text), "\n"), 150)
+	assert.LessOrEqual(t, strings.Count(string(text), "\n"), 170)
 	fences := strings.Count(string(text), "\n```")
 	assert.Equal(t, fences, 2*(len(readmeBlocks(t, "go"))+len(readmeBlocks(t, "sh"))), "every block is of a language that a test here compiles or runs")
 }
 
-// TestReadmeGoCompiles compiles the Go blocks, put together, as a package that is
-// laid over the module.
-func TestReadmeGoCompiles(t *testing.T) {
-	compile(t, "readme", `import (
+// TestReadmeInClone runs what the README tells to run in a clone, in a copy of the
+// module. The block that runs the tests would run this test again; the CI script
+// takes it from the README and runs it. The last one is TestReadmeTable's.
+func TestReadmeInClone(t *testing.T) {
+	blocks := readmeBlocks(t, "sh")
+	require.Len(t, blocks, 7)
+	assert.Equal(t, "go tool gotestsum -- ./...\n", blocks[2])
+	out, err := outsideShell(t, copyModule(t), blocks[1])
+	require.NoError(t, err, out)
+	for _, want := range []string{"Bottleneck: rf-chamber", "examples/boards/pairing", "requests by", "Who waited for whom"} {
+		assert.Contains(t, out, want)
+	}
+}
+
+// TestReadmeOutside does what the README says in a module of a user's: the tests
+// compile as they are copied, and every command ends well.
+func TestReadmeOutside(t *testing.T) {
+	code, shell := readmeBlocks(t, "go"), readmeBlocks(t, "sh")
+	require.Len(t, code, 2)
+	dir := outsideModule(t, map[string]string{
+		"radio_test.go": code[0],
+		"suite/suite_test.go": `package suite
+
+import (
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -48,60 +66,44 @@ func TestReadmeGoCompiles(t *testing.T) {
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
-`+strings.Join(readmeBlocks(t, "go"), "\n"))
-}
+var boards = rtest.R("board-1", "board-2", "board-3", "board-4", "board-5").Named("boards")
 
-// compile compiles a test file, without its package clause, as a package that is laid
-// over the module.
-func compile(t *testing.T, name, src string) {
-	t.Helper()
-	root, err := filepath.Abs(".")
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), name+"_test.go")
-	require.NoError(t, os.WriteFile(file, []byte("package "+name+"\n\n"+src), 0o600))
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", name, name+"_test.go"): file}})
-	require.NoError(t, err)
-	list := filepath.Join(t.TempDir(), "overlay.json")
-	require.NoError(t, os.WriteFile(list, overlay, 0o600))
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", filepath.Join(t.TempDir(), name+".test"), "-overlay", list, "./examples/"+name)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-}
+func TestSuite(t *testing.T) { RunSpecs(t, "radio") }
 
-// TestReadmeCommands runs the shell blocks in a copy of the module. The one that
-// runs the tests would run this test again; the CI script takes it from the
-// README and runs it. The last one is TestReadmeTable's.
-func TestReadmeCommands(t *testing.T) {
-	blocks := readmeBlocks(t, "sh")
-	require.Len(t, blocks, 4)
-	assert.Equal(t, "go tool gotestsum -- ./...\n", blocks[1])
-
-	dir := copyModule(t)
-	shell := func(script string) string {
-		cmd := exec.Command("sh", "-e", "-c", script)
-		cmd.Dir = dir
-		// Without the settings of whoever runs these tests.
-		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "RTEST_") })
-		cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "GOCACHE="+goEnv(t, "GOCACHE"), "GOFLAGS=")
-		out, err := cmd.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return string(out)
+` + code[1],
+	})
+	run := func(script string, want ...string) {
+		t.Helper()
+		out, err := outsideShell(t, dir, script)
+		require.NoError(t, err, "%s\n%s", script, out)
+		for _, w := range want {
+			assert.Contains(t, out, w, script)
+		}
 	}
-
-	out := shell(blocks[0])
-	for _, want := range []string{"examples/boards/pairing", "requests by", "rf-chamber", "Who waited for whom"} {
-		assert.Contains(t, out, want)
-	}
+	run("go vet ./... && go test ./... && go test -run . ./...", "ok  \texample.com/lab/suite")
+	run(shell[3], "flashing board-")
+	run(shell[4], "antenna swap", "PSU is dead")
+	run("go tool rtest-report ls", "0 held, 0 waiting")
 
 	server := redistest.Start(t)
-	require.Contains(t, blocks[2], "localhost:6379")
-	out = shell(strings.ReplaceAll(blocks[2], "localhost:6379", server.Addr))
-	assert.Contains(t, out, "requests by")
+	require.Contains(t, shell[5], "localhost:6379")
+	run(strings.ReplaceAll(shell[5], "localhost:6379", server.Addr), "requests by")
 	junit, err := os.ReadFile(filepath.Join(dir, "junit.xml"))
 	require.NoError(t, err)
 	assert.Contains(t, string(junit), "rtest.waited_s")
 	assert.FileExists(t, filepath.Join(dir, "contention", "index.html"))
+}
+
+// TestReadmeLinks holds that every file that the README links to is there.
+func TestReadmeLinks(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^)]*)\)`).FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, links)
+	for _, l := range links {
+		_, err := os.Stat(l[1])
+		assert.NoError(t, err)
+	}
 }
 
 // TestReadmeTable runs the command above the table, and wants the table of it.

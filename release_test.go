@@ -2,9 +2,7 @@ package resourcelocker_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,15 +11,14 @@ import (
 	modzip "golang.org/x/mod/zip"
 )
 
-// TestReleaseInstalls makes the module's zip as a proxy would make it of a tag, and
-// installs the command line tool from it: no file is missing that the repository
-// has and the zip has not, and no directive in go.mod stands in the way of go install.
-func TestReleaseInstalls(t *testing.T) {
+// TestRelease makes the module's zip as a proxy would make it of a tag, and uses
+// it as a stranger does: no file is missing that the repository has and the zip has
+// not, and no directive in go.mod stands in the way.
+func TestRelease(t *testing.T) {
 	const version = "v0.1.0"
-	proxy, work := t.TempDir(), copyModule(t)
+	proxy := t.TempDir()
 	at := filepath.Join(proxy, filepath.FromSlash(module), "@v")
 	require.NoError(t, os.MkdirAll(at, 0o755))
-
 	gomod, err := os.ReadFile("go.mod")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(at, version+".mod"), gomod, 0o600))
@@ -29,21 +26,29 @@ func TestReleaseInstalls(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(at, "list"), []byte(version+"\n"), 0o600))
 	zip, err := os.Create(filepath.Join(at, version+".zip"))
 	require.NoError(t, err)
-	require.NoError(t, modzip.CreateFromDir(zip, modmodule.Version{Path: module, Version: version}, work))
+	require.NoError(t, modzip.CreateFromDir(zip, modmodule.Version{Path: module, Version: version}, copyModule(t)))
 	require.NoError(t, zip.Close())
 
-	// The dependencies come from what this module was built with, not from the network.
-	cache := goEnv(t, "GOMODCACHE")
-	cmd := exec.Command("go", "install", module+"/cmd/rtest-report@"+version)
-	cmd.Dir = t.TempDir()
-	bin := t.TempDir()
-	cmd.Env = append(os.Environ(), "GOBIN="+bin, "GOMODCACHE="+filepath.Join(proxy, "modules"), "GOFLAGS=-trimpath -modcacherw", "GOSUMDB=off",
-		"GOPROXY="+strings.Join([]string{fileURL(proxy), fileURL(filepath.Join(cache, "cache", "download"))}, ","))
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	out, err = exec.Command(filepath.Join(bin, "rtest-report"), "--version").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	assert.Contains(t, string(out), version)
+	// The dependencies come from what this module was built with, not from the
+	// network. -trimpath lets builds be found in the cache wherever the modules lie.
+	env := []string{
+		"GOFLAGS=-trimpath -modcacherw", "GOMODCACHE=" + filepath.Join(proxy, "modules"), "GOSUMDB=off",
+		"GOPROXY=" + fileURL(proxy) + "," + fileURL(filepath.Join(goEnv(t, "GOMODCACHE"), "cache", "download")),
+	}
+	dir := t.TempDir()
+	run := func(script string) string {
+		t.Helper()
+		out, err := outsideShell(t, dir, script, env...)
+		require.NoError(t, err, "%s\n%s", script, out)
+		return out
+	}
+	run("GOBIN=$PWD go install " + module + "/cmd/rtest-report@" + version)
+	assert.Contains(t, run("./rtest-report --version"), version)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "radio_test.go"), []byte(readmeBlocks(t, "go")[0]), 0o600))
+	run("go mod init example.com/radio")
+	run(readmeBlocks(t, "sh")[0]) // the README's way to install
+	assert.Contains(t, run("go tool rtest-report run -- go test ."), "TestPairing")
 }
 
 func fileURL(dir string) string { return "file://" + filepath.ToSlash(dir) }

@@ -39,7 +39,7 @@ func Workloads() []Workload {
 	}
 }
 
-// pool is n equal resources.
+// pools names n equal resources.
 func pool(n int) []lockcore.Candidate {
 	out := make([]lockcore.Candidate, n)
 	for i := range out {

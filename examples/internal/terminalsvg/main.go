@@ -4,6 +4,8 @@
 //	rtest-report summary night.jsonl | go run ./examples/internal/terminalsvg -title 'rtest-report summary night.jsonl' >summary.svg
 package main
 
+//go:generate sh -c "cd ../../.. && go run ./cmd/rtest-report run -- go test -count=1 ./examples/... | grep -v -e ^ok -e ^? | go run ./examples/internal/terminalsvg -lines 26 -title 'go tool rtest-report run -- go test ./...' >.github/summary.svg"
+
 import (
 	"bufio"
 	"bytes"
