@@ -42,7 +42,7 @@ func TestContributingIsComplete(t *testing.T) {
 				continue
 			}
 			found++
-			assert.Contains(t, text, name, "read in %s", path)
+			assert.True(t, strings.Contains(text, name), "%s is read in %s", name, path)
 		}
 		return err
 	}))

@@ -27,6 +27,11 @@
 //   - [inventory] reads the file that lists the pools of a laboratory, for rtest,
 //     ginkgolock and the command line tool alike.
 //   - [nested] lets programs below one that holds resources use them.
+//   - lockcore/hold takes resources for the time of a function, typed, in programs
+//     that are no tests.
+//   - lockcore/environ is what the environment says: the RTEST_ variables, and what
+//     is fixed when the process starts. lockcore/latedial keeps the pools of
+//     go-redis from writing about servers that are down.
 //   - [locktest] tells whether a store keeps its promises, [simulate] plays
 //     workloads through the scheduler.
 //

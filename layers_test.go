@@ -50,6 +50,7 @@ func TestLayers(t *testing.T) {
 		{"lockcore/storeurl", []string{"rtest", "cmd", "examples/plain"}, "it drags in every store"},
 		{"lockcore/inventory", []string{"rtest", "ginkgolock", "cmd"}, "stores know no pools: which resources exist is the client's business"},
 		{"lockcore/nested", []string{"rtest", "cmd"}, "those who start programs, or are started, hand leases down"},
+		{"lockcore/hold", []string{"examples/plain"}, "it is for programs that are no tests; tests have rtest, and stores and reports hold nothing"},
 		{"lockcore/locktest", nil, "it is for tests"},
 		{"lockcore/simulate", []string{"report/whatif"}, "only an estimate plays the scheduler"},
 		{"rtest", []string{"ginkgolock", "examples"}, "the library must not need testing"},
@@ -151,5 +152,9 @@ func TestTopLevel(t *testing.T) {
 		if !slices.Contains(want, name) && !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "_test.go") {
 			t.Errorf("%s does not belong at the top of the module", name)
 		}
+	}
+	for _, name := range want {
+		_, err := os.Stat(name)
+		require.NoError(t, err)
 	}
 }

@@ -1,6 +1,7 @@
 package resourcelocker_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -84,4 +85,22 @@ func outsideShell(t *testing.T, dir, script string, env ...string) (out string, 
 	cmd.Env = append(cmd.Env, env...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err
+}
+
+// compile compiles a test file, without its package clause, as a package that is laid
+// over the module.
+func compile(t *testing.T, name, src string) {
+	t.Helper()
+	root, err := filepath.Abs(".")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), name+"_test.go")
+	require.NoError(t, os.WriteFile(file, []byte("package "+name+"\n\n"+src), 0o600))
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, "examples", name, name+"_test.go"): file}})
+	require.NoError(t, err)
+	list := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(list, overlay, 0o600))
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", filepath.Join(t.TempDir(), name+".test"), "-overlay", list, "./examples/"+name)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

@@ -207,8 +207,8 @@ func ExampleRequirement_FreeBeside() {
 
 // Who is in line next is a policy of the store. All clients of a namespace have
 // to agree.
-func ExamplePolicy() {
-	var policy lockcore.Policy // Backfill, unless said otherwise
+func ExampleQueuePolicy() {
+	var policy lockcore.QueuePolicy // Backfill, unless said otherwise
 	fmt.Println(policy, lockcore.Backfill, lockcore.FIFO)
 	// Output: backfill backfill fifo
 }

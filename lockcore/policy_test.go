@@ -10,7 +10,7 @@ import (
 )
 
 func TestPolicyNames(t *testing.T) {
-	for name, want := range map[string]lockcore.Policy{"": lockcore.Backfill, "backfill": lockcore.Backfill, "fifo": lockcore.FIFO} {
+	for name, want := range map[string]lockcore.QueuePolicy{"": lockcore.Backfill, "backfill": lockcore.Backfill, "fifo": lockcore.FIFO} {
 		got := lockcore.FIFO
 		if err := got.UnmarshalText([]byte(name)); err != nil || got != want {
 			t.Errorf("%q is read as %v, %v; want %v", name, got, err, want)
@@ -23,8 +23,8 @@ func TestPolicyNames(t *testing.T) {
 	if p != lockcore.FIFO {
 		t.Errorf("a name that is unknown changed the policy to %v", p)
 	}
-	if got := lockcore.Policy(7).String(); got != "Policy(7)" {
-		t.Errorf("Policy(7) is called %s", got)
+	if got := lockcore.QueuePolicy(7).String(); got != "QueuePolicy(7)" {
+		t.Errorf("QueuePolicy(7) is called %s", got)
 	}
 }
 

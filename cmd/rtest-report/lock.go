@@ -164,6 +164,11 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if s, ok := store.(interface{ LiveInChildren() error }); ok {
+		if err := s.LiveInChildren(); err != nil {
+			say.line("warning", "warning: "+err.Error())
+		}
+	}
 	if store, err = nested.Join(store); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ have been done 281 ms earlier, and all waits together would have been 1.6 s shor
   rtest-report whatif --events events --wait-p95 2m`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if policy != "" {
-				w.Policy = new(lockcore.Policy)
+				w.Policy = new(lockcore.QueuePolicy)
 				if err := w.Policy.UnmarshalText([]byte(strings.ToLower(policy))); err != nil {
 					return fmt.Errorf("--policy: %w", err)
 				}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/examples/internal/overlap"
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/hold"
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
 )
 
@@ -29,9 +30,7 @@ func main() {
 	}
 }
 
-var rack = lockcore.Requirement{Name: "boards", Candidates: []lockcore.Candidate{
-	{Key: "board-1"}, {Key: "board-2"}, {Key: "board-3"}, {Key: "board-4"}, {Key: "board-5"},
-}}
+var rack = hold.Pool[string]{Name: "boards", Items: []string{"board-1", "board-2", "board-3", "board-4", "board-5"}}
 
 // run flashes all images at the same time, as far as there are boards.
 func run(ctx context.Context, url string, images int, out io.Writer) error {
@@ -55,31 +54,22 @@ func run(ctx context.Context, url string, images int, out io.Writer) error {
 }
 
 func flash(ctx context.Context, locker *lockcore.Locker, image int) (board string, err error) {
-	lease, err := locker.Acquire(ctx, lockcore.Request{
-		Requirements: []lockcore.Requirement{rack},
-		Reason:       fmt.Sprint("flashing image ", image),
-		OnWait:       func(b *lockcore.BusyError) { fmt.Fprintf(os.Stderr, "image %d waits: %v\n", image, b) },
+	err = hold.Do(ctx, locker, rack, func(ctx context.Context, got []string) error {
+		board = got[0]
+		done, err := overlap.Take(board, false) // proves that nobody else uses it
+		if err != nil {
+			return err
+		}
+		defer done()
+		select {
+		case <-time.After(20 * time.Millisecond):
+			return nil
+		case <-ctx.Done(): // interrupted, or the lease was lost
+			return context.Cause(ctx)
+		}
 	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("image %d: %w", image, err)
 	}
-	defer func() {
-		if e := lease.Release(ctx); err == nil {
-			err = e
-		}
-	}()
-	board = lease.Keys()[0]
-	done, err := overlap.Take(board, false) // proves that nobody else uses it
-	if err != nil {
-		return "", err
-	}
-	defer done()
-	select {
-	case <-time.After(20 * time.Millisecond):
-		return board, nil
-	case <-lease.Context().Done():
-		return "", context.Cause(lease.Context())
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
+	return board, nil
 }

@@ -26,7 +26,7 @@ type Options struct {
 	// Policy says who may be served before somebody who came earlier. Default
 	// [lockcore.Backfill]. All processes have to use the same; one that does not is
 	// refused while anybody holds or waits, and changes it for all otherwise.
-	Policy lockcore.Policy
+	Policy lockcore.QueuePolicy
 
 	clock func() int64 // of tests; default ticks
 }
@@ -39,7 +39,7 @@ type Store struct {
 	id     string // of this process, as the others know it
 	boot   id128
 	delay  time.Duration
-	policy lockcore.Policy
+	policy lockcore.QueuePolicy
 	ticks  func() int64
 	line   line
 	life   context.Context // ends with Close

@@ -9,7 +9,7 @@ import (
 
 func TestStore(t *testing.T) {
 	dir := t.TempDir()
-	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+	under := func(p lockcore.QueuePolicy) func(testing.TB, string) lockcore.Store {
 		return func(t testing.TB, namespace string) lockcore.Store {
 			s, err := Open(t.Context(), dir, &Options{Namespace: namespace, Policy: p})
 			if err != nil {

@@ -23,7 +23,7 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var policy lockcore.Policy
+	var policy lockcore.QueuePolicy
 	var delay time.Duration
 	opened := make(map[string]*Store)
 	as := func(proc string) *Store {
@@ -45,7 +45,7 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 		}
 	}()
 	f(t, locktest.Stage{
-		Open: func(p lockcore.Policy, d time.Duration) lockcore.Store {
+		Open: func(p lockcore.QueuePolicy, d time.Duration) lockcore.Store {
 			policy, delay = p, d
 			return as("")
 		},

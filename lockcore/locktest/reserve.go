@@ -498,14 +498,14 @@ func endings(e *env) {
 	told("given back by a test that failed", lockcore.TestFailed)
 	told("and in order after that", lockcore.Released)
 
-	e.ask(s, ticket("dies", shortTTL, of(1, "k")))
+	e.granted(s, ticket("dies", shortTTL, of(1, "k")))
 	told("its holder expired", lockcore.Died)
 
-	e.ask(s, ticket("freed", time.Minute, of(1, "k")))
+	e.granted(s, ticket("freed", time.Minute, of(1, "k")))
 	if _, err := s.Free(e.ctx, "k", "for the test"); err != nil {
 		e.Fatal(err)
 	}
-	g := e.ask(s, ticket("unused", time.Minute, of(1, "k")))
+	g := e.granted(s, ticket("unused", time.Minute, of(1, "k")))
 	if g.Last["k"] != lockcore.Unknown {
 		e.Errorf("freed by hand: the next holder is told %q", g.Last["k"])
 	}
@@ -514,7 +514,7 @@ func endings(e *env) {
 	}
 	told("a withdrawn grant changes nothing", lockcore.Unknown)
 
-	g = e.ask(s, ticket("back", shortTTL, of(1, "k")))
+	g = e.granted(s, ticket("back", shortTTL, of(1, "k")))
 	e.until(l, "the lease has expired", func(snap lockcore.Snapshot) bool { return len(snap.Holders) == 0 })
 	if errs, err := s.Renew(e.ctx, []*lockcore.Grant{g}); err != nil || errs[0] != nil {
 		e.Fatalf("nobody had the key since, and the renewal gave %v, %v", errs, err)
@@ -524,7 +524,7 @@ func endings(e *env) {
 	}
 	told("a lease that expired, came back and was given back", lockcore.Released)
 
-	g = e.ask(s, ticket("keeps", time.Minute, of(1, "k")))
+	g = e.granted(s, ticket("keeps", time.Minute, of(1, "k")))
 	g.Ending = lockcore.TestFailed
 	if err := s.Release(e.ctx, g, shortTTL); err != nil {
 		e.Fatal(err)

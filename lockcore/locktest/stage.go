@@ -13,7 +13,7 @@ import (
 type Stage struct {
 	// Open returns a client of the store, as often as it is called with the same
 	// arguments. The policy and the lock delay are those of the whole play.
-	Open func(policy lockcore.Policy, lockDelay time.Duration) lockcore.Store
+	Open func(policy lockcore.QueuePolicy, lockDelay time.Duration) lockcore.Store
 	// Now is the clock of the store.
 	Now func() time.Time
 	// Pass moves the clock.

@@ -43,7 +43,7 @@ func TestStories(t *testing.T, dir string, play Play) {
 // A story is a store with names for its tickets.
 type story struct {
 	Stage
-	policy lockcore.Policy
+	policy lockcore.QueuePolicy
 	delay  time.Duration
 	opened lockcore.Store
 	start  time.Time

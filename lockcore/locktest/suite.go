@@ -330,3 +330,19 @@ func (e *env) ask(s lockcore.Store, t *lockcore.Ticket) *lockcore.Grant {
 	}
 	return ans.Grant
 }
+
+// granted asks until the ticket is granted. A store without order may refuse a key
+// that was just given back, while one of its servers has not heard of it.
+func (e *env) granted(s lockcore.Store, t *lockcore.Ticket) *lockcore.Grant {
+	e.Helper()
+	for {
+		if g := e.ask(s, t); g != nil {
+			return g
+		}
+		select {
+		case <-e.ctx.Done():
+			e.Fatalf("%s was never granted", t.ID)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 // concerns everybody in line, so that it does not matter whether a store looks at
 // those whom it does not concern.
 type drawn struct {
-	policy  lockcore.Policy
+	policy  lockcore.QueuePolicy
 	delay   time.Duration
 	wide    bool // every requirement lists every key; else all requests share one
 	seats   bool // most requests take seats, often in several requirements

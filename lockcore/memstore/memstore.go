@@ -23,13 +23,13 @@ type Options struct {
 	LockDelay time.Duration
 	// Policy says who may be served before somebody who came earlier. Default
 	// [lockcore.Backfill].
-	Policy lockcore.Policy
+	Policy lockcore.QueuePolicy
 }
 
 // A Store is a [lockcore.Store] in memory. Make one with [New].
 type Store struct {
 	name   string
-	policy lockcore.Policy
+	policy lockcore.QueuePolicy
 	start  time.Time // the clock is this and the monotonic time since: it never jumps
 
 	mu    sync.Mutex
@@ -81,7 +81,7 @@ func Shared(name string, opts *Options) *Store {
 
 // Policy is the one that the store was made with. Clients that share it by name
 // check that it is theirs.
-func (s *Store) Policy() lockcore.Policy { return s.policy }
+func (s *Store) Policy() lockcore.QueuePolicy { return s.policy }
 
 // String implements [lockcore.Store].
 func (s *Store) String() string { return s.name }

@@ -10,7 +10,7 @@ import (
 
 // TestPolicy: somebody short is let past a reservation, but not under fifo.
 func TestPolicy(t *testing.T) {
-	for policy, want := range map[lockcore.Policy]bool{lockcore.Backfill: true, lockcore.FIFO: false} {
+	for policy, want := range map[lockcore.QueuePolicy]bool{lockcore.Backfill: true, lockcore.FIFO: false} {
 		s := memstore.New(&memstore.Options{Policy: policy})
 		ask := func(id string, expect time.Duration, need int, keys ...string) *lockcore.Grant {
 			tk := &lockcore.Ticket{ID: id, TTL: time.Minute, Expect: expect, Wait: true, Requirements: []lockcore.Requirement{{Need: need}}}

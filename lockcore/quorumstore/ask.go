@@ -25,6 +25,21 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	}
 	a := newAsking(s, k)
 	obtained, err := a.run(ctx)
+	switch {
+	case err != nil:
+	case obtained != nil && t.For > 0:
+		if err = s.reserve(ctx, k, obtained, a.start); err != nil {
+			obtained = nil
+			// The second vote may still be on its way to a server.
+			r := releaseRequest{id: t.ID, attempt: k.attempt, refuse: true}
+			s.spawn(func() { s.takeBackAs(r, max(t.TTL, t.For), s.everyone()) })
+			if errors.Is(err, lockcore.ErrLost) {
+				err = nil // it was freed in between: the request goes on
+			}
+		}
+	case obtained == nil && a.disabledSomewhere():
+		_, err = a.survey(ctx) // so that the answer is what a majority says
+	}
 	return s.settle(a, obtained, err, wake)
 }
 
@@ -37,8 +52,16 @@ func (s *Store) confirm(ctx context.Context, k *ticket) (*lockcore.Grant, error)
 	if obtained == nil {
 		return nil, nil
 	}
-	g := &lockcore.Grant{Ticket: k.t, Obtained: obtained}
-	errs, err := s.Renew(ctx, []*lockcore.Grant{g})
+	s.mu.Lock()
+	g := &lockcore.Grant{Ticket: k.t, Obtained: obtained, Last: k.last}
+	s.mu.Unlock()
+	var errs []error
+	var err error
+	if k.t.For > 0 {
+		errs = []error{s.reserve(ctx, k, obtained, time.Time{})}
+	} else {
+		errs, err = s.Renew(ctx, []*lockcore.Grant{g})
+	}
 	switch {
 	case err != nil:
 		return nil, err
@@ -66,10 +89,11 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	switch {
 	case err != nil:
 	case obtained != nil:
-		k.obtained, k.valid, k.collisions = obtained, a.start.Add(validity(a.t.TTL, 0)), 0
+		k.obtained, k.valid, k.collisions = obtained, a.start.Add(max(a.t.For, validity(a.t.TTL, 0))), 0
+		k.last = a.last
 		s.tickets[k.id] = k
 		s.removeFromLine(k)
-		ans.Grant = &lockcore.Grant{Ticket: a.t, Obtained: obtained}
+		ans.Grant = &lockcore.Grant{Ticket: a.t, Obtained: obtained, Last: k.last}
 	case a.t.Wait:
 		s.addToLine(k, wake)
 		ans.Poll = jitter(sched.Poll(a.t.TTL))
@@ -82,6 +106,9 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 		s.listen()
 	default:
 		s.forget(k)
+	}
+	if err == nil && obtained == nil {
+		ans.Disabled = s.view.disabled(a.t.Requirements, now, majority(len(s.nodes)))
 	}
 	// Another waiter may get what this one claimed and did not obtain.
 	s.dispatch(now)
@@ -110,6 +137,8 @@ type asking struct {
 	limit time.Duration // for one server
 	keys  []string      // to report on; nil: everything
 	looks string        // the same for the scripts
+
+	last map[string]lockcore.Ending // how the last use of the keys obtained ended
 
 	// Where the next vote begins; the chooser sets it.
 	lead     int    // the server to ask first; -1: all at once

@@ -20,8 +20,9 @@ type bid struct {
 	// Guarded by the gathering under way.
 	ballot        ballot
 	errs          []error
-	have          map[string]*otherGrant // what the ticket holds already, by attempt and keys
-	leaderRefused bool                   // the server that was asked first refused
+	last          map[string]lockcore.Ending // how the last use of the keys ended
+	have          map[string]*otherGrant     // what the ticket holds already, by attempt and keys
+	leaderRefused bool                       // the server that was asked first refused
 
 	settled chan struct{} // closed when granted says how it ended
 	granted bool
@@ -34,11 +35,13 @@ type otherGrant struct {
 	attempt int64
 	units   []unit
 	counts  []int
+	last    map[string]lockcore.Ending
 }
 
 // takeReply is what a server said to a bid.
 type takeReply struct {
 	yes      bool
+	endings  fields // how the last use of keys ended: key, how, key, how...
 	inTheWay fields // leases on the keys
 	have     fields
 }
@@ -58,7 +61,7 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	v := b.ballot.verdict(time.Since(a.start))
 	switch v {
 	case won:
-		b.granted = true
+		b.granted, a.last = true, b.last
 		close(b.settled)
 		b.s.mu.Lock()
 		b.s.view.hold(&knownLease{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
@@ -116,6 +119,8 @@ func (b *bid) ask(ctx context.Context, n *node) (ans takeReply, err error) {
 	f, err := asFields(v)
 	switch {
 	case err != nil:
+	case f.text(0) == "given":
+		ans.yes, ans.endings = true, f.sub(1)
 	case f.text(0) == "no":
 		ans.inTheWay = f.sub(1)
 	case f.text(0) == "have":
@@ -133,6 +138,7 @@ func (b *bid) take(i int, ans takeReply, err error) progress {
 	r := no
 	if err == nil && ans.yes {
 		r = yes
+		b.last = addEndings(b.last, ans.endings)
 	} else if err == nil {
 		err = b.learn(i, ans)
 	}
@@ -178,6 +184,7 @@ func (b *bid) learn(i int, ans takeReply) error {
 		b.have[what] = &otherGrant{attempt: attempt, units: units, counts: in.Counts}
 	}
 	b.have[what].servers++
+	b.have[what].last = addEndings(b.have[what].last, ans.have.sub(4))
 	return nil
 }
 
@@ -190,6 +197,7 @@ func (b *bid) adopt() bool {
 		}
 		b.s.mu.Lock()
 		b.k.attempt, b.k.obtained, b.k.valid = o.attempt, byRequirement(o.units, o.counts), time.Time{}
+		b.k.last, b.last = o.last, o.last
 		b.s.mu.Unlock()
 		close(b.settled)
 		return true
@@ -268,4 +276,4 @@ func (b *bid) late(i int, ans takeReply, err error) {
 	}
 }
 
-func (b *bid) releaseLater(i int) { b.s.releaseLater(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL) }
+func (b *bid) releaseLater(i int) { b.s.releaseLater(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL, noUse) }

@@ -23,6 +23,12 @@
 // limit is over, naming the servers and what is wrong with each, and a lease is
 // lost, with its context cancelled, before anybody else can win its keys.
 //
+// Reservations and disabled keys stand on the servers that took them, once a majority
+// has: nobody renews them. A server that loses its data loses them too, and when
+// fewer than a majority are left, they are over. Where people reserve for days, let
+// the servers keep their data (appendonly yes). How uses of a key ended is remembered
+// by each server; if two disagree, the worse is told.
+//
 // # What is not
 //
 // There is no order among waiters, and so no bound on how long a big request
@@ -30,7 +36,8 @@
 // There is no fencing token; [lockcore.Lease.Token] is 0, so a resource cannot
 // tell a holder that was stopped beyond its TTL from the one after it. Circles of
 // nested requests are recognised within a process only, as snapshots show the
-// waiters of the own process only. If these matter, use one server with replicas:
+// waiters of the own process only. Nor can a person reserve at the front of the line:
+// there is none that all share. If these matter, use one server with replicas:
 // package redisstore.
 //
 // # How

@@ -46,6 +46,13 @@ func runs(script *redis.Script) func([]any) bool {
 	return func(args []any) bool { return len(args) > 1 && args[0] == "evalsha" && args[1] == script.Hash() }
 }
 
+// anyCallOf is runs for a script that the server may not know yet.
+func anyCallOf(script *redis.Script) func([]any) bool {
+	return func(args []any) bool {
+		return len(args) > 1 && (args[0] == "evalsha" && args[1] == script.Hash() || args[0] == "eval")
+	}
+}
+
 func hold(t testing.TB, n *node, match func(args []any) bool, answer bool) *delayedCall {
 	h := &delayedCall{match: match, answer: answer, stuck: make(chan struct{}), free: make(chan struct{}), done: make(chan struct{})}
 	h.lift = sync.OnceFunc(func() { close(h.free) })

@@ -16,10 +16,12 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
-// A reportedLease is a lease as the servers report it.
+// A reportedLease is a lease as servers report it.
 type reportedLease struct {
 	holder lockcore.Holder
-	left   []time.Duration // until it ends, on each server that has it
+	units  []unit
+	counts []int       // of keys, by requirement
+	ends   []time.Time // on each server that has it with these keys
 }
 
 // Snapshot implements [lockcore.Store]. It lists the leases that a majority has;
@@ -32,7 +34,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	}
 	need := majority(len(s.nodes))
 	silent := len(s.nodes) - c.ballot.count(yes)
-	snap := lockcore.Snapshot{Time: c.at, Holders: c.holders(need-silent, need)}
+	snap := lockcore.Snapshot{Time: c.at, Holders: holdersOf(c.leases(need-silent, need)), Endings: c.endings}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.line {
@@ -42,6 +44,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 		snap.Waiters = append(snap.Waiters, lockcore.Waiter{
 			ID: k.id, Requirements: k.t.Requirements, Owner: k.t.Owner, Priority: k.t.Priority, Since: k.rank.Add(time.Duration(k.t.Priority) * sched.Level),
 			Expires: k.lastAsked.Add(3 * sched.Poll(k.t.TTL)), Reason: k.t.Reason, Parents: k.t.Parents,
+			Expect: k.t.Expect, For: k.t.For,
 		})
 	}
 	return snap, nil
@@ -56,7 +59,7 @@ func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, e
 	if err != nil {
 		return nil, err
 	}
-	if freed := c.holders(1, majority(len(s.nodes))); freed != nil {
+	if freed := holdersOf(c.leases(1, majority(len(s.nodes)))); freed != nil {
 		return freed, nil
 	}
 	return nil, fmt.Errorf("%s: %q: %w", s.where, key, lockcore.ErrNotHeld)
@@ -73,7 +76,10 @@ type collection struct {
 	closed bool // it is being read: what comes now comes too late
 	ballot ballot
 	errs   []error
-	found  map[string]*reportedLease
+	found  map[string]*reportedLease // by id and keys
+	// endings says how the last use of keys ended, where a server knows that it was
+	// not as Released.
+	endings map[string]lockcore.Ending
 }
 
 // inspectLinger is how long a snapshot waits for the last servers: with them it does
@@ -84,16 +90,20 @@ const inspectLinger = 100 * time.Millisecond
 func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *node) []any) (*collection, error) {
 	n := len(s.nodes)
 	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease)}
+	asked := make([]time.Time, n)
 	g := gather(s, question[fields]{
 		to: s.everyone(), limit: max(slowLimit, s.config.NodeTimeout),
-		ask: func(ctx context.Context, n *node) (fields, error) { return n.fields(ctx, script, args(n)...) },
+		ask: func(ctx context.Context, n *node) (fields, error) {
+			asked[n.index] = time.Now()
+			return n.fields(ctx, script, args(n)...)
+		},
 		take: func(i int, f fields, err error) progress {
-			if c.note(i, f, err) == won {
+			if c.note(i, f, err, asked[i]) == won {
 				return enough
 			}
 			return open
 		},
-		late: func(i int, f fields, err error) { c.note(i, f, err) },
+		late: func(i int, f fields, err error) { c.note(i, f, err, asked[i]) },
 	})
 	if err := g.wait(ctx); err != nil {
 		return nil, err
@@ -108,17 +118,17 @@ func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *
 	return c, nil
 }
 
-// note takes in what a server reported.
-func (c *collection) note(i int, f fields, err error) verdict {
+// note takes in what a server reported: {leases, key, how its use ended, key...}.
+func (c *collection) note(i int, f fields, err error, asked time.Time) verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return won
 	}
 	var leases []*reportedLease
-	for j := 0; err == nil && j < len(f); j++ {
+	for j, reported := 0, f.sub(0); err == nil && j < len(reported); j++ {
 		var l *reportedLease
-		if l, err = readReportedLease(f.sub(j)); err == nil {
+		if l, err = readReportedLease(reported.sub(j), asked); err == nil {
 			leases = append(leases, l)
 		}
 	}
@@ -128,53 +138,87 @@ func (c *collection) note(i int, f fields, err error) verdict {
 		return c.ballot.verdict(0)
 	}
 	for _, l := range leases {
-		if known := c.found[l.holder.ID]; known != nil {
-			known.left = append(known.left, l.left...)
+		what := l.holder.ID + " " + encode(l.units)
+		if known := c.found[what]; known != nil {
+			known.ends = append(known.ends, l.ends...)
 		} else {
-			c.found[l.holder.ID] = l
+			c.found[what] = l
 		}
+	}
+	if len(f) > 1 {
+		c.endings = addEndings(c.endings, f[1:])
 	}
 	return c.ballot.verdict(0)
 }
 
-// readSighting reads {id, time left, age, kept, takes, info}. Moments are put on
-// the clock of this process: those of the servers may differ from each other.
-func readReportedLease(f fields) (*reportedLease, error) {
+var states = map[int64]string{1: "kept", 3: "reserved", 4: "disabled"}
+
+// forever is beyond every end that somebody chose: what ends later never does.
+const forever = 100 * 365 * 24 * time.Hour
+
+// readReportedLease reads {id, time left, age, state, takes, info, end}. Moments are
+// put on the clock of this process, from when the server was asked: those of the
+// servers may differ from each other. The end of a reservation is by the clock of who
+// made it, so that it is the same whoever looks; if that clock is wrong, it is by this
+// one.
+func readReportedLease(f fields, asked time.Time) (*reportedLease, error) {
 	left, err1 := strconv.ParseInt(f.text(1), 10, 64)
 	age, err2 := strconv.ParseInt(f.text(2), 10, 64)
 	units, err3 := decode(f.text(4))
 	var in info
 	err4 := json.Unmarshal([]byte(f.text(5)), &in)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+	end, err5 := strconv.ParseInt(f.text(6), 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || err5 != nil {
 		return nil, badReply(f)
 	}
-	state := "held"
-	if len(f) > 3 && f[3] == int64(1) {
-		state = "kept"
+	number, _ := f[3].(int64)
+	state, ok := states[number]
+	if !ok {
+		state = "held"
 	}
-	return &reportedLease{left: []time.Duration{time.Duration(left) * time.Microsecond}, holder: lockcore.Holder{
+	ends := asked.Add(time.Duration(left) * time.Microsecond)
+	if chosen := time.UnixMicro(end); state == "reserved" && chosen.Sub(ends).Abs() < 2*time.Second {
+		ends = chosen
+	}
+	return &reportedLease{units: units, counts: in.Counts, ends: []time.Time{ends}, holder: lockcore.Holder{
 		ID: f.text(0), Requirements: in.Reqs, Obtained: byRequirement(units, in.Counts), Owner: in.Owner,
-		Since:  time.Now().Add(-time.Duration(age) * time.Microsecond),
+		Since:  asked.Add(-time.Duration(age) * time.Microsecond),
 		Expect: in.Expect, Reason: in.Reason, Parents: in.Parents, State: state,
 	}}, nil
 }
 
-// holders lists the leases that at least so many servers have, oldest first. A lease
-// expires when fewer than need servers have it; with fewer reports, when the last of
-// these has it no more.
-func (c *collection) holders(atLeast, need int) []lockcore.Holder {
-	var out []lockcore.Holder
+// leases lists what at least so many servers have, oldest first. A lease expires when
+// fewer than need servers have it; with fewer reports, when the last of these has it no
+// more.
+func (c *collection) leases(atLeast, need int) []*reportedLease {
+	byID := make(map[string]*reportedLease)
 	for _, l := range c.found {
-		if len(l.left) < atLeast {
+		if len(l.ends) < atLeast {
 			continue
 		}
-		slices.Sort(l.left)
-		slices.Reverse(l.left)
-		l.holder.Expires = c.at.Add(l.left[min(need, len(l.left))-1])
+		// A reservation that is just given back in part has fewer keys on some servers.
+		if o := byID[l.holder.ID]; o == nil || len(l.ends) > len(o.ends) || len(l.ends) == len(o.ends) && len(l.units) < len(o.units) {
+			byID[l.holder.ID] = l
+		}
+	}
+	var out []*reportedLease
+	for _, l := range byID {
+		slices.SortFunc(l.ends, func(a, b time.Time) int { return b.Compare(a) })
+		l.holder.Expires = l.ends[min(need, len(l.ends))-1]
+		if l.holder.Expires.Sub(c.at) > forever {
+			l.holder.Expires = time.Time{}
+		}
+		out = append(out, l)
+	}
+	slices.SortFunc(out, func(a, b *reportedLease) int {
+		return cmp.Or(a.holder.Since.Compare(b.holder.Since), cmp.Compare(a.holder.ID, b.holder.ID))
+	})
+	return out
+}
+
+func holdersOf(leases []*reportedLease) (out []lockcore.Holder) {
+	for _, l := range leases {
 		out = append(out, l.holder)
 	}
-	slices.SortFunc(out, func(a, b lockcore.Holder) int {
-		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
-	})
 	return out
 }

@@ -137,6 +137,31 @@ const (
 	confirmTries   = 64
 )
 
+// outOfService wakes the waiters that list a key which was disabled, to learn of it.
+func (s *Store) outOfService(key string) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.line {
+		if !k.lists(key) {
+			continue
+		}
+		if k.asking {
+			k.recheck = true
+			continue
+		}
+		k.hint, k.hinted = freeElsewhere, now
+		k.wake(nil)
+	}
+}
+
+// lists reports whether the key is a candidate of the request.
+func (k *ticket) lists(key string) bool {
+	return slices.ContainsFunc(k.t.Requirements, func(r lockcore.Requirement) bool {
+		return slices.ContainsFunc(r.Candidates, func(c lockcore.Candidate) bool { return c.Key == key })
+	})
+}
+
 // subscribed notes that the subscription to a server began or broke. Messages may
 // have been missed before it began, so all waiters then look anew.
 func (s *Store) subscribed(i int, on bool) {

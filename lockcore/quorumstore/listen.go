@@ -72,6 +72,10 @@ func (s *Store) follow(i int, sub *redis.PubSub) (worked bool) {
 			s.subscribed(i, true)
 		case *redis.Message:
 			text, id, _ := strings.Cut(m.Payload, " ")
+			if text == "disabled" {
+				s.outOfService(id)
+				continue
+			}
 			if attempt, err := strconv.ParseInt(text, 10, 64); err == nil {
 				s.ended(i, id, attempt)
 			}

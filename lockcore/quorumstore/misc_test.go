@@ -92,7 +92,7 @@ func TestSweep(t *testing.T) {
 			t.Fatal("a free key was refused")
 		}
 	}
-	if _, err := s.nodes[0].release(watched(t), "refused", 1, 0, false, nil); err != nil {
+	if _, err := s.nodes[0].release(watched(t), releaseRequest{id: "refused", attempt: 1}); err != nil {
 		t.Fatal(err)
 	}
 	age(server, "ended", time.Minute)

@@ -40,6 +40,11 @@ var (
 	releaseScript  = script("release_first", "common", "release")
 	freeScript     = script("common", "free")
 	snapshotScript = script("common", "snapshot")
+	reserveScript  = script("common", "reserve")
+	extendScript   = script("common", "extend")
+	giveBackScript = script("common", "give_back")
+	disableScript  = script("common", "disable")
+	enableScript   = script("common", "enable")
 )
 
 // A node is one of the servers.

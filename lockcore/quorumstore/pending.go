@@ -9,6 +9,7 @@ import (
 type pendingRelease struct {
 	attempt int64
 	until   time.Time // the lease expires there
+	ending  string    // how its use ended, see releaseRequest
 }
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // releaseLater remembers a release that did not get through to a server, and has it
 // sent again until it does. Until then the keys stay taken there.
-func (s *Store) releaseLater(n *node, id string, attempt int64, ttl time.Duration) {
+func (s *Store) releaseLater(n *node, id string, attempt int64, ttl time.Duration, ending string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending == nil {
@@ -28,7 +29,7 @@ func (s *Store) releaseLater(n *node, id string, attempt int64, ttl time.Duratio
 	if len(n.pending) >= pendingKept {
 		return
 	}
-	n.pending[id] = pendingRelease{max(attempt, n.pending[id].attempt), time.Now().Add(2 * ttl)}
+	n.pending[id] = pendingRelease{max(attempt, n.pending[id].attempt), time.Now().Add(2 * ttl), ending}
 	if !n.sending && s.life.Err() == nil {
 		n.sending = true
 		s.spawn(func() { s.sendPending(n) })
@@ -48,7 +49,7 @@ func (s *Store) sendPending(n *node) {
 		id, d, ok := n.nextPending()
 		for ok {
 			ctx, cancel := context.WithTimeout(s.life, s.limit(time.Until(d.until)))
-			_, err := n.release(ctx, id, d.attempt, 0, true, nil)
+			_, err := n.release(ctx, releaseRequest{id: id, attempt: d.attempt, refuse: true, ending: d.ending})
 			cancel()
 			if err != nil {
 				break

@@ -19,16 +19,29 @@ type releaseReply struct {
 	listeners int  // subscribers to which its end was published
 }
 
-// release ends a lease on one server. units are its keys, if they are known. With
-// refuse, the server then refuses requests for the lease that are still on their way.
-func (n *node) release(ctx context.Context, id string, attempt int64, keep time.Duration, refuse bool, units []unit) (releaseReply, error) {
+// A releaseRequest is what a server is told about the end of a lease.
+type releaseRequest struct {
+	id      string
+	attempt int64
+	keep    time.Duration // above 0: its keys stay aside for so long
+	refuse  bool          // the server is to refuse requests for the lease that are still on their way
+	ending  string        // how its use ended, the number of a lockcore.Ending; noUse if there was none
+	units   []unit        // its keys, if they are known
+}
+
+// noUse is the ending of what was granted and not used: attempts that were undone,
+// requests that were withdrawn.
+const noUse = ""
+
+// release ends a lease on one server.
+func (n *node) release(ctx context.Context, r releaseRequest) (releaseReply, error) {
 	flag := "0"
-	if refuse {
+	if r.refuse {
 		flag = "1"
 	}
-	args := append(make([]any, 0, 7+len(units)), id, number(attempt), keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag)
-	if keep == 0 && !refuse {
-		args = simple(args, id, units)
+	args := append(make([]any, 0, 8+len(r.units)), r.id, number(r.attempt), r.keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag, r.ending)
+	if r.keep == 0 && !r.refuse && (r.ending == noUse || r.ending == endingText(lockcore.Released)) {
+		args = simple(args, r.id, r.units)
 	}
 	v, err := n.run(ctx, releaseScript(), args...)
 	if err != nil {
@@ -54,7 +67,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 		k.turn <- struct{}{}
 	}
 	defer k.leave()
-	r := s.releasing(k, keep)
+	r := s.releasing(k, keep, endingText(g.Ending))
 	if err := r.wait(ctx); err != nil {
 		return err
 	}
@@ -81,7 +94,7 @@ type releasing struct {
 
 // releasing asks all servers to end a lease. A release that is repeated counts
 // what was confirmed the first time.
-func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
+func (s *Store) releasing(k *ticket, keep time.Duration, ending string) *releasing {
 	n := len(s.nodes)
 	s.mu.Lock()
 	if k.confirmed == nil {
@@ -96,7 +109,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 		switch {
 		case err != nil:
 			if keep == 0 && (final || sent(err)) {
-				s.releaseLater(s.nodes[i], k.id, attempt, k.t.TTL)
+				s.releaseLater(s.nodes[i], k.id, attempt, max(k.t.TTL, k.t.For), ending)
 			}
 			return down
 		case !p.held && !confirmed[i]:
@@ -115,7 +128,7 @@ func (s *Store) releasing(k *ticket, keep time.Duration) *releasing {
 	r.gathering = gather(s, question[releaseReply]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
 		ask: func(ctx context.Context, n *node) (releaseReply, error) {
-			return n.release(ctx, k.id, attempt, keep, tombstones != nil && tombstones[n.index], units)
+			return n.release(ctx, releaseRequest{k.id, attempt, keep, tombstones != nil && tombstones[n.index], ending, units})
 		},
 		take: func(i int, p releaseReply, err error) progress {
 			r.errs[i] = err
@@ -154,16 +167,21 @@ func (s *Store) leaveToOthers(i int, id string, units []unit, listeners int) {
 // takeBack ends an attempt on some servers. It waits for them, but not long: the
 // keys should be free there before this ask, or a rival's, tries again.
 func (s *Store) takeBack(id string, attempt int64, ttl time.Duration, from []int) {
+	s.takeBackAs(releaseRequest{id: id, attempt: attempt}, ttl, from)
+}
+
+func (s *Store) takeBackAs(r releaseRequest, ttl time.Duration, from []int) {
+	id, attempt := r.id, r.attempt
 	g := gather(s, question[releaseReply]{
 		to: from, limit: s.limit(ttl),
 		ask: func(ctx context.Context, n *node) (releaseReply, error) {
-			return n.release(ctx, id, attempt, 0, false, nil)
+			return n.release(ctx, r)
 		},
 		take: func(i int, _ releaseReply, err error) progress {
 			if err == nil {
 				s.ended(i, id, attempt)
 			} else if sent(err) {
-				s.releaseLater(s.nodes[i], id, attempt, ttl)
+				s.releaseLater(s.nodes[i], id, attempt, ttl, noUse)
 			}
 			return open
 		},
@@ -187,7 +205,7 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 	granted := k.obtained != nil
 	s.mu.Unlock()
 	if granted {
-		r := s.releasing(k, 0)
+		r := s.releasing(k, 0, noUse)
 		if err := r.wait(ctx); err != nil {
 			return err
 		}

@@ -136,7 +136,7 @@ func (r *renewal) add(g *lockcore.Grant) {
 			unrenewed = 1
 		}
 		k.unrenewed = true // until this one succeeds
-		if r.sent.Before(k.valid) && !k.releasing {
+		if r.sent.Before(k.valid) && !k.releasing && g.Ticket.For == 0 {
 			// While the lease stands, nobody else has a majority: so a server that has
 			// lost its data cannot have granted the keys to somebody else.
 			join, l.valid = 1, k.valid
@@ -201,16 +201,21 @@ func (r *renewal) mark(l *renewed) {
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	if k.tombstones == nil {
-		k.tombstones = make([]bool, len(r.s.nodes))
+	k.refuseLater(l.ballot.replies)
+	for _, i := range l.joined {
+		k.tombstones[i] = true
 	}
-	for i, v := range l.ballot.replies {
+}
+
+// refuseLater notes the servers that have not said yes. Store.mu is held.
+func (k *ticket) refuseLater(replies []reply) {
+	if k.tombstones == nil {
+		k.tombstones = make([]bool, len(replies))
+	}
+	for i, v := range replies {
 		if v != yes {
 			k.tombstones[i] = true
 		}
-	}
-	for _, i := range l.joined {
-		k.tombstones[i] = true
 	}
 }
 

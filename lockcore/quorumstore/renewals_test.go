@@ -99,7 +99,7 @@ func TestRenewalAsks(t *testing.T) {
 			s.mu.Lock()
 			a := slices.Clone(s.args["renew"])
 			s.mu.Unlock()
-			if len(a) != 12 || a[10] != join || a[11] != unrenewed {
+			if len(a) != 13 || a[11] != join || a[12] != unrenewed {
 				t.Errorf("%s: asked %v, want join %v and unrenewed %v", what, a, join, unrenewed)
 			}
 		}

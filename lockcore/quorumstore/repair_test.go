@@ -209,11 +209,11 @@ func TestTombstone(t *testing.T) {
 		{"the next one", b.attempt + 1, true},
 	} {
 		server.Do("FLUSHALL")
-		if _, err := s.nodes[0].release(ctx, "late", b.attempt, 0, false, nil); err != nil {
+		if _, err := s.nodes[0].release(ctx, releaseRequest{id: "late", attempt: b.attempt}); err != nil {
 			t.Fatal(err)
 		}
 		// An older release, held up even longer, does not lift it.
-		if _, err := s.nodes[0].release(ctx, "late", b.attempt-2, 0, true, nil); err != nil {
+		if _, err := s.nodes[0].release(ctx, releaseRequest{id: "late", attempt: b.attempt - 2, refuse: true}); err != nil {
 			t.Fatal(err)
 		}
 		b.args[1] = number(c.attempt)

@@ -14,7 +14,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/internal/unsupported"
 )
 
 // A Config says how a [Store] is to behave. The zero value is ready to use.
@@ -35,8 +34,6 @@ type Config struct {
 // with [New], [Config.New] or [Open]. It is safe for concurrent use; a process
 // needs one for each namespace.
 type Store struct {
-	unsupported.Reservations // until its scripts know them
-
 	config Config
 	nodes  []*node
 	where  string
@@ -102,7 +99,7 @@ func (c Config) build(names []string, clients []redis.UniversalClient) *Store {
 	for i, cl := range clients {
 		s.nodes = append(s.nodes, &node{
 			index: i, name: names[i], client: cl, channel: prefix + "ended",
-			keys: []string{prefix + "held"}, recovered: make(chan struct{}, 1),
+			keys: []string{prefix + "held", prefix + "endings"}, recovered: make(chan struct{}, 1),
 		})
 	}
 	s.where = fmt.Sprintf("redlock://%s (namespace %s)", strings.Join(names, ","), c.Namespace)

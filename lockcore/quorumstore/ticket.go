@@ -15,15 +15,16 @@ type ticket struct {
 
 	// The rest is guarded by Store.mu.
 	t          *lockcore.Ticket
-	attempt    int64      // the number of the last attempt; those before were given up
-	obtained   [][]string // once granted
-	valid      time.Time  // until when the grant can be counted on
-	unrenewed  bool       // the last renewal failed, or is under way
-	tombstones []bool     // servers that are to refuse what arrives after the release
-	confirmed  []bool     // servers that confirmed its release
-	releasing  bool       // it is being released
-	lastAsked  time.Time  // when the last Ask for it began
-	asking     bool       // an Ask for it is under way
+	attempt    int64                      // the number of the last attempt; those before were given up
+	obtained   [][]string                 // once granted
+	last       map[string]lockcore.Ending // how the last use of what was obtained ended before
+	valid      time.Time                  // until when the grant can be counted on
+	unrenewed  bool                       // the last renewal failed, or is under way
+	tombstones []bool                     // servers that are to refuse what arrives after the release
+	confirmed  []bool                     // servers that confirmed its release
+	releasing  bool                       // it is being released
+	lastAsked  time.Time                  // when the last Ask for it began
+	asking     bool                       // an Ask for it is under way
 
 	waiting    bool
 	wake       func(*lockcore.Grant)

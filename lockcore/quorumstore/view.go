@@ -223,6 +223,24 @@ func (v *view) order(reqs []lockcore.Requirement, rnd sched.Rand) func(int) func
 	}, rnd)
 }
 
+// disabled lists the candidates that at least so many servers keep out of service.
+func (v *view) disabled(reqs []lockcore.Requirement, now time.Time, atLeast int) (keys []string) {
+	for r := range reqs {
+		for _, c := range reqs[r].Candidates {
+			n := 0
+			for i := range v.servers {
+				if l := v.servers[i].leases[disabledID(c.Key)]; l != nil && l.until.After(now) {
+					n++
+				}
+			}
+			if n >= atLeast && !slices.Contains(keys, c.Key) {
+				keys = append(keys, c.Key)
+			}
+		}
+	}
+	return keys
+}
+
 // nextEnd is when the next lease of the table ends, or zero.
 func (g *leaseTable) nextEnd(now time.Time) (at time.Time) {
 	for _, l := range g.leases {

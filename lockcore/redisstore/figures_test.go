@@ -398,7 +398,7 @@ func figureBackfill(t *testing.B) {
 	const boards, waiters, n = 10, 1000, 150
 	s := redistest.Start(t)
 	keys := numbered(boards)
-	scene := func(namespace string, policy lockcore.Policy, first int, length time.Duration) func() time.Duration {
+	scene := func(namespace string, policy lockcore.QueuePolicy, first int, length time.Duration) func() time.Duration {
 		st := open(t, s.Addr, redisstore.Options{Namespace: namespace, Policy: policy})
 		var held []*lockcore.Grant
 		made := 0

@@ -35,7 +35,7 @@ type Options struct {
 	// Policy says who may be served before somebody who came earlier. All clients of
 	// a namespace use the same: [Store.Ask] refuses one that differs while anybody
 	// holds or waits.
-	Policy lockcore.Policy
+	Policy lockcore.QueuePolicy
 }
 
 // A Store is a [lockcore.Store] in Redis or Valkey. Make one with [Open] or

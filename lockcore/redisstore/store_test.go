@@ -16,7 +16,7 @@ import (
 // The promises of every store, on every kind of server and in every mode.
 
 func harness(url string, opts redisstore.Options) locktest.Harness {
-	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+	under := func(p lockcore.QueuePolicy) func(testing.TB, string) lockcore.Store {
 		return func(t testing.TB, namespace string) lockcore.Store {
 			own := opts // subtests run side by side
 			own.Namespace = namespace
@@ -66,7 +66,7 @@ func TestConformanceWithInterop(t *testing.T) {
 	s := redistest.Start(t, "--databases", "200")
 	var mu sync.Mutex
 	dbs := make(map[string]int)
-	under := func(p lockcore.Policy) func(testing.TB, string) lockcore.Store {
+	under := func(p lockcore.QueuePolicy) func(testing.TB, string) lockcore.Store {
 		return func(t testing.TB, namespace string) lockcore.Store {
 			// The names of its locks are the same for every namespace, so each gets a
 			// database.

@@ -14,7 +14,7 @@ import (
 func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 	inBubble(t, func(b bubble) {
 		f(b.T, locktest.Stage{
-			Open: func(p lockcore.Policy, delay time.Duration) lockcore.Store {
+			Open: func(p lockcore.QueuePolicy, delay time.Duration) lockcore.Store {
 				return b.open(redisstore.Options{Policy: p, LockDelay: delay})
 			},
 			Now:    time.Now,

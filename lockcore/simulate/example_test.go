@@ -3,6 +3,7 @@ package simulate_test
 import (
 	"fmt"
 	"log"
+	"os"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func ExampleRun() {
 		job(2, time.Second, time.Minute),
 		job(1, 2*time.Second, time.Minute),
 	}
-	for _, p := range []lockcore.Policy{lockcore.FIFO, lockcore.Backfill} {
+	for _, p := range []lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill} {
 		out, err := simulate.Run(jobs, p, 1)
 		if err != nil {
 			log.Fatal(err)
@@ -135,4 +136,34 @@ func ExampleRows() {
 	mean := row.Mean(func(s *simulate.Summary) time.Duration { return s.All.Mean })
 	fmt.Println(row.Workload, row.Pool, row.Load, row.Scheduling, len(row.Runs), mean > 0)
 	// Output: tests 5 0.9 fifo 2 true
+}
+
+// Two who take a minute each stand in line behind one who takes four: each is told
+// at its arrival when it will be served.
+func ExampleForecasts() {
+	board := []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: "board"}}}}
+	job := func(at, hold time.Duration) simulate.Job {
+		return simulate.Job{At: at, Hold: hold, Expect: hold, Requirements: board}
+	}
+	jobs := []simulate.Job{job(0, 4*time.Minute), job(time.Minute, time.Minute), job(2*time.Minute, time.Minute)}
+	notes, err := simulate.Forecasts(jobs, lockcore.FIFO, 1, 1)
+	for _, f := range notes {
+		var n simulate.Forecast = f
+		fmt.Println("job", n.Job, "expects to wait", n.Wait, "and waits", n.Waited, "error", n.Error(), n.Known)
+	}
+	fmt.Println(err)
+	// Output:
+	// job 1 expects to wait 3m0s and waits 3m0s error 0 true
+	// job 2 expects to wait 3m0s and waits 3m0s error 0 true
+	// <nil>
+}
+
+// How far off expected starts are, over a workload: here a tiny one.
+func ExampleExpectedTable() {
+	err := simulate.ExpectedTable(os.Stdout, simulate.Options{Workloads: []string{"independent"}, Pools: []int{5}, Loads: []float64{0.9}, Seeds: 1, Jobs: 5})
+	fmt.Println(err)
+	// Output:
+	// workload     pool  load  waited  told  median error  P90
+	// independent  5     0.9   0       0 %   0 %           0 %
+	// <nil>
 }

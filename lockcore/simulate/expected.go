@@ -31,7 +31,7 @@ func (f Forecast) Error() float64 {
 // Forecasts runs the jobs as [Run] does, and notes of one in every so many, of those
 // that have to wait, when it was expected to be served. A forecast costs about as
 // much as the rest of a small simulation.
-func Forecasts(jobs []Job, policy lockcore.Policy, seed uint64, every int) ([]Forecast, error) {
+func Forecasts(jobs []Job, policy lockcore.QueuePolicy, seed uint64, every int) ([]Forecast, error) {
 	var notes []Forecast
 	picks := rand.New(rand.NewPCG(seed, 2)) // apart from the choices of the run, which stay the same
 	out, err := run(jobs, policy, seed, func(s *sim, at int64, job int) {

@@ -46,14 +46,14 @@ const Greedy = sched.Greedy
 // that could not even be served alone is an error that wraps
 // [lockcore.ErrUnsatisfiable]; jobs that hold what the others of them wait for,
 // for ever, are one that wraps [lockcore.ErrDeadlock].
-func Run(jobs []Job, policy lockcore.Policy, seed uint64) ([]Outcome, error) {
+func Run(jobs []Job, policy lockcore.QueuePolicy, seed uint64) ([]Outcome, error) {
 	return run(jobs, policy, seed, nil)
 }
 
 // run calls waits, if set, with each job that has to wait, at its arrival.
-func run(jobs []Job, policy lockcore.Policy, seed uint64, waits func(s *sim, at int64, job int)) ([]Outcome, error) {
+func run(jobs []Job, policy lockcore.QueuePolicy, seed uint64, waits func(s *sim, at int64, job int)) ([]Outcome, error) {
 	s := &sim{waits: waits, jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, order: newOrder(len(jobs))}
-	s.state.Policy, s.state.Untiring = policy, true
+	s.state.Policy, s.state.WaitersStay = policy, true
 	for i, j := range jobs {
 		if !possible(j.Requirements) {
 			return nil, fmt.Errorf("simulate: job %d: %w", i+1, lockcore.ErrUnsatisfiable)

@@ -35,7 +35,7 @@ func TestRunIsDeterministic(t *testing.T) {
 // TestNobodySharesABoard looks at the outcome alone: no key is held by two jobs at
 // once, and every job has what it asked for.
 func TestNobodySharesABoard(t *testing.T) {
-	for _, p := range []lockcore.Policy{lockcore.FIFO, Greedy, lockcore.Backfill} {
+	for _, p := range []lockcore.QueuePolicy{lockcore.FIFO, Greedy, lockcore.Backfill} {
 		jobs := Tests(5, 1000, 1.2, 3)
 		out, err := Run(jobs, p, 1)
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 // jobs.
 type Scheduling struct {
 	Name   string
-	Policy lockcore.Policy
+	Policy lockcore.QueuePolicy
 	// Prepare, if set, changes the jobs before the run: what they say they expect,
 	// or whether anything can be learned of them. It gets a copy.
 	Prepare func([]Job)

@@ -177,7 +177,7 @@ func TestNobodyIsDelayedBeyondTheBound(t *testing.T) {
 	}
 }
 
-func checkBound(t *testing.T, name string, jobs []Job, out []Outcome, p lockcore.Policy) {
+func checkBound(t *testing.T, name string, jobs []Job, out []Outcome, p lockcore.QueuePolicy) {
 	t.Helper()
 	longest := jobs[0].Hold
 	for _, j := range jobs {

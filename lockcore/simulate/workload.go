@@ -39,7 +39,7 @@ func Workloads() []Workload {
 	}
 }
 
-// pools names n equal resources.
+// pool is n equal resources.
 func pool(n int) []lockcore.Candidate {
 	out := make([]lockcore.Candidate, n)
 	for i := range out {

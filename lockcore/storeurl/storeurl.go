@@ -246,7 +246,7 @@ func (p *params) duration(name string) time.Duration {
 }
 
 // policy reads who may be served before somebody who came earlier.
-func (p *params) policy() (policy lockcore.Policy) {
+func (p *params) policy() (policy lockcore.QueuePolicy) {
 	p.known = append(p.known, "policy")
 	if err := policy.UnmarshalText([]byte(p.q.Get("policy"))); err != nil && p.err == nil {
 		p.err = fmt.Errorf("storeurl: %w", err)

@@ -96,7 +96,7 @@ func (p *replay) fifo(with *plays, passed map[string]bool) (*report.FIFO, error)
 
 // A mode is a policy, and what its scheduler knows to begin with.
 type mode struct {
-	policy  lockcore.Policy
+	policy  lockcore.QueuePolicy
 	history bool // it has seen the tests of the run before
 }
 

@@ -25,7 +25,7 @@ type WhatIf struct {
 	Remove []string
 	// Policy is that of the changed run. Nil means that of the recorded one, which
 	// is the one that reproduces it best.
-	Policy *lockcore.Policy
+	Policy *lockcore.QueuePolicy
 	// WaitP95, if not 0, asks how many resources would be needed for 95 of 100
 	// requests to wait no longer: of the pool or tag that is added to first, else
 	// of the pool that was waited for most.
@@ -41,11 +41,11 @@ type Range struct{ Min, Median, Max time.Duration }
 
 // A Scenario is what a run would have been like.
 type Scenario struct {
-	Name     string          `json:"name"`
-	Policy   lockcore.Policy `json:"policy"`
-	Makespan Range           `json:"makespan"` // from the first request to the last release
-	Waited   Range           `json:"waited"`   // by all requests together
-	P95      Range           `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
+	Name     string               `json:"name"`
+	Policy   lockcore.QueuePolicy `json:"policy"`
+	Makespan Range                `json:"makespan"` // from the first request to the last release
+	Waited   Range                `json:"waited"`   // by all requests together
+	P95      Range                `json:"p95_wait"` // wait that 95 of 100 requests do not exceed
 }
 
 // Estimates is what [Estimate] found. All but Recorded are estimates.

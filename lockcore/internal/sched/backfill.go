@@ -11,7 +11,7 @@ import (
 // Greedy is a policy for comparison only: nothing is reserved, whoever fits
 // takes. It is what locks that are polled for amount to, and it starves those
 // who want much.
-const Greedy lockcore.Policy = -1
+const Greedy lockcore.QueuePolicy = -1
 
 const (
 	// never is the expected end of what nothing is known of.

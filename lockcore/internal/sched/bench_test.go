@@ -18,7 +18,7 @@ func BenchmarkStep(b *testing.B) {
 		name   string
 		kinds  int
 		expect time.Duration // of the waiters; the holders take an hour
-		policy lockcore.Policy
+		policy lockcore.QueuePolicy
 	}{
 		{"one-kind", 1, 2 * time.Hour, lockcore.Backfill},
 		{"one-kind-fifo", 1, 2 * time.Hour, lockcore.FIFO},
@@ -27,7 +27,7 @@ func BenchmarkStep(b *testing.B) {
 		{"20-kinds-let-past", 20, time.Minute, lockcore.Backfill},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			s := &State{Policy: c.policy, Untiring: true}
+			s := &State{Policy: c.policy, WaitersStay: true}
 			rnd := rand.New(rand.NewPCG(1, 2)).IntN
 			var boards []lockcore.Candidate
 			for i := range 100 {

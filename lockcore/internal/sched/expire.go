@@ -44,7 +44,7 @@ func (s *State) expire() (changed bool) {
 		}
 	}
 	for _, w := range slices.Clone(s.queue) {
-		if w.expires <= s.now && !s.Untiring {
+		if w.expires <= s.now && !s.WaitersStay {
 			s.remove(w)
 			changed = true
 			continue

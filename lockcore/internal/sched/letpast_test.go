@@ -102,8 +102,8 @@ func (m *model) start(w *waiter, but *lease) int64 {
 func TestNobodyIsDelayedBeyondItsPatience(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{rnd: rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), now: int64(time.Hour)}
-		w.state.Policy = rapid.SampledFrom([]lockcore.Policy{lockcore.FIFO, lockcore.Backfill, lockcore.Backfill, lockcore.Backfill}).Draw(t, "policy")
-		w.state.Untiring = true
+		w.state.Policy = rapid.SampledFrom([]lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill, lockcore.Backfill, lockcore.Backfill}).Draw(t, "policy")
+		w.state.WaitersStay = true
 		simple := rapid.Bool().Draw(t, "one pool")
 		for range rapid.IntRange(1, 60).Draw(t, "requests") {
 			w.draw(t, simple)
@@ -229,7 +229,7 @@ func TestLiarsAreOutwaited(t *testing.T) {
 	for n := 2; n <= len(keys); n++ {
 		for seed := range uint64(5) {
 			w := &world{rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour)}
-			w.state.Untiring = true
+			w.state.WaitersStay = true
 			for i := range 200 {
 				p := &player{ticket: &lockcore.Ticket{ID: fmt.Sprint("t", i), TTL: 1000 * time.Hour, Wait: true, Expect: time.Second}}
 				p.arrived = w.now + int64(i)*int64(20*time.Second)

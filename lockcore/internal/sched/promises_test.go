@@ -59,7 +59,7 @@ var endings = []lockcore.Ending{lockcore.Released, lockcore.Released, lockcore.T
 
 func newModel(t *rapid.T) *model {
 	seed := rapid.Uint64().Draw(t, "seed")
-	policy := rapid.SampledFrom([]lockcore.Policy{lockcore.FIFO, lockcore.Backfill}).Draw(t, "policy")
+	policy := rapid.SampledFrom([]lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill}).Draw(t, "policy")
 	return &model{state: State{Policy: policy}, rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour), tickets: make(map[string]*lockcore.Ticket), rank: make(map[string]int64),
 		order: make(map[string]int), atEntry: make(map[string]map[string]bool), live: make(map[string]bool)}
 }

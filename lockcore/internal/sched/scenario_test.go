@@ -18,7 +18,7 @@ func TestStories(t *testing.T) {
 	locktest.TestStories(t, "testdata/stories", func(t *testing.T, f func(*testing.T, locktest.Stage)) {
 		s := &bareStore{t: t, waiters: make(map[string]waiter)}
 		f(t, locktest.Stage{
-			Open: func(p lockcore.Policy, delay time.Duration) lockcore.Store {
+			Open: func(p lockcore.QueuePolicy, delay time.Duration) lockcore.Store {
 				s.state.Policy, s.state.LockDelay = p, delay
 				return s
 			},

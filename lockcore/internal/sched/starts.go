@@ -22,8 +22,8 @@ import (
 //
 // It knows less than the store: not who was let past whom, nor whose patience is at
 // its end. And everything it is based on is a guess.
-func ExpectedStarts(snap *lockcore.Snapshot, p lockcore.Policy, id string) map[string]time.Time {
-	f := forecast{state: State{Policy: p, Untiring: true, now: snap.Time.UnixNano()}}
+func ExpectedStarts(snap *lockcore.Snapshot, p lockcore.QueuePolicy, id string) map[string]time.Time {
+	f := forecast{state: State{Policy: p, WaitersStay: true, now: snap.Time.UnixNano()}}
 	f.state.init()
 	for i := range snap.Holders {
 		f.hold(&snap.Holders[i], uint64(i+1))

@@ -37,7 +37,7 @@ func line(holders []lockcore.Holder, reqs ...[]lockcore.Requirement) *lockcore.S
 }
 
 // starts are the expected waits in seconds.
-func starts(s *lockcore.Snapshot, p lockcore.Policy) map[string]int {
+func starts(s *lockcore.Snapshot, p lockcore.QueuePolicy) map[string]int {
 	out := make(map[string]int)
 	for id, t := range ExpectedStarts(s, p, "") {
 		out[id] = int(t.Sub(s.Time) / time.Second)
@@ -115,7 +115,7 @@ func manyWaiters(n, kinds int) *lockcore.Snapshot {
 // BenchmarkExpectedStarts is of 1,000 waiters before 100 boards.
 func BenchmarkExpectedStarts(b *testing.B) {
 	for _, kinds := range []int{1, 20, 1000} {
-		for _, p := range []lockcore.Policy{lockcore.Backfill, lockcore.FIFO} {
+		for _, p := range []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO} {
 			b.Run(fmt.Sprintf("%s/kinds-%d", p, kinds), func(b *testing.B) {
 				s := manyWaiters(1000, kinds)
 				known := 0

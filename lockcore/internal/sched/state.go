@@ -45,12 +45,12 @@ type State struct {
 	// History is what was learned about how long tests hold. It is no part of the
 	// encoding either; a nil one is made at the first step.
 	History *History
-	// Policy says who may be served before somebody who came earlier. All who use
-	// a state have to use the same; the encoding carries it.
-	Policy lockcore.Policy
-	// Untiring takes it that waiters are there without being heard of: for a
-	// simulation, in which nobody dies. It is no part of the encoding.
-	Untiring bool
+	// Policy says whether a request may be served before an earlier one. All clients
+	// of a state use the same; the encoding carries it.
+	Policy lockcore.QueuePolicy
+	// WaitersStay keeps waiters in line that do not ask again: for a simulation, in
+	// which no process dies. It is no part of the encoding.
+	WaitersStay bool
 
 	now      int64 // latest moment seen: the clock of a step never goes back
 	fence    uint64
@@ -153,7 +153,7 @@ func (s *State) TakeGranted() []Granted {
 // Agree reports whether a client may use the state under the policy: if that is
 // the policy of the state, or nobody holds or waits, so that it can become it. Keys
 // out of service, which may be so for months, are no obstacle.
-func (s *State) Agree(p lockcore.Policy) bool {
+func (s *State) Agree(p lockcore.QueuePolicy) bool {
 	if len(s.leases)-s.outages+len(s.queue) == 0 {
 		s.Policy = p
 	}

@@ -1,10 +1,14 @@
 -- What every script of a server shares.
 --
--- One hash holds a namespace, KEYS[1]:
+-- Two hashes hold a namespace. KEYS[1]:
 --   "k" .. key  who holds the key, as a list of (mode, id)
 --   "l" .. id   a lease: a head of fixed width, then #takes|takes info
 --   "g" .. id   a tombstone: attempt, when it may go, why
 --   "u" .. key  when the key was last taken under LeastRecentlyUsed
+-- KEYS[2], by key: how its last use ended, if not as Released, see note_ending.
+--
+-- A key that is disabled is held, exclusively, by a lease "disabled:" .. key. That
+-- lease is entered beside those who hold the key already, and stays when they go.
 --
 -- A list is a string of "<mode>,<length>:<name>": safe for any bytes in a name,
 -- and parsed here without a library. Modes are x (exclusive), s (shared) and
@@ -20,7 +24,7 @@
 -- Moments are microseconds on this server's clock, read once; durations come
 -- from the client. All numbers in a record have 16 digits, so that taking it
 -- apart needs no pattern: most of the time of a script goes into strings.
-local HELD = KEYS[1]
+local HELD, ENDINGS = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
@@ -44,14 +48,17 @@ end
 --   1  kept: the lease was given back, its keys stay aside for a chosen time
 --   2  provisional: the server took the lease in with a renewal, and does not know
 --      yet whether a majority confirmed that renewal
+--   3  reserved: it stays until its end without renewal. Its ttl is that end on the
+--      clock of the client, for people to read
+--   4  disabled: it keeps a key out of service
 local function record(l)
-  return digits(l.attempt) .. (l.kept and '1' or l.provisional and '2' or '0') .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
+  return digits(l.attempt) .. l.state .. digits(l.ends) .. digits(l.since) .. digits(l.ttl) .. #l.takes .. '|' .. l.takes .. l.info
 end
 
 local function parse(rec)
   local _, bar, n = string.find(rec, '^(%d+)|', 66)
   return {
-    attempt = tonumber(string.sub(rec, 1, 16)), kept = string.sub(rec, 17, 17) == '1', provisional = string.sub(rec, 17, 17) == '2',
+    attempt = tonumber(string.sub(rec, 1, 16)), state = string.sub(rec, 17, 17),
     ends = tonumber(string.sub(rec, 18, 33)), since = tonumber(string.sub(rec, 34, 49)), ttl = tonumber(string.sub(rec, 50, 65)),
     takes = string.sub(rec, bar + 1, bar + n), info = string.sub(rec, bar + n + 1),
   }
@@ -67,10 +74,11 @@ local function store(id, l)
 end
 
 -- remains is how long a lease still blocks others, or nil if it does not. A lease
--- that expired, and was not kept for a chosen time, blocks them for delay more.
+-- that expired blocks them for delay more, unless its end was chosen (1, 3, 4).
 local function remains(rec, delay)
   local over = tonumber(string.sub(rec, 18, 33))
-  if string.sub(rec, 17, 17) ~= '1' then over = over + delay end
+  local state = string.sub(rec, 17, 17)
+  if state == '0' or state == '2' then over = over + delay end
   if over > now then return over - now end
 end
 
@@ -137,6 +145,85 @@ local function drop(id, l)
   records[id] = false
 end
 
+-- How the use of a key ended, as the digits of lockcore.Ending.
+local RELEASED, DIED, UNKNOWN = '0', '2', '3'
+
+-- An ending is: how, how many outages in a row (4 digits), when, the lease.
+local function ending(key)
+  local rec = redis.call('HGET', ENDINGS, key)
+  if rec then
+    return { how = string.sub(rec, 1, 1), outages = tonumber(string.sub(rec, 2, 5)), at = tonumber(string.sub(rec, 6, 21)), id = string.sub(rec, 22) }
+  end
+end
+
+-- remember stores an ending. About 1,000 keys are remembered: one of the older
+-- endings makes room.
+local function remember(key, how, outages, id)
+  if redis.call('HLEN', ENDINGS) >= 1000 and redis.call('HEXISTS', ENDINGS, key) == 0 then
+    local some = redis.call('HSCAN', ENDINGS, 0, 'COUNT', 20)[2]
+    local oldest, at = nil, nil
+    for i = 1, #some, 2 do
+      local when = string.sub(some[i + 1], 6, 21)
+      if not at or when < at then oldest, at = some[i], when end
+    end
+    redis.call('HDEL', ENDINGS, oldest)
+  end
+  redis.call('HSET', ENDINGS, key, how .. string.format('%04d', math.min(outages, 9999)) .. digits(now) .. id)
+end
+
+-- note_ending remembers how the use of a key by a lease ended. A clean ending makes
+-- up for what was known when that use began, and for what the lease itself did: it
+-- may have expired and come back. It does not make up for what another holder of the
+-- key did meanwhile.
+local function note_ending(id, since, key, how)
+  local before = ending(key)
+  if how ~= RELEASED then
+    remember(key, how, before and before.outages or 0, id)
+  elseif before and (before.at < since or before.id == id) then
+    redis.call('HDEL', ENDINGS, key)
+  end
+end
+
+-- end_use notes how the use of all keys of a lease ended. The use of a kept lease
+-- ended when it was kept, and that of a disabled key is none.
+local function end_use(id, l, how)
+  if l.state == '1' or l.state == '4' then return end
+  for _, key in each(l.takes) do note_ending(id, l.since, key, how) end
+end
+
+-- expired is how the use of a lease ended whose time is over.
+local function expired(state)
+  if state == '3' then return UNKNOWN end
+  return DIED
+end
+
+-- last lists how the last use of keys ended: key, how, key, how...
+local function last(takes)
+  local out = {}
+  if redis.call('EXISTS', ENDINGS) == 0 then return out end
+  for _, key in each(takes) do
+    local e = ending(key)
+    if e and e.how ~= RELEASED then
+      out[#out + 1] = key
+      out[#out + 1] = e.how
+    end
+  end
+  return out
+end
+
+-- describe is a lease as snapshot and others report it: id, time left, age, state,
+-- takes, info, ttl.
+local function describe(id, l)
+  return {id, digits(l.ends - now), digits(now - l.since), tonumber(l.state), l.takes, l.info, digits(l.ttl)}
+end
+
+-- disabled is the lease that keeps a key out of service, or nil.
+local function disabled(key)
+  local id = 'disabled:' .. key
+  local l = left(id, 0) and lease(id)
+  if l and l.state == '4' then return id, l end
+end
+
 -- tombstone has the server refuse a lease for a while. A request that the client
 -- gave up can arrive after the client undid it:
 --   client: take lease A       (slow, still in the network)
@@ -156,6 +243,26 @@ local function refused(id)
   end
 end
 
+-- bury drops leases whose time is over.
+local function bury(ended)
+  for other in pairs(ended) do
+    local o = lease(other)
+    if o then
+      end_use(other, o, expired(o.state))
+      drop(other, o)
+    end
+  end
+end
+
+-- take_away ends a lease that somebody holds, and tells the holder why at its next
+-- renewal.
+local function take_away(id, l, why, life, channel)
+  end_use(id, l, UNKNOWN)
+  drop(id, l)
+  tombstone(id, l.attempt, why, life)
+  redis.call('PUBLISH', channel, digits(l.attempt) .. ' ' .. id)
+end
+
 -- place enters a lease if all its takes fit. If one does not, it changes nothing
 -- and returns that key and its holders.
 local function place(id, l, delay)
@@ -165,10 +272,7 @@ local function place(id, l, delay)
     if not fits(mode, list) then return key, list end
     holders[key] = list .. entry(mode, id)
   end
-  for other in pairs(ended) do
-    local o = lease(other)
-    if o then drop(other, o) end
-  end
+  bury(ended)
   for key, list in pairs(holders) do
     redis.call('HSET', HELD, 'k' .. key, list)
   end
@@ -220,7 +324,7 @@ local function sweep(cursor)
   for i = 1, #some, 2 do
     local kind, name, value = string.sub(some[i], 1, 1), string.sub(some[i], 2), some[i + 1]
     if kind == 'l' and tonumber(string.sub(value, 18, 33)) + hour < now then
-      drop(name, parse(value))
+      bury({[name] = true})
     elseif kind == 'g' and tonumber(string.sub(value, 17, 32)) < now then
       redis.call('HDEL', HELD, some[i])
     elseif kind == 'u' and tonumber(value) + 720 * hour < now then

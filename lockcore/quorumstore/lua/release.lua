@@ -1,7 +1,7 @@
 -- release ends a lease and publishes that, or keeps its keys aside for a while.
 --
--- ARGV: id, attempt, keep, channel, life of a tombstone, refuse, then what
--- release_first is for
+-- ARGV: id, attempt, keep, channel, life of a tombstone, refuse, how the use ended
+-- ("" if there was none), then what release_first is for
 -- Reply: 1 if the lease was there, else 0; plus 2 for each subscriber
 --
 -- release leaves a tombstone in two cases: the take that it undoes has not arrived,
@@ -9,10 +9,13 @@
 local id, attempt, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local l = lease(id)
 if not l or ARGV[6] == '1' then tombstone(id, attempt, 'it was given back', tonumber(ARGV[5])) end
-if not l or l.kept or l.attempt > attempt then return 0 end
+if not l or l.state == '1' or l.attempt > attempt then return 0 end
 local live = l.ends > now
+-- The word of the holder counts, though the lease may have expired here: a renewal
+-- that revived it on other servers may come later than this.
+if ARGV[7] ~= '' then end_use(id, l, ARGV[7]) end
 if keep > 0 and live then
-  l.kept, l.ends = true, now + keep
+  l.state, l.ends = '1', now + keep
   store(id, l)
   return 1
 end

@@ -22,17 +22,27 @@ end
 
 local function renew(id, attempt, ttl, takes, info, join, unrenewed)
   local l = lease(id)
-  if l and l.kept then return {'gone', 'it was given back, and its keys are kept aside'} end
+  if l and l.state == '1' then return {'gone', 'it was given back, and its keys are kept aside'} end
+  if l and l.takes == takes and l.ends <= now then
+    for _, key in each(takes) do
+      local out, by = disabled(key)
+      if out then
+        bury({[id] = true})
+        return {'taken', key, by.info}
+      end
+    end
+  end
   if l and l.takes == takes then
-    l.ttl, l.ends, l.provisional = ttl, now + ttl, l.provisional and unrenewed
+    if l.state == '2' and not unrenewed then l.state = '0' end
+    l.ttl, l.ends = ttl, now + ttl
     store(id, l)
-    return {l.provisional and 'joined' or 'live'}
+    return {l.state == '2' and 'joined' or 'live'}
   end
   local given_up, why = refused(id)
   if given_up and given_up >= attempt then return {'gone', why} end
   if l then drop(id, l) end -- of an earlier attempt for the same ticket
   if join then
-    local key, holders = place(id, {attempt = attempt, since = now, ends = now + ttl, kept = false, provisional = true, ttl = ttl, takes = takes, info = info}, delay)
+    local key, holders = place(id, {attempt = attempt, since = now, ends = now + ttl, state = '2', ttl = ttl, takes = takes, info = info}, delay)
     if key then return taken(key, holders) end
     return {'joined'}
   end

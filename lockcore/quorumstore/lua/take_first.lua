@@ -10,6 +10,7 @@ if #ARGV > 11 then
       break
     end
   end
+  free = free and redis.call('EXISTS', KEYS[2]) == 0 -- else the reply may have to tell of endings
   if free then
     local t = redis.call('TIME')
     local at = t[1] * 1000000 + t[2]

@@ -78,7 +78,7 @@ function M.may_pass(line, back)
   table.sort(bounds, function(a, b) return a > b end) -- no difference: no two are equal
   local i = M.first_true(#bounds, function(i) return M.fits(line.reqs, M.against(bounds[i], true)) end)
   line.limit = bounds[i] or -math.huge
-  return back < line.limit
+  return back < line.limit -- no difference: M.against counts a bound that is equal
 end
 
 -- What the waiter gets out of what is reserved for others; nil if that is not
@@ -96,19 +96,19 @@ end
 
 -- A matching that looks first at what each requirement has.
 function M.match_with(reqs, has, reserved)
-  local want, lists, caps = 0, {}, {}
+  local want, lists, caps = 0, {}, {} -- no difference: it looks at one candidate more
   for _, req in ipairs(reqs) do want = want + req.need end
   for r, req in ipairs(reqs) do
-    local mine, first, rest, cap, sum, left = {}, {}, {}, {}, 0, 0
+    local mine, first, rest, cap, sum, left = {}, {}, {}, {}, 0, 0 -- no difference: it looks at more candidates than it needs
     for _, k in ipairs(has[r]) do
       if not mine[k] then
         mine[k] = true
-        left = left + 1
+        left = left + 1 -- no difference: it looks at more candidates than it needs
       end
     end
     M.visit(req, false, function(k)
       local c = M.free(req, M.at(k), reserved[k])
-      if c > 0 and not cap[k] then
+      if c > 0 and not cap[k] then -- no difference: a candidate without units is never picked, and none is listed twice
         local list = mine[k] and first or rest
         list[#list + 1] = k
         cap[k] = c

@@ -74,9 +74,9 @@ function M.startable(reqs, pinned, claimed, special)
   for r, req in ipairs(reqs) do
     list[r], cap[r] = {}, {}
     for _, k in ipairs(M.candidates(req)) do
-      if #list[r] >= want then break end
+      if #list[r] >= want then break end -- no difference: more than that cannot matter
       local c = M.free(req, pinned[k] or { x = 0, s = 0, n = 0, m = 0 }, claimed[k])
-      if c > 0 then
+      if c > 0 then -- no difference: a candidate without units is never picked
         table.insert(list[r], k)
         cap[r][k] = c
       end
