@@ -28,9 +28,6 @@ func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
 	if err := l.usable(); err != nil {
 		return Holder{}, err
 	}
-	if s, ok := l.store.(interface{ WithoutReservations() error }); ok {
-		return Holder{}, fmt.Errorf("lockcore: reserve %s: %s: %w", wanted(req.Requirements), l.store, s.WithoutReservations())
-	}
 	req.Owner = l.person(req.Owner)
 	grant, err := l.obtain(ctx, &req)
 	if err != nil {

@@ -69,14 +69,14 @@ func (o *lockOptions) end(p *process) {
 	p.empty(time.Second)
 }
 
-// strayTime is how long what a command leaves behind may take to end by itself, as
+// leftoverTime is how long what a command leaves behind may take to end by itself, as
 // the rest of a pipeline does.
-const strayTime = 200 * time.Millisecond
+const leftoverTime = 200 * time.Millisecond
 
 // tidy ends what the command has left in its process group: the lease ends, and it
 // could go on to use what it had.
 func (o *lockOptions) tidy(p *process, say *sayer) {
-	if p.empty(0) || p.empty(strayTime) {
+	if p.empty(0) || p.empty(leftoverTime) {
 		return
 	}
 	say.line("left", "the command has ended and left processes behind; they get TERM")

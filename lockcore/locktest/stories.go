@@ -267,7 +267,6 @@ func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockc
 	tk := &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: argDuration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once")}
 	tk.Expect = argDuration(t, d, "expect", 0)
 	if tk.For = argDuration(t, d, "for", 0); tk.For > 0 {
-		s.needsReservations(t)
 		tk.Owner = lockcore.Owner{User: name}
 	}
 	d.MaybeScanArgs(t, "priority", &tk.Priority)
@@ -374,7 +373,6 @@ func (s *story) why(t *testing.T, name string, out *strings.Builder) {
 var (
 	whichKey = regexp.MustCompile(`"[^"\n]*" was given`)
 	whenAsks = regexp.MustCompile(`(?m)^waits, asks again in .*$`)
-	lastUses = regexp.MustCompile(`(?m)^the last uses: .*\n`)
 	nowHas   = regexp.MustCompile(`(?m)^(.* now has .*?)(, past others)?$`)
 )
 
@@ -386,9 +384,6 @@ func (s *story) common(text string) string {
 	if !s.Polls {
 		text = whenAsks.ReplaceAllString(text, "waits")
 	}
-	if s.without() {
-		text = lastUses.ReplaceAllString(text, "")
-	}
 	if len(s.past) == 0 {
 		text = nowHas.ReplaceAllString(text, "$1")
 	}
@@ -397,7 +392,6 @@ func (s *story) common(text string) string {
 
 // reservation handles what is done to reserved and disabled keys.
 func (s *story) reservation(t *testing.T, d *datadriven.TestData, name string, out *strings.Builder) {
-	s.needsReservations(t)
 	var names []string // the arguments without a value
 	for _, a := range d.CmdArgs {
 		if len(a.Vals) == 0 {
@@ -433,18 +427,6 @@ func (s *story) reservation(t *testing.T, d *datadriven.TestData, name string, o
 		for _, h := range enabled {
 			fmt.Fprintf(out, "%v in service\n", h.Keys())
 		}
-	}
-}
-
-func (s *story) without() bool {
-	_, without := s.store().(interface{ WithoutReservations() error })
-	return without
-}
-
-// needsReservations ends a story that the store cannot play.
-func (s *story) needsReservations(t *testing.T) {
-	if s.without() {
-		t.Skip("the store has no reservations")
 	}
 }
 

@@ -87,28 +87,28 @@ func TestStore(t *testing.T, h Harness) {
 		{"a waiter that is not heard of is dropped", "order", deadWaiter},
 		{"a kept lease stays without its holder", "", keptLease},
 		{"a freed key is lost to its holder", "", freedKey},
-		{"a reservation stays until its time is over", "reservations", reservedStays},
-		{"asking twice for a reservation is asking once", "reservations", reservedAsked},
-		{"a reservation waits in line or goes to its front", "reservations order", reservedInLine},
-		{"a reservation is given back by key", "reservations", reservedByKey},
-		{"of many who reserve one gets it", "reservations", twoReserve},
-		{"a key is disabled after its holder", "reservations", disabledAfterHolder},
-		{"a disabled key is so in every mode", "reservations", disabledForAll},
-		{"a key that is disabled now goes to nobody", "reservations", disabledNow},
-		{"who loses a disabled key is told", "reservations", disabledTakes},
-		{"who needs what is out of service is told at once", "reservations", outOfService},
-		{"who waits for what is out of service keeps nothing aside", "reservations order", disabledKeepsNothingAside},
-		{"an expired lease does not come back onto a disabled key", "reservations", disabledNotRevived},
-		{"a quarantine doubles until a clean use", "reservations", quarantined},
-		{"endings are told to the next holder", "reservations", endings},
-		{"when a waiter is expected to be served is told", "reservations order", expectedStart},
+		{"a reservation stays until its time is over", "", reservedStays},
+		{"asking twice for a reservation is asking once", "", reservedAsked},
+		{"a reservation waits in line or goes to its front", "order", reservedInLine},
+		{"a reservation is given back by key", "", reservedByKey},
+		{"of many who reserve one gets it", "", twoReserve},
+		{"a key is disabled after its holder", "", disabledAfterHolder},
+		{"a disabled key is so in every mode", "", disabledForAll},
+		{"a key that is disabled now goes to nobody", "", disabledNow},
+		{"who loses a disabled key is told", "", disabledTakes},
+		{"who needs what is out of service is told at once", "", outOfService},
+		{"who waits for what is out of service keeps nothing aside", "order", disabledKeepsNothingAside},
+		{"an expired lease does not come back onto a disabled key", "", disabledNotRevived},
+		{"a quarantine doubles until a clean use", "", quarantined},
+		{"endings are told to the next holder", "", endings},
+		{"when a waiter is expected to be served is told", "order", expectedStart},
 		{"keys may be any text", "", oddKeys},
 		{"a request may have thousands of candidates", "", manyCandidates},
 		{"namespaces are apart", "", namespaces},
 		{"many at once never overlap", "", manyAtOnce},
 		{"random traces agree with the scheduler", "order", traces},
 	} {
-		if strings.Contains(c.needs, "order") && h.Unordered || c.needs == "fencing" && h.Unfenced || strings.Contains(c.needs, "reservations") && !reserves(t, h) {
+		if strings.Contains(c.needs, "order") && h.Unordered || c.needs == "fencing" && h.Unfenced {
 			continue
 		}
 		t.Run(strings.ReplaceAll(c.name, " ", "-"), func(t *testing.T) {
@@ -116,15 +116,6 @@ func TestStore(t *testing.T, h Harness) {
 			c.f(newEnv(t, h))
 		})
 	}
-}
-
-// reserves reports whether the store knows reservations, disabled keys and
-// endings: it says so itself, see package unsupported.
-func reserves(t *testing.T, h Harness) bool {
-	s := h.Open(t, fmt.Sprint("locktest-", time.Now().UnixNano()))
-	defer s.Close()
-	_, without := s.(interface{ WithoutReservations() error })
-	return !without
 }
 
 // watchdog bounds a subtest: a store that hangs fails in words, not in the dump

@@ -187,7 +187,7 @@ func (tr *trace) ask(t *lockcore.Ticket) {
 	}
 	d := *t
 	want, _ := tr.model.Ask(tr.now(), &d, "", inOrder)
-	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || got.Backfilled != want.Backfilled || tr.reserves() && !maps.Equal(got.Last, want.Last)) {
+	if (got == nil) != (want == nil) || got != nil && (!slices.EqualFunc(got.Obtained, want.Obtained, slices.Equal) || got.Backfilled != want.Backfilled || !maps.Equal(got.Last, want.Last)) {
 		tr.differ("%s got %s, should have %s", t.ID, words(got), words(want))
 	}
 	switch {
@@ -212,9 +212,7 @@ func words(g *lockcore.Grant) string {
 
 func (tr *trace) release(id string, keep time.Duration) {
 	g := *tr.held[id]
-	if tr.reserves() {
-		g.Ending = lockcore.Ending(tr.rnd.IntN(2)) // released, or the test failed
-	}
+	g.Ending = lockcore.Ending(tr.rnd.IntN(2)) // released, or the test failed
 	tr.note("release %s, keep %s, ending %s", id, keep, g.Ending)
 	delete(tr.held, id)
 	err := tr.store.Release(tr.ctx, &g, keep)

@@ -48,7 +48,7 @@ func (tr *trace) pass() {
 
 func (tr *trace) operation() {
 	timed := tr.stage != nil
-	if tr.rnd.IntN(6) == 0 && tr.reserves() {
+	if tr.rnd.IntN(6) == 0 {
 		tr.administer()
 		return
 	}

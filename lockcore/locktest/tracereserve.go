@@ -9,12 +9,6 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// reserves reports whether traces reserve and disable.
-func (tr *trace) reserves() bool {
-	_, without := tr.store.(interface{ WithoutReservations() error })
-	return !without
-}
-
 // administer does what people do.
 func (tr *trace) administer() {
 	switch tr.rnd.IntN(4) {

@@ -149,7 +149,7 @@ func ExampleEvent() {
 
 // The kinds of events and what they begin or end.
 func ExampleKind() {
-	for _, k := range []eventlog.Kind{eventlog.Pool, eventlog.TestPause, eventlog.TestCont, eventlog.TestEnd, eventlog.Unfit, eventlog.RenewFail} {
+	for _, k := range []eventlog.Kind{eventlog.Pool, eventlog.TestPause, eventlog.TestCont, eventlog.TestEnd, eventlog.Unfit, eventlog.RenewFail, eventlog.Action} {
 		fmt.Println(k, "ends no hold")
 	}
 	for _, k := range []eventlog.Kind{eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim} {
@@ -162,6 +162,7 @@ func ExampleKind() {
 	// test.end ends no hold
 	// unfit ends no hold
 	// renew_fail ends no hold
+	// action ends no hold
 	// release ends a hold
 	// lost ends a hold
 	// expired ends a hold
