@@ -286,11 +286,14 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 		rec.withdraw(eventlog.Failed, eventlog.RefusedImpossible, nil, err.Error())
 		return nil, errors.New(words(err))
 	case errors.As(err, &busy):
-		why := eventlog.RefusedTimeout
-		if o.wait == 0 {
+		outcome, why := eventlog.TimedOut, eventlog.RefusedTimeout
+		switch {
+		case errors.Is(err, lockcore.ErrOutOfService):
+			outcome, why = eventlog.Failed, eventlog.RefusedOutage
+		case o.wait == 0:
 			why = eventlog.RefusedBusy
 		}
-		rec.withdraw(eventlog.TimedOut, why, busy, err.Error())
+		rec.withdraw(outcome, why, busy, err.Error())
 		return nil, &exitError{exitBusy, &worded{err}}
 	}
 	rec.withdraw(eventlog.Failed, eventlog.RefusedStore, nil, err.Error())

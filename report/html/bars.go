@@ -82,7 +82,7 @@ func blameChart(rep *report.Report) chart {
 		}
 	}
 	if n := len(blamed) - len(shown); n > 0 {
-		others.Test = fmt.Sprintf("%d others", n)
+		others.Test = words.Count(n, "other")
 		shown = append(shown[:len(shown):len(shown)], others)
 	}
 	longest := eventlog.MS(1)
@@ -144,7 +144,7 @@ func waitsChart(id, title string, groups []report.Group) chart {
 	}
 	// Percentiles of the others together are not known: percentiles do not add up.
 	if n := len(groups) - len(shown); n > 0 {
-		c.text(c.Left-8, y+rowHeight-5, "end", "name", fmt.Sprintf("%d others", n))
+		c.text(c.Left-8, y+rowHeight-5, "end", "name", words.Count(n, "other"))
 		c.text(c.Left, y+rowHeight-5, "", "tick", "with less time waited in all")
 		y += rowHeight + rowGap
 	}

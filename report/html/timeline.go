@@ -83,7 +83,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 		y += rowHeight + rowGap
 	}
 	if len(rest) > 0 {
-		c.label(y+rowHeight-5, fmt.Sprintf("%d others", len(rest)))
+		c.label(y+rowHeight-5, words.Count(len(rest), "other"))
 		var all []*hold
 		for _, k := range rest {
 			all = append(all, k.holds...)
