@@ -19,7 +19,7 @@ var circleLimits = map[string]struct {
 	why   string
 }{
 	"report": {17, "folding events is one pass over one state; more than this is several ideas in one package"},
-	"rtest":  {34, "a call, its wait and its lease know each other; more than this hides what can be read alone"},
+	"rtest":  {8, "a call and its wait know each other; the leases, the record and the requirements can be read alone"},
 }
 
 // TestFileCircles counts, by the types, which files of a package use which

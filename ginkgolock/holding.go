@@ -76,12 +76,12 @@ func (h *holding) release(now bool) {
 	h.mu.Lock()
 	if len(h.cancels) > 0 && h.lease != nil && !now {
 		ginkgo.GinkgoWriter.Printf("ginkgolock: a node has outlived its time limit, and keeps %v until it returns\n", h.lease.Keys())
-		h.over = h.tb.finish
+		h.over = h.tb.cleanups.Run
 		h.mu.Unlock()
 		return
 	}
 	h.mu.Unlock()
-	h.tb.finish()
+	h.tb.cleanups.Run()
 	h.mu.Lock()
 	words := h.lost
 	if h.told {

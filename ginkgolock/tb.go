@@ -29,19 +29,20 @@ type specTB struct {
 	report  func() ginkgo.SpecReport
 	inner   *lockcore.Lease
 
-	mu       sync.Mutex
-	cleanups []func()
-	attrs    [][2]string
-	look     func(context.Context) *lockcore.BusyError
-	last     string // said of the wait
+	cleanups bridge.Cleanups
+
+	mu    sync.Mutex
+	attrs [][2]string
+	look  func(context.Context) *lockcore.BusyError
+	last  string // said of the wait
 }
 
 var (
 	_ bridge.Located   = (*specTB)(nil)
 	_ bridge.Enclosing = (*specTB)(nil)
 	_ bridge.Onlooker  = (*specTB)(nil)
-	_ bridge.Heir      = (*specTB)(nil)
-	_ bridge.Testator  = (*specTB)(nil)
+	_ bridge.Joiner    = (*specTB)(nil)
+	_ bridge.Sharer    = (*specTB)(nil)
 )
 
 // ended is how Fatalf and Skipf leave Acquire.
@@ -67,27 +68,7 @@ func (t *specTB) Deadline() (time.Time, bool) {
 	return d, !d.IsZero()
 }
 
-func (t *specTB) Cleanup(f func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cleanups = append(t.cleanups, f)
-}
-
-// finish runs what Cleanup was given, in reverse.
-func (t *specTB) finish() {
-	for {
-		t.mu.Lock()
-		n := len(t.cleanups)
-		if n == 0 {
-			t.mu.Unlock()
-			return
-		}
-		f := t.cleanups[n-1]
-		t.cleanups = t.cleanups[:n-1]
-		t.mu.Unlock()
-		f()
-	}
-}
+func (t *specTB) Cleanup(f func()) { t.cleanups.Add(f) }
 
 // Failed is for HoldOnFail. Of a suite, nobody knows before all processes end.
 func (t *specTB) Failed() bool {
@@ -162,10 +143,10 @@ func (t *specTB) Location() (file string, line int) { return t.at.FileName, t.at
 // for the same spec, or for one within the same container or suite.
 func (t *specTB) Encloses() (suite bool) { return t.whole }
 
-// Grant implements [bridge.Heir].
+// Grant implements [bridge.Joiner].
 func (t *specTB) Grant() *lockcore.Grant { return t.grant }
 
-// Granted implements [bridge.Testator].
+// Granted implements [bridge.Sharer].
 func (t *specTB) Granted(l *lockcore.Lease) { t.inner = l }
 
 // Waiting implements [bridge.Onlooker].

@@ -1,14 +1,18 @@
 package rtest
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/outside"
 )
 
 // Acquire takes everything that the requirements among args ask for, all or
@@ -41,28 +45,30 @@ func Acquire(t TB, args ...Arg) *Lease {
 		panic("rtest: Acquire and Get need the test that they are called in, but t is nil")
 	}
 	t.Helper()
-	c := &call{t: t, at: siteOf(t)}
+	c := &call{demands: demands{t: t}, pending: pending{at: siteOf(t)}}
 	if err := c.prepare(args); err != nil {
-		c.helper.dismiss()
+		c.runner.Close()
 		stop(t, false, "rtest: "+err.Error())
 	}
-	if l := c.inherit(); l != nil {
+	if l := c.fromCoordinator(); l != nil {
 		return l
 	}
-	defer c.leave() // also when Fatalf of another framework panics
+	defer c.end() // also when Fatalf of another framework panics
 	l, err := c.acquire()
 	if err != nil {
 		c.giveUp(err)
 	}
-	c.test.ended("acquired", l.waited, c.blockers())
-	l.bequeath()
-	if early(t) {
-		c.test.attributes(t, c.env.attrs) // a test that -timeout ends gets no other occasion
+	c.test.totals.waitOver("acquired", l.waited, c.blockers())
+	if sharer, ok := t.(bridge.Sharer); ok {
+		sharer.Granted(l.held.stored())
 	}
-	l.hand(c)
-	l.tie()
+	if early(t) {
+		c.test.totals.show(t, c.env.attrs) // a test that -timeout ends gets no other occasion
+	}
+	c.passToWorkers(l)
+	l.registerCleanup()
 	if ctx := contextOf(t); ctx != nil && ctx.Err() != nil {
-		l.finish(0) // nobody may run Cleanup functions any more
+		l.end(0, false) // nobody may run Cleanup functions any more
 		stop(t, false, "rtest: "+errOver.Error())
 	}
 	return l
@@ -85,40 +91,28 @@ func Get[T any](t TB, r Requirement[T], opts ...Option) []T {
 
 // call is one Acquire on its way.
 type call struct {
-	t      TB
-	at     site
-	id     string // of the request, and then of the lease
-	test   *testState
-	index  int // which Acquire of the test
-	cfg    config
+	demands
+	pending
 	env    settings
-	wishes []wish
-	reqs   []lockcore.Requirement
-	helper *servant // nil unless in a bubble
-	slot   any      // the parallel slot that the test occupies
-	serial bool     // t.Parallel was not called yet
-
-	source any // what locker: leases of different ones do not concern each other
-	locker *lockcore.Locker
-	above  []*Lease  // held while it waits
+	index  int       // which Acquire of the test
+	serial bool      // t.Parallel was not called yet
 	began  time.Time // when Acquire was called, which the limit counts from
-	limit  limit
-	asking atomic.Pointer[asking]
-	cancel context.CancelCauseFunc
+	above  []*Lease  // held while it waits
+
+	locker *lockcore.Locker
 	log    *record
-	start  time.Time
-	last   *lockcore.BusyError     // what is known of the wait
-	seen   string                  // the blockers that an event told of
+	start  time.Time               // of the wait
+	last   *lockcore.BusyError     // what is known of it
+	hint   string                  // what it says of traps in this process
 	unfit  atomic.Pointer[[]*care] // what could not be prepared
 	cared  time.Duration           // how long that took, which is no wait
-	hint   string                  // what the wait says of traps in this process
 }
 
 // prepare reads the arguments and the environment, and finds every mistake that
 // can be found without asking the store.
 func (c *call) prepare(args []Arg) error {
 	// Whatever becomes of this call, its result is about the world at this time.
-	keepUncached()
+	gotest.KeepUncached()
 	if err := reg.refused(); err != nil {
 		return err
 	}
@@ -133,7 +127,7 @@ func (c *call) prepare(args []Arg) error {
 		if isNil(a) {
 			return fmt.Errorf("argument %d of %s is nil: give it a requirement or an option, or leave it out", i+1, c.function())
 		}
-		if err := a.join(c); err != nil {
+		if err := a.join(&c.arguments); err != nil {
 			return err
 		}
 	}
@@ -146,24 +140,24 @@ func (c *call) prepare(args []Arg) error {
 		c.source = c.cfg.locker
 	} else {
 		c.source = storeID{c.env.url, c.env.namespace}
-		c.helper = hire()
+		c.runner = outside.Start()
 	}
 	if ctx := contextOf(c.t); ctx != nil && ctx.Err() != nil {
 		return errOver
 	}
-	self, slot, known := parallelOf(c.t)
-	c.slot, c.serial = slot, known && !self
-	c.helper.do(func() {
+	if t, ok := c.t.(*testing.T); ok && t != nil {
+		var self bool
+		self, c.slot, c.known = gotest.ParallelOf(t)
+		c.serial = c.known && !self
+	}
+	c.runner.Do(func() {
 		c.began = time.Now()
 		c.limit = c.cfg.limit(c.t, c.began)
 	})
 	if c.reqs, err = c.discover(); err != nil {
 		return err
 	}
-	var fresh bool
-	c.test, fresh = reg.enter(c.t)
-	c.index = c.test.count
-	if fresh {
+	if c.test, c.index = testOf(c.t); c.index == 1 {
 		c.t.Cleanup(func() { c.test.end(c.t, c.env, c.at) })
 	}
 	c.above = reg.above(c.test, c.source)
@@ -171,7 +165,7 @@ func (c *call) prepare(args []Arg) error {
 		return c.heldAlready(key, by)
 	}
 	c.id = rand.Text()
-	if g := c.legacy(); g != nil {
+	if g := adoptedGrant(c.t); g != nil {
 		c.id = g.Ticket.ID
 	}
 	return nil
@@ -179,27 +173,10 @@ func (c *call) prepare(args []Arg) error {
 
 // function is what the user called.
 func (c *call) function() string {
-	if _, ok := c.t.(*suite); ok {
+	if ofMain(c.t) {
 		return "Main"
 	}
 	return "Acquire"
-}
-
-func (c *call) heldAlready(key string, by *Lease) error {
-	who := "this test"
-	switch {
-	case by.test.suite && !by.test.driven:
-		who = "the suite"
-	case by.test.suite:
-		who = "the suite (rtest.Main)"
-	case by.test.key != c.test.key:
-		who = by.test.name + ", which this test is part of,"
-	}
-	return &ownError{fmt.Sprintf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)}
-}
-
-func (c *call) askedAlready(key string, other *call) error {
-	return &ownError{fmt.Sprintf("cannot get %q: another goroutine of this test asks for it already, at %s, and would hold it until the end of the test, so waiting would never end. Take everything in one Acquire", key, other.at)}
 }
 
 // acquire asks the store and waits, on other goroutines; this one, on which the
@@ -207,28 +184,44 @@ func (c *call) askedAlready(key string, other *call) error {
 // the state of the test can be read.
 func (c *call) acquire() (*Lease, error) {
 	c.t.Helper()
-	e := &errand{call: c}
+	w := &wait{call: c}
 	bench := benchmarkOf(c.t)
 	defer bench.resume()
-	c.helper.do(e.begin)
-	defer close(e.over)
+	c.runner.Do(w.begin)
+	defer close(w.over)
 	for {
 		select {
 		case <-bench.slow:
 			bench.pause()
-		case n := <-e.notices:
+		case n := <-w.notices:
 			c.notice(n)
-		case r := <-e.done:
+		case r := <-w.done:
 			return r.lease, r.err
 		}
 	}
 }
 
-// leave ends what acquire began for the time of the wait. The servant of a
-// bubble stays with the lease, if there is one.
-func (c *call) leave() {
-	reg.leaveCall(c)
+// end ends what acquire began for the time of the wait. The runner of a bubble stays
+// with the lease, if there is one.
+func (c *call) end() {
+	reg.end(&c.pending)
 	if c.cancel != nil {
 		c.cancel(nil)
 	}
+}
+
+// guarded reports whether signals are to be handled while this call waits, and
+// while its lease lasts.
+func (c *call) guarded() bool { return c.env.signals && driven(c.t) }
+
+// lease makes a lease of what was obtained.
+func (c *call) lease(held holding, id string, keys [][]string, token uint64) *Lease {
+	l := &Lease{
+		t: c.t, test: c.test, at: c.at, id: id, source: c.source, serial: c.serial, keep: c.cfg.keep, log: c.log, runner: c.runner,
+		held: held, locker: c.locker, quarantine: c.cfg.quarantineOf(), wishes: c.wishes, reqs: c.reqs, keys: slices.Concat(keys...), obtained: keys, token: token, granted: time.Now(),
+	}
+	for i, w := range c.wishes {
+		l.items = append(l.items, obtained{w.ident(), w.collect(keys[i])})
+	}
+	return l
 }

@@ -5,25 +5,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // t.Attr puts facts about a test where its report is made: gotestsum and Ginkgo
 // write them into JUnit. Keys are few and values short, because readers of such
 // files differ in what they bear.
-
-// attrLevel is RTEST_ATTRS.
-type attrLevel int
-
-const (
-	attrsOff attrLevel = iota
-	attrsMin           // the totals
-	attrsAll           // and what was asked for, and the fencing tokens
-)
 
 // attrMax bounds a value. go test loses lines of about 4.1 kB silently.
 const attrMax = 4000
@@ -31,6 +24,8 @@ const attrMax = 4000
 // totals sum up the calls of one test. Most readers keep the last value of a
 // key, so each output holds everything so far.
 type totals struct {
+	mu sync.Mutex
+
 	waited, held time.Duration
 	over         int // leases that have ended, which held sums up
 	resources    words
@@ -78,79 +73,80 @@ func (w *words) join(sep string) string {
 // the test.
 var outcomeRank = []string{"", "acquired", "cancelled", "timeout", "failed", "skipped", "lost"}
 
-// end notes an outcome, unless a worse one is known.
-func (s *totals) end(outcome string) {
+// note keeps an outcome, unless a worse one is known. s.mu is held.
+func (s *totals) note(outcome string) {
 	if slices.Index(outcomeRank, outcome) > slices.Index(outcomeRank, s.outcome) {
 		s.outcome = outcome
 	}
 }
 
 // asked notes a call that begins.
-func (ts *testState) asked(c *call) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.totals.reqs.add(c.id)
-	for _, r := range c.reqs {
-		ts.totals.wanted.addDistinct(r.String())
+func (s *totals) asked(id string, reqs []lockcore.Requirement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reqs.add(id)
+	for _, r := range reqs {
+		s.wanted.addDistinct(r.String())
 	}
 }
 
 // blockersNamed bounds how many of those in the way of one call are kept.
 const blockersNamed = 8
 
-// ended notes how a wait ended.
-func (ts *testState) ended(outcome string, waited time.Duration, blockers []lockcore.Blocker) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.totals.waited += waited
+// waitOver notes how a wait ended.
+func (s *totals) waitOver(outcome string, waited time.Duration, blockers []lockcore.Blocker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited += waited
 	for _, b := range blockers[:min(len(blockers), blockersNamed)] {
-		ts.totals.blockedBy.addDistinct(b.Key + " by " + b.Holder.String())
+		s.blockedBy.addDistinct(b.Key + " by " + b.Holder.String())
 	}
-	ts.totals.end(outcome)
+	s.note(outcome)
 }
 
 // got notes what a lease holds.
-func (ts *testState) got(l *Lease) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	for _, k := range l.keys {
-		ts.totals.resources.addDistinct(k)
+func (s *totals) got(keys []string, token uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range keys {
+		s.resources.addDistinct(k)
 	}
-	ts.totals.tokens.add(strconv.FormatUint(l.token, 10))
+	s.tokens.add(strconv.FormatUint(token, 10))
 }
 
 // heldFor notes the end of a lease.
-func (ts *testState) heldFor(d time.Duration, lost bool) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	ts.totals.held += d
-	ts.totals.over++
+func (s *totals) heldFor(d time.Duration, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held += d
+	s.over++
 	if lost {
-		ts.totals.end("lost")
+		s.note("lost")
 	}
 }
 
-// attributes outputs the totals that changed since the last time.
-func (ts *testState) attributes(t TB, level attrLevel) {
+// show outputs the totals that changed since the last time.
+func (s *totals) show(t TB, level attrLevel) {
 	a, ok := t.(interface{ Attr(key, value string) })
 	if !ok || !attrsShow(t, level) {
 		return
 	}
-	for _, kv := range ts.changed(level) {
+	for _, kv := range s.changed(level) {
 		a.Attr(kv[0], kv[1])
 	}
 }
 
 // attrsShow reports whether attributes get anywhere: package testing drops them
 // without -v.
-func attrsShow(t TB, level attrLevel) bool { return level != attrsOff && (verbose() || !driven(t)) }
+func attrsShow(t TB, level attrLevel) bool {
+	return level != attrsOff && (gotest.Verbose() || !driven(t))
+}
 
 // changed lists what differs from the last output: a test that acquires in a loop
 // would else fill its log with the same six lines.
-func (ts *testState) changed(level attrLevel) (out [][2]string) {
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	s := &ts.totals
+func (s *totals) changed(level attrLevel) (out [][2]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.shown == nil {
 		s.shown = make(map[string]string)
 	}

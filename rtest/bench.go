@@ -3,6 +3,8 @@ package rtest
 import (
 	"testing"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // slowAfter is when a benchmark's Acquire counts as waiting. Stopping the
@@ -18,23 +20,11 @@ type benchmark struct {
 
 func benchmarkOf(t TB) *benchmark {
 	b, ok := t.(*testing.B)
-	if !ok || !clockRuns(b) {
+	if !ok || !gotest.ClockRuns(b) {
 		return &benchmark{}
 	}
 	timer := time.NewTimer(slowAfter)
 	return &benchmark{b: b, timer: timer, slow: timer.C}
-}
-
-// clockRuns finds out by looking until it moves: package testing does not tell,
-// and starting a clock that the user stopped would spoil his result.
-func clockRuns(b *testing.B) bool {
-	before := b.Elapsed()
-	for range 100 {
-		if b.Elapsed() != before {
-			return true
-		}
-	}
-	return false
 }
 
 func (w *benchmark) pause() {

@@ -56,14 +56,15 @@ func distinct(keys []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(keys)))
 }
 
-// careFor does all of it side by side, and returns what failed, and how long it took. Its context ends with the lease and with base, before -timeout ends the
-// test binary, and after careLimit.
-func (l *Lease) careFor(base context.Context, all []*care) (failed []*care, took time.Duration) {
+// careForAll does all of it side by side, and returns what failed, and how long it
+// took. Its context ends with both contexts, before deadline if there is one, and
+// after careLimit.
+func careForAll(lease, base context.Context, deadline time.Time, all []*care) (failed []*care, took time.Duration) {
 	limit := careLimit
-	if d := deadlineOf(l.t); !d.IsZero() {
-		limit = max(0, min(limit, time.Until(d)-leastMargin))
+	if !deadline.IsZero() {
+		limit = max(0, min(limit, time.Until(deadline)-leastMargin))
 	}
-	ctx, cancel := context.WithTimeoutCause(l.inner.Context(), limit, fmt.Errorf("it was given %s", short(limit)))
+	ctx, cancel := context.WithTimeoutCause(lease, limit, fmt.Errorf("it was given %s", short(limit)))
 	defer cancel()
 	defer context.AfterFunc(base, cancel)()
 	began := time.Now()
@@ -139,31 +140,4 @@ func (c *care) words(what, then string) string {
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
-}
-
-// unfitSoFar lists what could not be prepared.
-func (c *call) unfitSoFar() []*care {
-	if p := c.unfit.Load(); p != nil {
-		return slices.Clone(*p)
-	}
-	return nil
-}
-
-// withoutUnfit leaves out the candidates for which Prepare has failed.
-func (c *call) withoutUnfit(reqs []lockcore.Requirement) ([]lockcore.Requirement, error) {
-	unfit := c.unfitSoFar()
-	if len(unfit) == 0 {
-		return reqs, nil
-	}
-	out := slices.Clone(reqs)
-	for i := range out {
-		r := &out[i]
-		r.Candidates = slices.DeleteFunc(slices.Clone(r.Candidates), func(k lockcore.Candidate) bool {
-			return slices.ContainsFunc(unfit, func(u *care) bool { return u.key == k.Key })
-		})
-		if r.Units() > len(r.Candidates)*max(1, r.Seats) {
-			return nil, &unfitError{reqs[i].String(), unfit}
-		}
-	}
-	return out, nil
 }

@@ -9,9 +9,11 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/outside"
 )
 
 // A function given to Discover is the user's, and asks a service that may hang. So
@@ -41,13 +43,22 @@ type finding struct {
 	stack    []byte
 }
 
+// demands are what a call asks for, and how long it may take to find it out.
+type demands struct {
+	arguments
+	t      TB
+	runner *outside.Runner // nil unless in a bubble
+	limit  limit
+	asking atomic.Pointer[asking]
+}
+
 // discover asks every requirement for its candidates.
-func (c *call) discover() ([]lockcore.Requirement, error) {
+func (c *demands) discover() ([]lockcore.Requirement, error) {
 	if !slices.ContainsFunc(c.wishes, wish.dynamic) {
 		return c.askAll(context.Background(), false)
 	}
 	var f finding
-	c.helper.do(func() { f = c.discoverAside() })
+	c.runner.Do(func() { f = c.discoverAside() })
 	switch {
 	case f.panicked != nil:
 		panic(fmt.Sprintf("%v [in a function given to rtest.Discover]\n\n%s", f.panicked, f.stack))
@@ -59,9 +70,9 @@ func (c *call) discover() ([]lockcore.Requirement, error) {
 
 // discoverAside calls the functions on a goroutine of its own, outside the bubble
 // if the test is in one, and returns when they have returned or the wait is over.
-func (c *call) discoverAside() finding {
+func (c *demands) discoverAside() finding {
 	base := context.Background()
-	if ctx := contextOf(c.t); ctx != nil && c.helper == nil {
+	if ctx := contextOf(c.t); ctx != nil && c.runner == nil {
 		base = ctx
 	}
 	limit := c.limit
@@ -104,7 +115,7 @@ func (c *call) discoverAside() finding {
 }
 
 // askAll asks one after the other.
-func (c *call) askAll(ctx context.Context, again bool) ([]lockcore.Requirement, error) {
+func (c *demands) askAll(ctx context.Context, again bool) ([]lockcore.Requirement, error) {
 	reqs := make([]lockcore.Requirement, len(c.wishes))
 	defer c.asking.Store(nil)
 	for i, w := range c.wishes {
@@ -122,7 +133,7 @@ func (c *call) askAll(ctx context.Context, again bool) ([]lockcore.Requirement, 
 
 // stillAsking names the Discover function that has not returned; it is empty if
 // there is none.
-func (c *call) stillAsking() string {
+func (c *demands) stillAsking() string {
 	a := c.asking.Load()
 	if a == nil {
 		return ""

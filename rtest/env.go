@@ -29,6 +29,15 @@ const (
 	defaultNamespace = "default"
 )
 
+// attrLevel is RTEST_ATTRS.
+type attrLevel int
+
+const (
+	attrsOff attrLevel = iota
+	attrsMin           // the totals
+	attrsAll           // and what was asked for, and the fencing tokens
+)
+
 // settings are what the environment says, and the options do not change.
 type settings struct {
 	url, namespace string

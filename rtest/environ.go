@@ -12,10 +12,11 @@ import "github.com/resourcelocker/resourcelocker/lockcore/nested"
 // It is a setting of its own for each lease, and not of the process: a child of one
 // test must not use what another test beside it holds.
 func (l *Lease) Environ() []string {
-	if l.inner == nil {
+	stored := l.held.stored()
+	if stored == nil {
 		return nil
 	}
-	if s := nested.Environ(l.inner); s != "" {
+	if s := nested.Environ(stored); s != "" {
 		return []string{s}
 	}
 	return nil

@@ -1,6 +1,9 @@
 package rtest
 
-import "github.com/resourcelocker/resourcelocker/lockcore"
+import (
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
+)
 
 // NewWatchedLocker makes a locker as the process has it, on any store.
 func NewWatchedLocker(s lockcore.Store) *lockcore.Locker {
@@ -11,7 +14,7 @@ func NewWatchedLocker(s lockcore.Store) *lockcore.Locker {
 var (
 	AttrKey    = attrKey
 	AttrValue  = attrValue
-	ParallelOf = parallelOf
+	ParallelOf = gotest.ParallelOf
 	SuiteWait  = suiteWait
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // fakeTB is a test under test: what it logs, and how it ends, is kept.
@@ -26,16 +27,12 @@ type fakeTB struct {
 	fatal    string
 	skipped  string
 	failed   bool
-	cleanups []func()
+	cleanups bridge.Cleanups
 }
 
-func (f *fakeTB) Name() string { return f.name }
-func (f *fakeTB) Helper()      {}
-func (f *fakeTB) Cleanup(g func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.cleanups = append(f.cleanups, g)
-}
+func (f *fakeTB) Name() string     { return f.name }
+func (f *fakeTB) Helper()          {}
+func (f *fakeTB) Cleanup(g func()) { f.cleanups.Add(g) }
 func (f *fakeTB) Failed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,20 +91,7 @@ func (f *fakeTB) run(body func(t *fakeTB)) *fakeTB {
 	return f
 }
 
-func (f *fakeTB) clean() {
-	for {
-		f.mu.Lock()
-		n := len(f.cleanups)
-		if n == 0 {
-			f.mu.Unlock()
-			return
-		}
-		g := f.cleanups[n-1]
-		f.cleanups = f.cleanups[:n-1]
-		f.mu.Unlock()
-		g()
-	}
-}
+func (f *fakeTB) clean() { f.cleanups.Run() }
 
 // fake runs body as a test of that name.
 func fake(name string, body func(t *fakeTB)) *fakeTB { return (&fakeTB{name: name}).run(body) }

@@ -69,7 +69,7 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	var kin []int
 	var names []string
 	exact := -1
-	for i, g := range l.got {
+	for i, g := range l.items {
 		names = append(names, l.reqs[i].String())
 		if g.id == r.id {
 			if exact >= 0 {
@@ -98,10 +98,10 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 
 // items gives the list its type back.
 func items[T any](l *Lease, i int) ([]T, error) {
-	got, ok := l.got[i].items.([]T)
+	got, ok := l.items[i].items.([]T)
 	if !ok {
 		// Values of one origin have one type; only a forged one gets here.
-		return nil, fmt.Errorf("the lease has %T for this requirement", l.got[i].items)
+		return nil, fmt.Errorf("the lease has %T for this requirement", l.items[i].items)
 	}
 	return got, nil
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"testing"
+
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // go test -fuzz runs the body of the fuzz test, and TestMain, in the process
@@ -20,72 +22,66 @@ import (
 // envFuzz is private to the two.
 const envFuzz = "RTEST_FUZZ_LEASES"
 
-// handed is what a worker needs to know of a coordinator's lease.
-type handed struct {
+// passedLease is what a worker needs to know of a coordinator's lease.
+type passedLease struct {
 	ID       string
 	Obtained [][]string
 	Token    uint64
 }
 
-// handing is what this coordinator holds, by the call that took it.
-var handing struct {
+// passed is what this coordinator holds, by the call that took it.
+var passed struct {
 	sync.Mutex
-	leases map[string]handed
+	leases map[string]passedLease
 }
 
 // concernsWorkers reports whether a call in the coordinator will be repeated in
 // its workers.
 func concernsWorkers(t TB) bool {
-	switch t.(type) {
-	case *testing.F, *suite:
-		return fuzzing()
-	}
-	return false
+	_, f := t.(*testing.F)
+	return (f || ofMain(t)) && gotest.Fuzzing()
 }
 
 // name is the same in the coordinator and its workers, which run the same code:
 // the n-th Acquire of a test.
 func (c *call) name() string { return fmt.Sprintf("%s#%d", c.t.Name(), c.index) }
 
-// hand tells future workers of a lease.
-func (l *Lease) hand(c *call) {
-	if !concernsWorkers(c.t) || fuzzWorker() {
+// passToWorkers tells future workers of a lease.
+func (c *call) passToWorkers(l *Lease) {
+	if !concernsWorkers(c.t) || gotest.FuzzWorker() {
 		return
 	}
-	handing.Lock()
-	defer handing.Unlock()
-	if handing.leases == nil {
-		handing.leases = make(map[string]handed)
+	passed.Lock()
+	defer passed.Unlock()
+	if passed.leases == nil {
+		passed.leases = make(map[string]passedLease)
 	}
-	handing.leases[c.name()] = handed{l.id, l.obtained, l.token}
-	b, err := json.Marshal(handing.leases)
+	passed.leases[c.name()] = passedLease{l.id, l.obtained, l.token}
+	b, err := json.Marshal(passed.leases)
 	if err == nil {
-		os.Setenv(envFuzz, string(b)) // inherited by the workers, which start later
+		os.Setenv(envFuzz, string(b)) // workers, which start later, get it from there
 	}
 }
 
-// inherit makes a lease of what the coordinator holds for this call; nil if this
-// is no worker, or the coordinator has nothing for it.
-func (c *call) inherit() *Lease {
-	if !fuzzWorker() || !concernsWorkers(c.t) {
+// fromCoordinator makes a lease of what the coordinator holds for this call; nil if
+// this is no worker, or the coordinator has nothing for it.
+func (c *call) fromCoordinator() *Lease {
+	if !gotest.FuzzWorker() || !concernsWorkers(c.t) {
 		return nil
 	}
-	var all map[string]handed
+	var all map[string]passedLease
 	if json.Unmarshal([]byte(os.Getenv(envFuzz)), &all) != nil {
 		return nil
 	}
-	h, ok := all[c.name()]
+	p, ok := all[c.name()]
 	// Code that asks for other things in a worker gets them the usual way.
-	if !ok || len(h.Obtained) != len(c.reqs) {
+	if !ok || len(p.Obtained) != len(c.reqs) {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l := &Lease{t: c.t, test: c.test, at: c.at, id: h.ID, source: c.source, log: &record{call: c}, ctx: ctx, end: cancel,
-		reqs: c.reqs, obtained: h.Obtained, token: h.Token}
-	for _, keys := range h.Obtained {
-		l.keys = append(l.keys, keys...)
-	}
-	l.take(c)
-	l.tie()
+	l := c.lease(parentHolding{}, p.ID, p.Obtained, p.Token)
+	l.log = &record{reqs: c.reqs, wishes: c.wishes}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.begin(c.guarded())
+	l.registerCleanup()
 	return l
 }

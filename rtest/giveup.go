@@ -18,12 +18,6 @@ type trapError struct{ words string }
 func (e *trapError) Error() string { return "deadlock: " + e.words }
 func (e *trapError) Unwrap() error { return lockcore.ErrDeadlock }
 
-// ownError is about a test that would wait for itself.
-type ownError struct{ words string }
-
-func (e *ownError) Error() string { return e.words }
-func (e *ownError) Unwrap() error { return lockcore.ErrDeadlock }
-
 var errSilent = errors.New("the store does not answer")
 
 // verdict is what becomes of a test that got nothing.
@@ -107,7 +101,7 @@ func (c *call) giveUp(err error) {
 	v := c.judge(err)
 	var blockers []lockcore.Blocker
 	waited := time.Duration(0)
-	c.helper.do(func() {
+	c.runner.Do(func() {
 		waited = time.Since(c.start)
 		if v.busy != nil {
 			blockers = v.busy.Blockers
@@ -115,17 +109,8 @@ func (c *call) giveUp(err error) {
 		c.log.withdraw(v.outcome, v.cause, v.busy, v.words)
 		c.log.flush()
 	})
-	c.helper.dismiss()
-	c.test.ended(string(v.outcome), waited, blockers)
-	c.test.attributes(c.t, c.env.attrs)
+	c.runner.Close()
+	c.test.totals.waitOver(string(v.outcome), waited, blockers)
+	c.test.totals.show(c.t, c.env.attrs)
 	stop(c.t, v.skip, v.words)
-}
-
-// wanted words requirements as lockcore's errors do.
-func wanted(reqs []lockcore.Requirement) string {
-	words := make([]string, len(reqs))
-	for i, r := range reqs {
-		words[i] = r.String()
-	}
-	return strings.Join(words, " and ")
 }

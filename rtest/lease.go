@@ -11,6 +11,8 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/outside"
 )
 
 // A Lease is what [Acquire] obtained. It is given back in t.Cleanup, after the
@@ -27,11 +29,11 @@ type Lease struct {
 	serial bool // acquired before t.Parallel, if that was to come
 	keep   time.Duration
 	log    *record
-	helper *servant
-	inner  *lockcore.Lease // nil if another process holds it for this one
+	runner *outside.Runner
+	held   holding
 
 	ctx      context.Context
-	end      context.CancelFunc // of a lease without inner
+	cancel   context.CancelFunc // of ctx, where that is not the store's
 	reqs     []lockcore.Requirement
 	keys     []string
 	obtained [][]string
@@ -41,74 +43,55 @@ type Lease struct {
 	granted  time.Time
 	prepared atomic.Int64 // nanoseconds that Prepare took after that
 	restored atomic.Int64 // nanoseconds that Restore took before the end
-	failed   bool         // whether the test has, as of its end
-	got      []gotten
+	items    []obtained
 
-	finishing sync.Mutex
-	finished  bool
+	locker     *lockcore.Locker
+	quarantine time.Duration
+	wishes     []wish
 
-	unwatch func() bool
-	watched chan struct{} // closed when the watcher has done its work, or never will
-	lost    atomic.Bool
-	closed  atomic.Bool // its end is on record
-	tether  *tether
+	ending sync.Mutex // held through the end, so that a second one returns after the first
+	ended  bool
+
+	unwatch  func() bool
+	watched  chan struct{} // closed when the watcher has done its work, or never will
+	lost     atomic.Bool
+	recorded atomic.Bool // its end is
+	cleanup  *cleanupOf
 }
 
-// tether is what t.Cleanup keeps of a lease: nothing once it is given back, so
+// cleanupOf is what t.Cleanup keeps of a lease: nothing once it is given back, so
 // that a test which acquires a hundred thousand times does not keep them all.
-type tether struct{ lease atomic.Pointer[Lease] }
+type cleanupOf struct{ lease atomic.Pointer[Lease] }
 
-func (l *Lease) tie() {
-	l.tether = &tether{}
-	l.tether.lease.Store(l)
-	l.t.Cleanup(l.tether.pull)
+func (l *Lease) registerCleanup() {
+	l.cleanup = &cleanupOf{}
+	l.cleanup.lease.Store(l)
+	l.t.Cleanup(l.cleanup.run)
 }
 
-func (h *tether) pull() {
-	if l := h.lease.Load(); l != nil {
+func (c *cleanupOf) run() {
+	if l := c.lease.Load(); l != nil {
 		l.t.Helper()
-		l.cleanup()
+		l.endWithTest()
 	}
 }
 
-// gotten are the items of one requirement.
-type gotten struct {
+// obtained are the items of one requirement.
+type obtained struct {
 	id    *ident
-	name  string
 	items any // []T
 }
 
-// A lease of the process's locker is lockcore's, with the test's side of it:
-// whom to tell of a loss, what to keep after a failure, which items the keys
-// stand for.
-
-// newLease makes a lease of a grant. It runs outside a bubble.
-func newLease(c *call, inner *lockcore.Lease) *Lease {
-	l := &Lease{
-		t: c.t, test: c.test, at: c.at, id: inner.ID(), source: c.source, serial: c.serial, keep: c.cfg.keep, log: c.log, helper: c.helper,
-		inner: inner, ctx: inner.Context(), reqs: c.reqs, keys: inner.Keys(), obtained: inner.Obtained(), token: inner.Token(),
-		early: inner.Backfilled(), waited: inner.Waited() - c.cared, granted: time.Now(), watched: make(chan struct{}),
-	}
-	if c.helper != nil {
-		// lockcore's context looks at the clock, which inside the bubble is not the
-		// lease's.
-		ctx, cancel := context.WithCancel(l.ctx)
-		l.ctx, l.end = ctx, cancel
-	}
-	l.take(c)
-	l.unwatch = context.AfterFunc(inner.Context(), l.watch)
-	return l
-}
-
-// take files the items obtained, and enters the lease into the books.
-func (l *Lease) take(c *call) {
-	for i, w := range c.wishes {
-		l.got = append(l.got, gotten{w.ident(), l.reqs[i].Name, w.collect(l.obtained[i])})
-	}
+// begin enters the lease into the registry and on record. It runs outside a bubble.
+func (l *Lease) begin(guarded bool) {
 	reg.add(l)
-	guardEnter(c.env.signals && driven(c.t))
-	l.test.got(l)
-	l.log.grant(l)
+	guardEnter(guarded)
+	l.test.totals.got(l.keys, l.token)
+	l.log.grant(l.waited, l.early, l.obtained, l.token)
+	if s := l.held.stored(); s != nil {
+		l.watched = make(chan struct{})
+		l.unwatch = context.AfterFunc(s.Context(), l.watch)
+	}
 }
 
 // Context is cancelled when the lease ends. If it was lost,
@@ -129,45 +112,42 @@ func (l *Lease) Waited() time.Duration { return l.waited }
 // nothing.
 func (l *Lease) Release() {
 	l.t.Helper()
-	l.failed = l.t.Failed()
-	l.finish(0)
+	l.end(0, l.t.Failed())
 }
 
-// cleanup is Release at the end of the test.
-func (l *Lease) cleanup() {
+// endWithTest is Release at the end of the test.
+func (l *Lease) endWithTest() {
 	l.t.Helper()
 	keep := time.Duration(0)
-	l.failed = l.t.Failed() || brokenOff(l.t)
-	if l.failed {
+	failed := l.t.Failed() || unwinding(l.t)
+	if failed {
 		keep = l.keep
 	}
-	l.finish(keep)
+	l.end(keep, failed)
 }
 
-// finish ends the lease on a goroutine of the test. A second call returns after
-// the first. It is no sync.Once, whose frames would be where log lines point to.
-func (l *Lease) finish(keep time.Duration) {
+// end ends the lease on a goroutine of the test. It is no sync.Once, whose frames
+// would be where log lines point to.
+func (l *Lease) end(keep time.Duration, failed bool) {
 	l.t.Helper()
-	l.finishing.Lock()
-	defer l.finishing.Unlock()
-	if l.finished {
+	l.ending.Lock()
+	defer l.ending.Unlock()
+	if l.ended {
 		return
 	}
-	l.finished = true
+	l.ended = true
 	parked := l.parkedWhileHolding()
 	var err error
 	var unfit []string
-	l.helper.do(func() {
-		if l.inner != nil && !l.joined() {
-			unfit = l.beforeEnd(keep)
-		}
-		err = l.giveBack(keep)
+	l.runner.Do(func() {
+		unfit = l.beforeEnd(keep, failed)
+		err = l.release(keep)
 	})
-	l.helper.dismiss()
+	l.runner.Close()
 	for _, words := range unfit {
 		l.t.Logf("rtest: %s", words)
 	}
-	l.tether.lease.Store(nil)
+	l.cleanup.lease.Store(nil)
 	if parked != "" {
 		l.t.Errorf("%s", parked)
 	}
@@ -183,66 +163,83 @@ func (l *Lease) finish(keep time.Duration) {
 	}
 }
 
-// giveBack ends the lease in the store, and in the books. It runs outside a
-// bubble.
-func (l *Lease) giveBack(keep time.Duration) error {
+// release gives the resources back and records it. It runs outside a bubble.
+func (l *Lease) release(keep time.Duration) error {
 	defer guardLeave()
-	held := time.Since(l.granted) - time.Duration(l.prepared.Load()+l.restored.Load())
-	if l.inner == nil {
-		l.end()
-		reg.remove(l)
-		return nil
-	}
+	spent := l.spent()
 	l.stopWatching()
-	var err error
-	switch {
-	case l.joined():
-		l.inner.Abandon()
-	case keep > 0:
-		err = l.inner.Keep(context.Background(), keep)
-	default:
-		err = l.inner.Release(context.Background())
-	}
+	err := l.held.release(keep)
 	reg.remove(l)
-	if l.end != nil {
-		l.end()
+	if l.cancel != nil {
+		l.cancel()
 	}
-	l.file(held, keep, err)
+	l.recordEnd(spent, keep, err)
 	l.log.flush()
 	return err
 }
 
-// file puts the end of the lease on record, once.
-func (l *Lease) file(held, keep time.Duration, err error) {
-	if l.closed.CompareAndSwap(false, true) {
-		l.log.gone(l, held, keep, err)
-		l.test.heldFor(held, errors.Is(err, lockcore.ErrLost))
+// spent says how long the lease has lasted by now, and what that went into.
+func (l *Lease) spent() spent {
+	s := spent{prepare: time.Duration(l.prepared.Load()), restore: time.Duration(l.restored.Load())}
+	s.held = time.Since(l.granted) - s.prepare - s.restore
+	return s
+}
+
+// errNotOwn is about a lease that another process gives back.
+var errNotOwn = errors.New("the lease belongs to another process")
+
+// releaseEarly gives the resources back while the test still runs, because the
+// process is about to end; keep is how long it may take to do so. The error says
+// that they were not given back: the lease was lost before, or the store cannot be
+// told and will let it expire.
+func (l *Lease) releaseEarly(keep time.Duration) error {
+	if !l.held.own() {
+		return errNotOwn
+	}
+	if l.lost.Load() {
+		return lockcore.ErrLost
+	}
+	l.held.stored().SetEnding(Died) // the process does, in the middle of the test
+	err := l.held.release(keep)
+	l.recordEnd(l.spent(), keep, err)
+	l.log.flush()
+	return err
+}
+
+// recordEnd puts the end of the lease on record, once.
+func (l *Lease) recordEnd(s spent, keep time.Duration, err error) {
+	if l.held.stored() != nil && l.recorded.CompareAndSwap(false, true) {
+		l.log.end(l.obtained, s, keep, err)
+		l.test.totals.heldFor(s.held, errors.Is(err, lockcore.ErrLost))
 	}
 }
 
 // stopWatching returns when the watcher has done its work, or never will: it may
 // still call t.Errorf, which must not happen after the test.
 func (l *Lease) stopWatching() {
+	if l.unwatch == nil {
+		return
+	}
 	if l.unwatch() {
 		close(l.watched)
 	}
 	<-l.watched
 }
 
-// watch runs when the lease's context ends otherwise than by giveBack.
+// watch runs when the lease's context ends otherwise than by release.
 func (l *Lease) watch() {
 	defer close(l.watched)
-	cause := context.Cause(l.inner.Context())
+	cause := context.Cause(l.held.stored().Context())
 	if !errors.Is(cause, lockcore.ErrLost) || !l.lost.CompareAndSwap(false, true) {
 		return
 	}
-	l.file(time.Since(l.granted), 0, cause)
+	l.recordEnd(l.spent(), 0, cause)
 	complain(l.t, l.lostWords(cause))
 }
 
 func (l *Lease) lostWords(cause error) string {
 	why := ""
-	if !parentAlive() {
+	if !gotest.ParentAlive() {
 		why = "; the process that started this test binary has ended, so its leases are not renewed any more"
 	} else if d := deadlineOf(l.t); !d.IsZero() && time.Now().After(d) {
 		why = "; leases are not renewed once -timeout is over"

@@ -3,6 +3,8 @@ package rtest
 import (
 	"context"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // limit is how long a call waits, and why no longer.
@@ -36,8 +38,8 @@ func (c config) limit(t TB, now time.Time) limit {
 		if !deadline.IsZero() {
 			l.d = 1<<63 - 1
 		}
-		if _, ok := t.(*suite); ok {
-			l.d = suiteWait(flagValue("timeout"))
+		if ofMain(t) {
+			l.d = suiteWait(gotest.Flag("timeout"))
 		}
 	}
 	if deadline.IsZero() {
@@ -55,13 +57,12 @@ func (l limit) context(base context.Context) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(base, l.d, l.why)
 }
 
-// short rounds a duration to what a person reads.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
+// suiteWait bounds the default wait of Main. go test ends a test binary a minute
+// after -timeout, and counts from the start of the process.
+func suiteWait(timeout string) time.Duration {
+	d, err := time.ParseDuration(timeout)
+	if err != nil || d <= 0 {
+		return defaultWait
 	}
-	return d.Round(time.Second).String()
+	return min(defaultWait, d/2)
 }

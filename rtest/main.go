@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // Main takes a lease for the whole package, runs its tests, gives the lease back
@@ -27,7 +29,7 @@ func Main(m *testing.M, args ...Arg) (code int) {
 	if !flag.Parsed() {
 		flag.Parse() // m.Run would, but the wait comes before it
 	}
-	if flagValue("list") != "" {
+	if gotest.Flag("list") != "" {
 		return m.Run() // runs nothing
 	}
 	if n := ginkgoProcesses(); n > 1 {
@@ -44,13 +46,13 @@ func Main(m *testing.M, args ...Arg) (code int) {
 		default:
 			defer panic(r)
 		}
-		if c := s.finish(); code == 0 {
+		if c := s.end(); code == 0 {
 			code = c
 		}
 	}()
 	Acquire(s, args...)
 	code = m.Run()
-	keepUncachedAfter()
+	gotest.KeepUncachedAfterRun()
 	if code != 0 {
 		s.markFailed() // for HoldOnFail
 	}
@@ -60,9 +62,10 @@ func Main(m *testing.M, args ...Arg) (code int) {
 // suite is the TB of Main: messages go to standard error, and the end of it is
 // a panic that Main takes up.
 type suite struct {
-	mu       sync.Mutex
-	cleanups []func()
-	failed   bool
+	cleanups bridge.Cleanups
+
+	mu     sync.Mutex
+	failed bool
 }
 
 type suiteOver int
@@ -72,11 +75,9 @@ func (s *suite) Name() string { return "TestMain" }
 
 func (s *suite) Helper() {}
 
-func (s *suite) Cleanup(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cleanups = append(s.cleanups, f)
-}
+func (s *suite) ofMain() bool { return true }
+
+func (s *suite) Cleanup(f func()) { s.cleanups.Add(f) }
 
 func (s *suite) Failed() bool {
 	s.mu.Lock()
@@ -109,23 +110,13 @@ func (s *suite) Skipf(format string, args ...any) {
 	panic(suiteOver(0))
 }
 
-// finish runs the cleanups and returns 1 if anything failed.
-func (s *suite) finish() int {
-	for {
-		s.mu.Lock()
-		n := len(s.cleanups)
-		if n == 0 {
-			defer s.mu.Unlock()
-			if s.failed {
-				return 1
-			}
-			return 0
-		}
-		f := s.cleanups[n-1]
-		s.cleanups = s.cleanups[:n-1]
-		s.mu.Unlock()
-		f()
+// end runs the cleanups and returns 1 if anything failed.
+func (s *suite) end() int {
+	s.cleanups.Run()
+	if s.Failed() {
+		return 1
 	}
+	return 0
 }
 
 // ginkgoProcesses is how many parallel processes the ginkgo command has started
@@ -137,14 +128,4 @@ func ginkgoProcesses() int {
 	}
 	n, _ := strconv.Atoi(f.Value.String())
 	return n
-}
-
-// suiteWait bounds the default wait of Main. go test ends a test binary a minute
-// after -timeout, and counts from the start of the process.
-func suiteWait(timeout string) time.Duration {
-	d, err := time.ParseDuration(timeout)
-	if err != nil || d <= 0 {
-		return defaultWait
-	}
-	return min(defaultWait, d/2)
 }

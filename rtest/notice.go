@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // A test that only waits looks like a test that hangs. So lines say what it
@@ -16,10 +16,10 @@ import (
 
 // notice is what became known about a wait.
 type notice struct {
-	busy  *lockcore.BusyError
-	early bool   // for events and attributes only: no line for the user yet
-	doubt string // what the store warns of, instead of all that
-	do    func() // what the goroutine of the test is to do, instead
+	busy    *lockcore.BusyError
+	early   bool   // for events and attributes only: no line for the user yet
+	warning string // what is to be said, instead of all that
+	do      func() // what the goroutine of the test is to do, instead
 }
 
 // notice reports on a wait that goes on.
@@ -29,16 +29,16 @@ func (c *call) notice(n notice) {
 		n.do()
 		return
 	}
-	if n.doubt != "" {
-		c.say("warning: " + n.doubt)
+	if n.warning != "" {
+		c.say("warning: " + n.warning)
 		return
 	}
 	c.last = n.busy
-	c.helper.do(func() { c.log.queue(n.busy) })
+	c.runner.Do(func() { c.log.queue(n.busy) })
 	if n.early {
 		return
 	}
-	words, certain := reg.stuck(c, n.busy)
+	words, certain := reg.stuck(&c.pending, n.busy)
 	c.hint = words
 	if certain {
 		c.cancel(&trapError{words})
@@ -54,31 +54,15 @@ func (c *call) notice(n notice) {
 	c.say(fmt.Sprintf("waiting %s for %s%s%s; gives up in %s", short(n.busy.Waited), briefly(c.reqs), n.busy.Brief(), words, short(left)))
 }
 
-// reqsShown bounds how many requirements a line about a wait names.
-const reqsShown = 3
-
-// briefly words requirements for a line that comes again and again.
-func briefly(reqs []lockcore.Requirement) string {
-	var names []string
-	for i, r := range reqs {
-		if i == reqsShown && len(reqs) > reqsShown+1 {
-			names = append(names, plural(len(reqs)-i, "other", "others"))
-			break
-		}
-		names = append(names, r.Brief())
-	}
-	return strings.Join(names, " and ")
-}
-
 // say shows the user a line while the test goes on.
 func (c *call) say(line string) {
 	c.t.Helper()
 	// Without -v, go test keeps a test's log until it has failed; with -v, the
 	// line on standard error would only be a second one.
-	if verbose() || !driven(c.t) {
+	if gotest.Verbose() || !driven(c.t) {
 		c.t.Logf("rtest: %s", line)
 	}
-	if !verbose() || !driven(c.t) {
+	if !gotest.Verbose() || !driven(c.t) {
 		fmt.Fprintf(os.Stderr, "rtest: %s: %s\n", c.t.Name(), line)
 	}
 }
@@ -92,39 +76,47 @@ const probeAfter = 5 * time.Millisecond
 
 // probe looks at the line early: most waits of a test suite are over before the
 // first notice, and a report that said nothing of them would miss the point.
-func (e *errand) probe(ctx context.Context) {
-	defer close(e.probed)
-	c := e.call
+func (w *wait) probe(ctx context.Context) {
+	defer close(w.probed)
+	c := w.call
 	timer := time.NewTimer(probeAfter)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-e.served:
+	case <-w.served:
 		return
 	case <-ctx.Done():
 		return
 	}
+	if b := c.look(ctx); b != nil {
+		w.tell(notice{busy: b, early: true})
+	}
+}
+
+// look says how the wait stands; nil if it is over, or the store does not answer.
+func (c *call) look(ctx context.Context) *lockcore.BusyError {
+	id, reqs := reg.asksFor(&c.pending)
 	s, err := c.locker.Snapshot(ctx)
 	if err != nil {
-		return
+		return nil
 	}
 	for i := range s.Waiters {
-		if w := &s.Waiters[i]; w.ID == c.id {
-			b := &lockcore.BusyError{Requirements: c.reqs, Waited: time.Since(c.start), Time: s.Time}
+		if w := &s.Waiters[i]; w.ID == id {
+			b := &lockcore.BusyError{Requirements: reqs, Waited: time.Since(c.start), Time: s.Time}
 			b.Position, b.Blockers = s.Blockers(w)
-			e.tell(notice{busy: b, early: true})
-			return
+			return b
 		}
 	}
+	return nil
 }
 
 // awaitProbe lets a look that is under way arrive before the grant does: the
 // record should be in order. It can cost a request that has waited anyway a
 // few milliseconds.
-func (e *errand) awaitProbe() {
-	close(e.served)
+func (w *wait) awaitProbe() {
+	close(w.served)
 	select {
-	case <-e.probed:
+	case <-w.probed:
 	case <-time.After(50 * time.Millisecond):
 	}
 }
@@ -136,8 +128,8 @@ const silentAfter = 20 * time.Second
 
 // watchStore ends the call if the store says nothing at all. The function it
 // returns is to be called at the first sign of life.
-func (e *errand) watchStore() (mute func()) {
-	c := e.call
+func (w *wait) watchStore() (mute func()) {
+	c := w.call
 	var timer *time.Timer
 	strikes := 0
 	timer = time.AfterFunc(silentAfter/4, func() {

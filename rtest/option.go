@@ -11,7 +11,13 @@ import (
 
 // An Arg is what [Acquire] takes: a [Requirement] or an [Option].
 type Arg interface {
-	join(*call) error
+	join(*arguments) error
+}
+
+// arguments are what the Args of one call come to.
+type arguments struct {
+	cfg    config
+	wishes []wish
 }
 
 // isNil is also true for a nil pointer to a Requirement or an Option: pointers
@@ -56,11 +62,11 @@ type Option struct {
 	set func(*config) error
 }
 
-func (o Option) join(c *call) error {
+func (o Option) join(a *arguments) error {
 	if o.set == nil {
 		return errors.New("an Option without content: make one with Wait, OnBusy or their like")
 	}
-	return o.set(&c.cfg)
+	return o.set(&a.cfg)
 }
 
 // Options are functions on config inside, so that a new one touches no other

@@ -2,12 +2,12 @@ package rtest
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // What go test does with parallel tests makes two traps:
@@ -22,44 +22,19 @@ import (
 // Neither can be seen through the API of package testing. t.Setenv at Acquire
 // would make a later t.Parallel panic, but also one after an early Release, and
 // the panic would end the whole binary with words about environment variables.
-// So the unexported field isParallel is read, only ever on the goroutine of the
-// test itself; should Go rename it, the checks are off and a test of this
-// package says so.
+// So package internal/gotest reads an unexported field; should Go rename it, the
+// checks are off and a test of this package says so.
 
 // The certain cases end at once, as the error that they are: a wait until
 // -timeout would only tell the same ten minutes later.
 
-// parallelOf reads whether t.Parallel was called for the test, and which test's
-// slot it runs in: its own or that of an ancestor; nil for a serial test. known
-// is false for what is no *testing.T.
-func parallelOf(t TB) (self bool, slot any, known bool) {
-	tt, ok := t.(*testing.T)
-	if !ok || tt == nil {
-		return false, nil, false
-	}
-	common := reflect.ValueOf(tt).Elem().FieldByName("common")
-	for depth := 0; common.IsValid(); depth++ {
-		parallel, parent := common.FieldByName("isParallel"), common.FieldByName("parent")
-		if parallel.Kind() != reflect.Bool || parent.Kind() != reflect.Pointer {
-			return false, nil, false
-		}
-		if depth == 0 {
-			self = parallel.Bool()
-		}
-		if parallel.Bool() {
-			return self, common.UnsafeAddr(), true
-		}
-		if parent.IsNil() {
-			return self, nil, true
-		}
-		common = parent.Elem()
-	}
-	return false, nil, false
-}
-
 // parkedWhileHolding words the first trap when the lease ends.
 func (l *Lease) parkedWhileHolding() string {
-	if self, _, known := parallelOf(l.t); !known || !self || !l.serial {
+	t, ok := l.t.(*testing.T)
+	if !ok || !l.serial {
+		return ""
+	}
+	if self, _, known := gotest.ParallelOf(t); !known || !self {
 		return ""
 	}
 	return fmt.Sprintf("rtest: %s called t.Parallel while it held %s (acquired at %s): it was parked until all serial tests of the package were over, and nobody could use them meanwhile. Call t.Parallel before rtest.Acquire",
@@ -67,23 +42,23 @@ func (l *Lease) parkedWhileHolding() string {
 }
 
 // stuck says which tests of this process keep the waiter from going on, and
-// whether it is certain that no waiting helps. It must run on the goroutine that
-// called Acquire. When it is certain, the call no longer counts as waiting, so
-// that of several waiters in the same trap one gives way and the others go on.
-func (r *registry) stuck(c *call, busy *lockcore.BusyError) (words string, certain bool) {
-	_, slot, known := parallelOf(c.t)
-	if !known || len(busy.Blockers) == 0 {
+// whether it is certain that no waiting helps. When it is certain, the call no
+// longer counts as waiting, so that of several waiters in the same trap one gives
+// way and the others go on.
+func (r *registry) stuck(c *pending, busy *lockcore.BusyError) (words string, certain bool) {
+	slot := c.slot
+	if !c.known || len(busy.Blockers) == 0 {
 		return "", false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	waiting := make(map[any]string) // by slot
-	for o := range r.calls {
+	for o := range r.pending {
 		if o.slot != nil {
-			waiting[o.slot] = o.t.Name()
+			waiting[o.slot] = o.test.name
 		}
 	}
-	full := slot != nil && parallelSlots() > 0 && len(waiting) >= parallelSlots()
+	full := slot != nil && gotest.Slots() > 0 && len(waiting) >= gotest.Slots()
 	if slot != nil && !full {
 		return "", false
 	}
@@ -104,7 +79,7 @@ func (r *registry) stuck(c *call, busy *lockcore.BusyError) (words string, certa
 		return "", false
 	}
 	if certain {
-		r.dropCall(c)
+		r.drop(c)
 	}
 	who := list(holders, 3)
 	if !full {
@@ -116,14 +91,14 @@ func (r *registry) stuck(c *call, busy *lockcore.BusyError) (words string, certa
 	}
 	slices.Sort(names)
 	return fmt.Sprintf("%s cannot go on without one of the %s of -parallel, for itself or its parallel subtests, and tests that wait for resources have them all: %s. Raise -parallel, or acquire in the subtests",
-		who, plural(parallelSlots(), "slot", "slots"), list(names, 8)), certain
+		who, plural(gotest.Slots(), "slot", "slots"), list(names, 8)), certain
 }
 
 // trapped finds the lease of this process with that identity, if its test can
 // only be waiting for what the call's test occupies: a serial test runs alone,
 // so another that holds is parked; and with every slot taken by a waiter, a
 // holder that does not wait itself has none. r.mu is held.
-func (r *registry) trapped(c *call, id string) *Lease {
+func (r *registry) trapped(c *pending, id string) *Lease {
 	for l := range r.leases {
 		if l.id != id {
 			continue
@@ -131,7 +106,7 @@ func (r *registry) trapped(c *call, id string) *Lease {
 		if _, t := l.t.(*testing.T); !t || c.test.within(l.test) || l.test.within(c.test) {
 			return nil
 		}
-		for o := range r.calls {
+		for o := range r.pending {
 			if o.test.within(l.test) {
 				return nil // it, or a subtest, waits for something else
 			}
@@ -146,7 +121,7 @@ func (r *registry) trapped(c *call, id string) *Lease {
 
 // waitsHere reports whether the identity is of a waiter of this process.
 func (r *registry) waitsHere(id string) bool {
-	for o := range r.calls {
+	for o := range r.pending {
 		if o.id == id {
 			return true
 		}
@@ -157,15 +132,4 @@ func (r *registry) waitsHere(id string) bool {
 func top(name string) string {
 	first, _, _ := strings.Cut(name, "/")
 	return first
-}
-
-// keysShown bounds how many keys a message lists.
-const keysShown = 5
-
-// list joins the first n and counts the rest.
-func list(s []string, n int) string {
-	if len(s) <= n {
-		return strings.Join(s, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(s[:n], ", "), len(s)-n)
 }

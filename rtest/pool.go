@@ -181,13 +181,6 @@ func ownKey[T any](item T) (key string, ok bool) {
 	return "", false
 }
 
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
 // areOnly continues "there".
 func areOnly(n int, one, many string) string {
 	if n == 1 {

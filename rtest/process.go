@@ -9,6 +9,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 	"github.com/resourcelocker/resourcelocker/lockcore/storeurl"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // storeID names the store that the environment asks for.
@@ -46,7 +47,7 @@ func openLocker(ctx context.Context, id storeID) (*lockcore.Locker, error) {
 		store.Close()
 		return nil, &openError{err}
 	}
-	l := lockcore.New(&watchedStore{joined}, &lockcore.Options{Alive: parentAlive})
+	l := lockcore.New(&watchedStore{joined}, &lockcore.Options{Alive: gotest.ParentAlive})
 	if lockers.open == nil {
 		lockers.open = make(map[storeID]*lockcore.Locker)
 		lockers.checks = make(map[storeID]checker)
@@ -74,12 +75,15 @@ type watchedStore struct{ lockcore.Store }
 func (s *watchedStore) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	errs, err := s.Store.Renew(ctx, grants)
 	if err != nil {
-		leases := reg.byID()
-		for _, g := range grants {
-			if l := leases[g.Ticket.ID]; l != nil {
-				l.log.renewFail(err)
-			}
-		}
+		renewalFailed(grants, err)
 	}
 	return errs, err
+}
+
+// renewalFailed is set by the part of this package that knows the leases.
+var renewalFailed func([]*lockcore.Grant, error)
+
+// checker is a store that can look at how its server is set up.
+type checker interface {
+	Check(context.Context) (warnings []string, err error)
 }

@@ -3,8 +3,6 @@ package rtest
 import (
 	"context"
 	"errors"
-	"reflect"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,17 +15,28 @@ import (
 // for RTEST_REPORT. Both are off, and cost next to nothing, unless asked for.
 // None of its methods blocks or fails a test.
 type record struct {
-	call  *call
 	log   *eventlog.Writer
 	sums  *sums
 	attrs bool
+
+	id     string // of the request
+	test   eventlog.TestInfo
+	first  bool // of the test
+	cfg    config
+	limit  time.Duration
+	parent string // the lease in which the call is nested
+	wishes []wish
+	reqs   []lockcore.Requirement
+	start  time.Time
+	seen   string // the blockers that an event told of
 }
 
-func newRecord(c *call) *record {
-	if c.legacy() != nil {
-		return &record{call: c} // the process that obtained it has put it on record
-	}
-	return &record{call: c, log: eventLog(c.env.events), sums: reportSums(c.env.report), attrs: attrsShow(c.t, c.env.attrs)}
+// spent is what the time of a lease went into.
+type spent struct{ held, prepare, restore time.Duration }
+
+// open says where the record goes. A record that is not opened goes nowhere.
+func (r *record) open(t TB, env settings) {
+	r.log, r.sums, r.attrs = eventLog(env.events), reportSums(env.report), attrsShow(t, env.attrs)
 }
 
 // wantsLine reports whether somebody wants to know who is in the way as soon as
@@ -38,40 +47,34 @@ func (r *record) wantsLine() bool { return r.log != nil || r.attrs }
 // in the store, so that the blockers which other processes see in a snapshot
 // lead back to it.
 func (r *record) event(kind eventlog.Kind) eventlog.Event {
-	c := r.call
-	return eventlog.Event{Ev: kind, Req: c.id, Test: testInfo(c.t, c.test, c.at)}
+	return eventlog.Event{Ev: kind, Req: r.id, Test: r.test}
 }
 
 // testInfo names the test as go test does in its own output, which is what
 // reports join on.
-func testInfo(t TB, ts *testState, at site) eventlog.TestInfo {
-	return eventlog.TestInfo{Pkg: testPackage(), Name: t.Name(), Attempt: ts.attempt, File: at.file, Line: at.line, Runner: runner(t)}
+func testInfo(t TB, attempt int, at site) eventlog.TestInfo {
+	return eventlog.TestInfo{Pkg: testPackage(), Name: t.Name(), Attempt: attempt, File: at.file, Line: at.line, Runner: runnerOf(t)}
 }
 
 // request opens the story of a call. What was refused before, as a mistake, was
 // no contention and is not on record.
 func (r *record) request() {
-	c := r.call
-	r.sums.requested(c)
+	r.sums.requested(r.reqs)
 	if r.log == nil {
 		return
 	}
-	if c.index == 1 && len(c.unfitSoFar()) == 0 {
+	if r.first {
 		e := r.event(eventlog.TestStart)
 		e.Req = ""
 		r.log.Write(e)
 	}
 	e := r.event(eventlog.Request)
-	e.Reqs = r.wanted(c.reqs)
-	e.Priority, e.ExpectMS = c.cfg.priority, eventlog.MS(c.cfg.expect)
-	e.LeaseMS = eventlog.MS(c.cfg.ttl)
-	e.Deadline = time.Now().Add(c.limit.d).UTC()
-	e.Policy = c.cfg.onBusy.String()
-	if n := len(c.above); n > 0 {
-		// The nearest: the one taken last.
-		l := slices.MaxFunc(c.above, func(a, b *Lease) int { return a.granted.Compare(b.granted) })
-		e.Parent = l.id
-	}
+	e.Reqs = r.wanted(r.reqs)
+	e.Priority, e.ExpectMS = r.cfg.priority, eventlog.MS(r.cfg.expect)
+	e.LeaseMS = eventlog.MS(r.cfg.ttl)
+	e.Deadline = time.Now().Add(r.limit).UTC()
+	e.Policy = r.cfg.onBusy.String()
+	e.Parent = r.parent
 	r.log.Write(e)
 }
 
@@ -80,7 +83,7 @@ func (r *record) request() {
 func (r *record) wanted(reqs []lockcore.Requirement) []eventlog.Requirement {
 	out := make([]eventlog.Requirement, len(reqs))
 	for i, q := range reqs {
-		names, tags := r.call.wishes[i].facts()
+		names, tags := r.wishes[i].facts()
 		out[i] = eventlog.Requirement{Name: q.Name, Need: q.Units(), Candidates: names, Tags: tags, Shared: q.Shared, Seats: q.Seats}
 	}
 	return out
@@ -95,10 +98,10 @@ func (r *record) queue(b *lockcore.BusyError) {
 	for _, k := range b.Blockers {
 		who.WriteString(k.Key + "\x00" + k.ID + "\x00")
 	}
-	if s := who.String(); s == r.call.seen && s != "" {
+	if s := who.String(); s == r.seen && s != "" {
 		return
 	} else {
-		r.call.seen = s
+		r.seen = s
 	}
 	e := r.event(eventlog.Queue)
 	e.Srv, e.WaitedMS, e.QueuePos, e.Blockers = b.Time.UTC(), eventlog.MS(b.Waited), b.Position, blockersOf(b)
@@ -115,22 +118,22 @@ func (r *record) rediscovered(reqs []lockcore.Requirement) {
 	}
 	e := r.event(eventlog.Queue)
 	e.Reqs = r.wanted(reqs)
-	e.WaitedMS = eventlog.MS(time.Since(r.call.start))
+	e.WaitedMS = eventlog.MS(time.Since(r.start))
 	r.log.Write(e)
 }
 
 // grant ends the wait. Tags stand beside each key that was chosen, because a
 // pool may mix kinds of resources.
-func (r *record) grant(l *Lease) {
-	r.sums.obtained(l)
+func (r *record) grant(waited time.Duration, early bool, obtained [][]string, token uint64) {
+	r.sums.obtained(waited, r.chosen(obtained))
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Grant)
-	e.WaitedMS, e.Outcome, e.Backfilled = eventlog.MS(l.waited), eventlog.Acquired, l.early
-	for i, keys := range l.obtained {
+	e.WaitedMS, e.Outcome, e.Backfilled = eventlog.MS(waited), eventlog.Acquired, early
+	for i, keys := range obtained {
 		for _, k := range keys {
-			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Req: i, Tags: r.call.wishes[i].tagsOf(k), Fence: l.token})
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Req: i, Tags: r.wishes[i].tagsOf(k), Fence: token})
 		}
 	}
 	r.log.Write(e)
@@ -139,13 +142,13 @@ func (r *record) grant(l *Lease) {
 // withdraw ends the wait of a call that got nothing: outcome says what became of
 // the test, cause why, which a policy would otherwise hide.
 func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Refusal, b *lockcore.BusyError, words string) {
-	r.sums.failed(r.call)
+	r.sums.failed(r.reqs)
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Withdraw)
-	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.call.cfg.onBusy.String()
-	e.WaitedMS = eventlog.MS(time.Since(r.call.start))
+	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.cfg.onBusy.String()
+	e.WaitedMS = eventlog.MS(time.Since(r.start))
 	if b != nil {
 		e.QueuePos, e.Blockers = b.Position, blockersOf(b)
 		if !b.Time.IsZero() {
@@ -156,25 +159,25 @@ func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Refusal, b *l
 }
 
 // unfit tells of an item for which Prepare or Restore failed.
-func (r *record) unfit(l *Lease, f *care) {
+func (r *record) unfit(c *care, token uint64, spent spent) {
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Unfit)
-	e.Chosen = []eventlog.Chosen{{Key: f.key, Fence: l.token}}
-	e.PrepareMS, e.RestoreMS, e.Error = eventlog.MS(l.prepared.Load()), eventlog.MS(l.restored.Load()), f.err.Error()
+	e.Chosen = []eventlog.Chosen{{Key: c.key, Fence: token}}
+	e.PrepareMS, e.RestoreMS, e.Error = eventlog.MS(spent.prepare), eventlog.MS(spent.restore), c.err.Error()
 	r.log.Write(e)
 }
 
-// gone tells of the end of a lease.
-func (r *record) gone(l *Lease, held, keep time.Duration, err error) {
-	r.sums.released(l, held)
+// end tells of the end of a lease.
+func (r *record) end(obtained [][]string, spent spent, keep time.Duration, err error) {
+	r.sums.released(spent.held, r.chosen(obtained))
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Release)
-	e.HeldMS, e.KeptMS = eventlog.MS(held), eventlog.MS(keep)
-	e.PrepareMS, e.RestoreMS = eventlog.MS(l.prepared.Load()), eventlog.MS(l.restored.Load())
+	e.HeldMS, e.KeptMS = eventlog.MS(spent.held), eventlog.MS(keep)
+	e.PrepareMS, e.RestoreMS = eventlog.MS(spent.prepare), eventlog.MS(spent.restore)
 	if err != nil {
 		e.Error = err.Error()
 		if errors.Is(err, lockcore.ErrLost) {
@@ -243,22 +246,16 @@ func utc(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// runner names the framework, for reports that join events with its own files.
-func runner(t TB) string {
-	if driven(t) {
-		return ""
+// chosen are the keys obtained, with their tags.
+func (r *record) chosen(obtained [][]string) []lockcore.Candidate {
+	if r.sums == nil {
+		return nil // nobody counts
 	}
-	if isGinkgo(t) {
-		return "ginkgo"
+	var out []lockcore.Candidate
+	for i, keys := range obtained {
+		for _, k := range keys {
+			out = append(out, lockcore.Candidate{Key: k, Tags: r.wishes[i].tagsOf(k)})
+		}
 	}
-	return "other"
-}
-
-// isGinkgo goes by the package of the type, as this package must not import it.
-func isGinkgo(t TB) bool {
-	typ := reflect.TypeOf(t)
-	for typ.Kind() == reflect.Pointer {
-		typ = typ.Elem()
-	}
-	return strings.Contains(typ.PkgPath(), "ginkgo")
+	return out
 }

@@ -1,9 +1,12 @@
 package rtest
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -12,77 +15,54 @@ import (
 // knows it for all processes, but not which test is a subtest of which, nor who
 // occupies a parallel slot.
 type registry struct {
-	mu     sync.Mutex
-	tests  map[any]*testState
-	runs   map[string]int // how often a test of that name came here
-	leases map[*Lease]struct{}
-	calls  map[*call]struct{} // those that wait, or are about to
-	suite  *Lease             // of Main
-	ending error              // why no call may begin any more; nil while they may
-	idle   chan struct{}      // closed when ending is set and no call is left
+	mu      sync.Mutex
+	leases  map[*Lease]struct{}
+	pending map[*pending]struct{}
+	suite   *Lease        // of Main
+	ending  error         // why no call may begin any more; nil while they may
+	idle    chan struct{} // closed when ending is set and no call is left
 }
 
-var reg = registry{tests: map[any]*testState{}, runs: map[string]int{}, leases: map[*Lease]struct{}{}, calls: map[*call]struct{}{}}
+var reg = registry{leases: map[*Lease]struct{}{}, pending: map[*pending]struct{}{}}
 
-// testState is one run of one test that acquires something.
-type testState struct {
-	key    any
-	name   string
-	driven bool // by package testing, so that a slash in the name means a subtest
-	suite  bool
-	// Everything that the process acquires while this test has a lease is nested
-	// in it.
-	encloses bool
-	attempt  int
-	count    int // calls of Acquire so far
-
-	mu     sync.Mutex
-	totals totals
+func init() {
+	holdings = &reg
+	renewalFailed = reg.renewalFailed
 }
 
-// keyOfTest tells tests apart. Other frameworks hand out a new value at each
-// call of their GinkgoT or its like, so there it is the name.
-func keyOfTest(t TB) any {
-	if driven(t) {
-		return t
-	}
-	return "name:" + t.Name()
+// pending is a call that waits, or is about to.
+type pending struct {
+	id     string // of the request, and then of the lease
+	source any    // what locker: leases of different ones do not concern each other
+	test   *testState
+	at     site
+	reqs   []lockcore.Requirement
+	slot   any  // the parallel slot that the test occupies
+	known  bool // it is known whether the test has one
+	cancel context.CancelCauseFunc
 }
 
-// enter notes one more Acquire of the test. The first one of a test gets fresh
-// true, and must arrange for leave.
-func (r *registry) enter(t TB) (ts *testState, fresh bool) {
-	key := keyOfTest(t)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	ts = r.tests[key]
-	if ts == nil {
-		fresh = true
-		r.runs[t.Name()]++
-		suite, encloses := suiteOf(t)
-		ts = &testState{key: key, name: t.Name(), driven: driven(t), suite: suite, encloses: encloses, attempt: r.runs[t.Name()]}
-		r.tests[key] = ts
-	}
-	ts.count++
-	return ts, fresh
-}
+// ownError is about a test that would wait for itself.
+type ownError struct{ words string }
 
-func (r *registry) leave(ts *testState) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.tests, ts.key)
-}
+func (e *ownError) Error() string { return e.words }
+func (e *ownError) Unwrap() error { return lockcore.ErrDeadlock }
 
-// within reports whether ts is the other test, or a subtest of it at any depth:
-// what the other holds, it will not release before ts is done.
-func (ts *testState) within(other *testState) bool {
+func (p *pending) heldAlready(key string, by *Lease) error {
+	who := "this test"
 	switch {
-	case other.suite || other.encloses || ts.key == other.key:
-		return true
-	case !ts.driven || !other.driven:
-		return false
+	case by.test.suite && !by.test.driven:
+		who = "the suite"
+	case by.test.suite:
+		who = "the suite (rtest.Main)"
+	case by.test.key != p.test.key:
+		who = by.test.name + ", which this test is part of,"
 	}
-	return ts.name == other.name || strings.HasPrefix(ts.name, other.name+"/")
+	return &ownError{fmt.Sprintf("cannot get %q: %s already holds it, acquired at %s, so waiting would never end. Take everything in one Acquire, or Release the first", key, who, by.at)}
+}
+
+func (p *pending) askedAlready(key string, other *pending) error {
+	return &ownError{fmt.Sprintf("cannot get %q: another goroutine of this test asks for it already, at %s, and would hold it until the end of the test, so waiting would never end. Take everything in one Acquire", key, other.at)}
 }
 
 // above lists the live leases that stay held while the test waits: its own,
@@ -113,7 +93,7 @@ func (r *registry) add(l *Lease) {
 	if l.test.suite {
 		r.suite = l
 	}
-	for c := range r.calls {
+	for c := range r.pending {
 		if c.id == l.id || c.source != l.source || !c.test.within(l.test) {
 			continue
 		}
@@ -123,43 +103,58 @@ func (r *registry) add(l *Lease) {
 	}
 }
 
-// enterCall counts a call as waiting, or says why it cannot begin. What was looked
-// at before is looked at again, because another goroutine of the test may have got
-// something, or asked for it, meanwhile.
-func (r *registry) enterCall(c *call) error {
+// begin counts a call as pending, or says why it cannot begin. The result are the
+// leases that stay held while it waits. They are looked at again, because another
+// goroutine of the test may have got something, or asked for it, meanwhile.
+func (r *registry) begin(p *pending) (above []*Lease, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ending != nil {
-		return r.ending
+		return nil, r.ending
 	}
-	c.above = r.heldAbove(c.test, c.source)
-	if key, by := ownUse(c.reqs, c.above); by != nil {
-		return c.heldAlready(key, by)
+	above = r.heldAbove(p.test, p.source)
+	if key, by := ownUse(p.reqs, above); by != nil {
+		return nil, p.heldAlready(key, by)
 	}
-	for o := range r.calls {
-		if o.source == c.source && o.test == c.test {
-			if key := sameDemand(o.reqs, c.reqs); key != "" {
-				return c.askedAlready(key, o)
+	for o := range r.pending {
+		if o.source == p.source && o.test == p.test {
+			if key := sameDemand(o.reqs, p.reqs); key != "" {
+				return nil, p.askedAlready(key, o)
 			}
 		}
 	}
-	r.calls[c] = struct{}{}
-	return nil
+	r.pending[p] = struct{}{}
+	return above, nil
 }
 
-func (r *registry) leaveCall(c *call) {
+// change makes the call another request.
+func (r *registry) change(p *pending, id string, reqs []lockcore.Requirement) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.dropCall(c)
+	p.id, p.reqs = id, reqs
 }
 
-// dropCall is leaveCall for who holds r.mu.
-func (r *registry) dropCall(c *call) {
-	if _, waits := r.calls[c]; !waits {
+// asksFor is what the call is at this moment: it may change.
+func (r *registry) asksFor(p *pending) (id string, reqs []lockcore.Requirement) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return p.id, p.reqs
+}
+
+// end is called when the call does not wait any more.
+func (r *registry) end(p *pending) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.drop(p)
+}
+
+// drop is end for a caller that holds r.mu.
+func (r *registry) drop(p *pending) {
+	if _, waits := r.pending[p]; !waits {
 		return
 	}
-	delete(r.calls, c)
-	if r.ending != nil && len(r.calls) == 0 {
+	delete(r.pending, p)
+	if r.ending != nil && len(r.pending) == 0 {
 		close(r.idle)
 	}
 }
@@ -170,10 +165,10 @@ func (r *registry) refuse(why error) (idle <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ending, r.idle = why, make(chan struct{})
-	for c := range r.calls {
-		c.cancel(why)
+	for p := range r.pending {
+		p.cancel(why)
 	}
-	if len(r.calls) == 0 {
+	if len(r.pending) == 0 {
 		close(r.idle)
 	}
 	return r.idle
@@ -195,15 +190,48 @@ func (r *registry) remove(l *Lease) {
 	}
 }
 
-// byID finds live leases of this process by their identity in a store.
-func (r *registry) byID() map[string]*Lease {
+// all lists the leases.
+func (r *registry) all() []*Lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := make(map[string]*Lease, len(r.leases))
-	for l := range r.leases {
-		m[l.id] = l
+	return slices.Collect(maps.Keys(r.leases))
+}
+
+// renewalFailed puts on record that a renewal did not reach the store.
+func (r *registry) renewalFailed(grants []*lockcore.Grant, err error) {
+	for _, l := range r.all() {
+		if slices.ContainsFunc(grants, func(g *lockcore.Grant) bool { return g.Ticket.ID == l.id }) {
+			l.log.renewFail(err)
+		}
 	}
-	return m
+}
+
+// releaseAll is for the end of the process.
+func (r *registry) releaseAll(keep, limit time.Duration) []string {
+	var mu sync.Mutex
+	var keys []string
+	var each sync.WaitGroup
+	for _, l := range r.all() {
+		each.Go(func() {
+			if err := l.releaseEarly(keep); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				keys = append(keys, l.keys...)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		each.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(keys)
 }
 
 // ownUse finds what of the requirements the leases make unattainable however

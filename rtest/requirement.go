@@ -161,8 +161,8 @@ func (r Requirement[T]) LeastRecentlyUsed() Requirement[T] {
 	return r
 }
 
-func (r Requirement[T]) join(c *call) error {
-	c.wishes = append(c.wishes, &wishOf[T]{r: r})
+func (r Requirement[T]) join(a *arguments) error {
+	a.wishes = append(a.wishes, &wishOf[T]{r: r})
 	return nil
 }
 

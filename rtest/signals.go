@@ -1,15 +1,15 @@
 package rtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"sync"
 	"time"
 
-	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/listeners"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/outside"
 )
 
 // Package testing runs no Cleanup function when a signal ends the process. So
@@ -40,7 +40,7 @@ func guardEnter(wanted bool) {
 	guard.mu.Lock()
 	defer guard.mu.Unlock()
 	guard.count++
-	if guard.stop != nil || !wanted || inBubble() {
+	if guard.stop != nil || !wanted || outside.InBubble() {
 		return // a bubble must not be left waiting for a signal
 	}
 	sigs := guardedSignals()
@@ -67,7 +67,7 @@ func guardLeave() {
 func guardedSignals() []os.Signal {
 	var out []os.Signal
 	for _, s := range endSignals {
-		if signal.Ignored(s) || s == os.Interrupt && (fuzzing() || fuzzWorker()) {
+		if signal.Ignored(s) || s == os.Interrupt && (gotest.Fuzzing() || gotest.FuzzWorker()) {
 			continue
 		}
 		out = append(out, s)
@@ -97,25 +97,16 @@ func listen(ch chan os.Signal, sigs []os.Signal, stop <-chan struct{}) {
 // handle returns only if the process goes on.
 func handle(s os.Signal, ch chan os.Signal, sigs []os.Signal) {
 	signal.Stop(ch)
-	who := otherListeners(s)
-	if who == unknownListeners {
+	who := listeners.Of(s)
+	if who == listeners.Unknown {
 		raise(s)
 		time.Sleep(dyingTime)
 	}
 	signal.Notify(ch, sigs...)
-	if who == noListeners {
+	if who == listeners.None {
 		endProcess(s, ch)
 	}
 }
-
-// listeners are those that a signal goes to besides this package.
-type listeners int
-
-const (
-	unknownListeners listeners = iota
-	noListeners
-	someListeners
-)
 
 const (
 	// endLimit bounds what comes between a signal and the end.
@@ -136,7 +127,7 @@ func endProcess(s os.Signal, again <-chan os.Signal) {
 	go func() {
 		defer close(back)
 		stopCalls(s)
-		giveBackAll(s)
+		releaseAll(s)
 	}()
 	select {
 	case <-back:
@@ -158,62 +149,29 @@ func (e endingError) Error() string {
 	return fmt.Sprintf("the process was told to end (%s), so nothing is acquired any more", e.signal)
 }
 
+// holdings are what the process holds and waits for. It is set by the part of this
+// package that knows, which knows this one.
+var holdings interface {
+	// refuse ends all calls, and those that come later, with the error. The channel
+	// is closed when no call is left.
+	refuse(why error) (idle <-chan struct{})
+	// releaseAll gives everything back, but keeps it taken for a time, and returns
+	// the keys. It returns at the limit at the latest, with those given back so far.
+	releaseAll(keep, limit time.Duration) []string
+}
+
 // stopCalls refuses new calls, ends those that wait, and returns when they have
 // left the line.
 func stopCalls(s os.Signal) {
-	idle := reg.refuse(endingError{s})
 	select {
-	case <-idle:
+	case <-holdings.refuse(endingError{s}):
 	case <-time.After(withdrawLimit):
 	}
 }
 
-// giveBackAll gives back what the process holds, and says so.
-func giveBackAll(s os.Signal) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var keys []string
-	for _, l := range reg.byID() {
-		wg.Go(func() {
-			if err := l.endWithProcess(); err == nil {
-				mu.Lock()
-				defer mu.Unlock()
-				keys = append(keys, l.keys...)
-			}
-		})
-	}
-	back := make(chan struct{})
-	go func() {
-		defer close(back)
-		wg.Wait()
-	}()
-	select {
-	case <-back:
-	case <-time.After(dyingTime / 2):
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if len(keys) > 0 {
+// releaseAll gives back what the process holds, and says so.
+func releaseAll(s os.Signal) {
+	if keys := holdings.releaseAll(dyingTime, dyingTime/2); len(keys) > 0 {
 		fmt.Fprintf(os.Stderr, "rtest: %s: gave back %s\n", s, list(keys, keysShown))
 	}
-}
-
-// errNotOurs is about a lease that another process gives back.
-var errNotOurs = errors.New("the lease belongs to another process")
-
-// endWithProcess gives the lease back as late as possible before the process
-// ends. The error says that it was not given back: it was lost before, or the
-// store cannot be told and will let it expire.
-func (l *Lease) endWithProcess() error {
-	if l.inner == nil || l.joined() {
-		return errNotOurs
-	}
-	if l.lost.Load() {
-		return lockcore.ErrLost
-	}
-	l.inner.SetEnding(Died) // the process does, in the middle of the test
-	err := l.inner.Keep(context.Background(), dyingTime)
-	l.file(time.Since(l.granted), dyingTime, err)
-	l.log.flush()
-	return err
 }

@@ -39,23 +39,3 @@ func eventLog(target string) *eventlog.Writer {
 	logs.open[target] = w
 	return w
 }
-
-// end closes the books of a test: it is the first Cleanup function that was
-// registered, so it runs after all leases are given back.
-func (ts *testState) end(t TB, env settings, at site) {
-	ts.attributes(t, env.attrs)
-	reg.leave(ts)
-	if env.events == "" {
-		return
-	}
-	verdict := verdictOf(t)
-	h := hire()
-	defer h.dismiss()
-	h.do(func() {
-		r := record{log: eventLog(env.events)}
-		if r.log != nil {
-			r.log.Write(eventlog.Event{Ev: eventlog.TestEnd, Verdict: verdict, Test: testInfo(t, ts, at)})
-			r.flush()
-		}
-	})
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
 // site is a line of the user's code.
@@ -80,23 +81,11 @@ func ownerOf(t TB, at site) lockcore.Owner {
 	return lockcore.Owner{Test: t.Name(), Package: testPackage(), Host: hostname(), PID: os.Getpid(), Run: run.ID, URL: run.URL, Site: at.String()}
 }
 
-// brokenOff reports whether the calling Cleanup function runs because the test
-// panics, or left by runtime.Goexit without failing: t.Failed() is still false
-// then. The frame that shows it is a few up, below those of package testing.
-func brokenOff(t TB) bool {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		switch f.Function {
-		case "runtime.gopanic":
-			return true
-		case "runtime.Goexit":
-			s, ok := t.(interface{ Skipped() bool })
-			return ok && !s.Skipped()
-		}
-		if !more {
-			return false
-		}
+// siteOf is where the test stands, for messages and events.
+func siteOf(t TB) site {
+	if l, ok := t.(bridge.Located); ok {
+		file, line := l.Location()
+		return site{file, line}
 	}
+	return caller()
 }

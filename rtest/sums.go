@@ -59,27 +59,27 @@ func reportSums(url string) *sums {
 // The four moments that the original counts, each once for a call and not once
 // for an attempt: its clients polled, so that its sums grew with the wait.
 
-func (s *sums) requested(c *call) {
+func (s *sums) requested(reqs []lockcore.Requirement) {
 	if s != nil {
-		s.r.LockRequested(allCandidates(c.reqs)...)
+		s.r.LockRequested(allCandidates(reqs)...)
 	}
 }
 
-func (s *sums) failed(c *call) {
+func (s *sums) failed(reqs []lockcore.Requirement) {
 	if s != nil {
-		s.r.LockFailed(allCandidates(c.reqs)...)
+		s.r.LockFailed(allCandidates(reqs)...)
 	}
 }
 
-func (s *sums) obtained(l *Lease) {
+func (s *sums) obtained(waited time.Duration, what []lockcore.Candidate) {
 	if s != nil {
-		s.r.LockSuccess(l.waited, l.candidates()...)
+		s.r.LockSuccess(waited, what...)
 	}
 }
 
-func (s *sums) released(l *Lease, held time.Duration) {
+func (s *sums) released(held time.Duration, what []lockcore.Candidate) {
 	if s != nil {
-		s.r.LockReleased(held, l.candidates()...)
+		s.r.LockReleased(held, what...)
 	}
 }
 
@@ -112,17 +112,6 @@ func allCandidates(reqs []lockcore.Requirement) []lockcore.Candidate {
 				seen[c.Key] = true
 				out = append(out, c)
 			}
-		}
-	}
-	return out
-}
-
-// candidates are what the lease holds, with their tags.
-func (l *Lease) candidates() []lockcore.Candidate {
-	var out []lockcore.Candidate
-	for i, keys := range l.obtained {
-		for _, k := range keys {
-			out = append(out, lockcore.Candidate{Key: k, Tags: l.log.call.wishes[i].tagsOf(k)})
 		}
 	}
 	return out

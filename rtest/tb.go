@@ -2,15 +2,16 @@ package rtest
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // TB is the part of [testing.TB] that this package needs: *testing.T,
@@ -44,34 +45,37 @@ func contextOf(t TB) context.Context {
 // have their own names, signal handlers and way to show progress.
 func driven(t TB) bool {
 	switch t.(type) {
-	case *testing.T, *testing.B, *testing.F, *suite:
+	case *testing.T, *testing.B, *testing.F:
 		return true
 	}
-	return false
+	return ofMain(t)
 }
 
-// flagValue is a flag of package testing, or "" outside a test binary.
-func flagValue(name string) string {
-	if f := flag.Lookup("test." + name); f != nil {
-		return f.Value.String()
+// ofMain reports whether the TB is that of [Main].
+func ofMain(t TB) bool {
+	m, ok := t.(interface{ ofMain() bool })
+	return ok && m.ofMain()
+}
+
+// isGinkgo goes by the package of the type, as this package must not import it.
+func isGinkgo(t TB) bool {
+	typ := reflect.TypeOf(t)
+	for typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
 	}
-	return ""
+	return strings.Contains(typ.PkgPath(), "ginkgo")
 }
 
-// verbose reports whether t.Logf shows at once. testing.Verbose would panic
-// before the flags are parsed.
-func verbose() bool {
-	v := flagValue("v")
-	return v != "" && v != "false"
+// runnerOf names the framework, for reports that join events with its own files.
+func runnerOf(t TB) string {
+	if driven(t) {
+		return ""
+	}
+	if isGinkgo(t) {
+		return "ginkgo"
+	}
+	return "other"
 }
-
-func parallelSlots() int {
-	n, _ := strconv.Atoi(flagValue("parallel"))
-	return n
-}
-
-func fuzzing() bool    { return flagValue("fuzz") != "" }
-func fuzzWorker() bool { return flagValue("fuzzworker") == "true" }
 
 // stop ends the test with Skipf or Fatalf. A test that is over already, while a
 // goroutine of it still waited here, can take neither: then only the goroutine
@@ -81,7 +85,7 @@ func stop(t TB, skip bool, msg string) {
 	defer func() {
 		switch r := recover(); {
 		case r == nil:
-		case isLate(r):
+		case gotest.IsLate(r):
 			runtime.Goexit()
 		default:
 			panic(r)
@@ -95,12 +99,6 @@ func stop(t TB, skip bool, msg string) {
 	panic("rtest: Fatalf or Skipf has returned, which TB does not allow; it was given: " + msg)
 }
 
-// isLate recognises how package testing refuses calls after the end of a test.
-func isLate(r any) bool {
-	s, ok := r.(string)
-	return ok && strings.Contains(s, " in goroutine after ") && strings.Contains(s, " has completed")
-}
-
 // complain is t.Errorf from a goroutine of our own, where a panic would end the
 // whole test binary: inside a fuzz target, *testing.F takes no calls.
 func complain(t TB, msg string) {
@@ -110,4 +108,31 @@ func complain(t TB, msg string) {
 		}
 	}()
 	t.Errorf("%s", msg)
+}
+
+// adoptedGrant is the grant of another process that the test joins, or nil.
+func adoptedGrant(t TB) *lockcore.Grant {
+	if j, ok := t.(bridge.Joiner); ok {
+		return j.Grant()
+	}
+	return nil
+}
+
+// early reports whether the attributes of the test are wanted as soon as there
+// are any: there may be no other occasion.
+func early(t TB) bool {
+	_, frame := t.(bridge.Located)
+	return driven(t) || frame
+}
+
+// suiteOf reports whether the lease of the test is that of the whole process,
+// and whether everything else that the process acquires is nested in it.
+func suiteOf(t TB) (whole, encloses bool) {
+	if ofMain(t) {
+		return true, true
+	}
+	if e, ok := t.(bridge.Enclosing); ok {
+		return e.Encloses(), true
+	}
+	return false, false
 }

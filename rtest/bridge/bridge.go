@@ -7,6 +7,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -61,9 +62,40 @@ type (
 	Onlooker interface {
 		Waiting(look func(context.Context) *lockcore.BusyError)
 	}
-	// A Heir gets no lease of its own but joins that of another process, if Grant
+	// A Joiner gets no lease of its own but joins that of another process, if Grant
 	// is not nil.
-	Heir interface{ Grant() *lockcore.Grant }
-	// A Testator is told of the lease behind the one that Acquire will return.
-	Testator interface{ Granted(*lockcore.Lease) }
+	Joiner interface{ Grant() *lockcore.Grant }
+	// A Sharer is told of the lease behind the one that Acquire will return, for
+	// other processes to join.
+	Sharer interface{ Granted(*lockcore.Lease) }
 )
+
+// Cleanups are the functions that a Cleanup method was given. They are safe for
+// concurrent use.
+type Cleanups struct {
+	mu   sync.Mutex
+	list []func()
+}
+
+// Add appends a function.
+func (c *Cleanups) Add(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, f)
+}
+
+// Run calls them, the last one first, and those that they add.
+func (c *Cleanups) Run() {
+	for f := c.last(); f != nil; f = c.last() {
+		f()
+	}
+}
+
+func (c *Cleanups) last() (f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.list); n > 0 {
+		f, c.list = c.list[n-1], c.list[:n-1]
+	}
+	return f
+}

@@ -1,4 +1,4 @@
-package rtest
+package gotest
 
 import (
 	"os"
@@ -23,8 +23,10 @@ import (
 // uncachedOnce is enough for a process: what was looked at is on go test's list.
 var uncachedOnce sync.Once
 
-func keepUncached() {
-	if flagValue("testlogfile") == "" {
+// KeepUncached sees to it that go test does not answer for this process from its
+// cache. It costs next to nothing after the first call.
+func KeepUncached() {
+	if Flag("testlogfile") == "" {
 		return // not started by a go test that would cache
 	}
 	uncachedOnce.Do(func() {
@@ -68,10 +70,10 @@ func uncachedName() string {
 	return wd + up + strings.TrimPrefix(file, filepath.VolumeName(file))
 }
 
-// keepUncachedAfter does the same for what was acquired before m.Run, when go
+// KeepUncachedAfterRun does the same for what was acquired before m.Run, when go
 // test's list was not open yet, by an entry of our own.
-func keepUncachedAfter() {
-	list, name := flagValue("testlogfile"), uncachedName()
+func KeepUncachedAfterRun() {
+	list, name := Flag("testlogfile"), uncachedName()
 	if list == "" || name == "" || strings.Contains(name, "\n") {
 		return
 	}

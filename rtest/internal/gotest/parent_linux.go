@@ -1,4 +1,4 @@
-package rtest
+package gotest
 
 import (
 	"fmt"

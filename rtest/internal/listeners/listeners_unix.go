@@ -1,6 +1,6 @@
 //go:build unix
 
-package rtest
+package listeners
 
 import (
 	"os"
@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/resourcelocker/resourcelocker/rtest/internal/gotest"
 )
 
 // Package os/signal does not tell who else listens to a signal. But the first
@@ -26,16 +28,16 @@ import (
 // spareSignal is the one to try with.
 const spareSignal = syscall.SIGXCPU
 
-// otherListeners says whether anybody listens to the signal, to which this
-// package must not listen meanwhile.
-func otherListeners(s os.Signal) listeners {
+// Of says whether anybody listens to the signal. The caller must not listen to it
+// meanwhile. A program that listens to all signals leaves it unknown.
+func Of(s os.Signal) Answer {
 	switch {
 	case firstListener(s):
-		return noListeners
+		return None
 	case firstListener(spareSignal):
-		return someListeners
+		return Some
 	}
-	return unknownListeners
+	return Unknown
 }
 
 // firstListener reports whether a listener to the signal would be the first. It
@@ -73,7 +75,7 @@ func waitsOfNotify() (n int64) {
 			var f runtime.Frame
 			f, more = frames.Next()
 			enables = enables || strings.HasPrefix(f.Function, "os/signal.signal_enable")
-			ours = ours || strings.HasSuffix(f.Function, "/rtest.notifyProbe")
+			ours = ours || strings.HasSuffix(f.Function, "/listeners.notifyProbe")
 		}
 		if enables && ours {
 			n += r.Count
@@ -85,9 +87,9 @@ func waitsOfNotify() (n int64) {
 // blockProfileRate is what go test was told to profile. A rate that the program
 // sets itself cannot be read.
 func blockProfileRate() int {
-	if flagValue("blockprofile") == "" {
+	if gotest.Flag("blockprofile") == "" {
 		return 0
 	}
-	n, _ := strconv.Atoi(flagValue("blockprofilerate"))
+	n, _ := strconv.Atoi(gotest.Flag("blockprofilerate"))
 	return n
 }

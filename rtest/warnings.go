@@ -10,22 +10,19 @@ import (
 // does. So the first test of a process that got something is told what the store
 // has to say about that, if it can look.
 
-// checker is such a store.
-type checker interface {
-	Check(context.Context) (warnings []string, err error)
-}
-
 // checked are the stores that were looked at.
 var checked sync.Map // of storeID
 
 // checkLimit bounds the look, which one round trip does.
 const checkLimit = 2 * time.Second
 
-// doubts returns what the store of this call warns of, once in a process.
-func (c *call) doubts() []string {
-	id, ours := c.source.(storeID)
+// warningsOf returns what the store warns of, once in a process. A source that is no
+// store of this process is a locker that the user brought, with a server that he
+// knows.
+func warningsOf(source any) []string {
+	id, ours := source.(storeID)
 	if !ours {
-		return nil // whoever brings a locker knows its server
+		return nil
 	}
 	if _, again := checked.LoadOrStore(id, true); again {
 		return nil

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package rtest
+package gotest
 
 import (
 	"os"

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
-// Package ginkgolock acquires on behalf of specs with a TB of its own, that
-// knows more than those of package testing. What it can do is in package bridge.
+// Package ginkgolock adds up what the containers of a spec and the spec itself
+// need, and checks it before anything is asked of a store.
 
 func init() {
 	bridge.Together = func(outer, inner []any) []any { return merge(outer, inner, addUp) }
@@ -19,78 +18,6 @@ func init() {
 	bridge.Check = check
 	bridge.Name = nameAll
 	bridge.Pool = poolOf
-}
-
-// siteOf is where the test stands, for messages and events.
-func siteOf(t TB) site {
-	if l, ok := t.(bridge.Located); ok {
-		file, line := l.Location()
-		return site{file, line}
-	}
-	return caller()
-}
-
-// suiteOf reports whether the lease of the test is that of the whole process,
-// and whether everything else that the process acquires is nested in it.
-func suiteOf(t TB) (whole, encloses bool) {
-	if _, ok := t.(*suite); ok {
-		return true, true
-	}
-	if e, ok := t.(bridge.Enclosing); ok {
-		return e.Encloses(), true
-	}
-	return false, false
-}
-
-// showsWait lets the test look at the line while it waits.
-func (e *errand) showsWait() {
-	w, ok := e.call.t.(bridge.Onlooker)
-	if !ok {
-		return
-	}
-	c := e.call
-	w.Waiting(func(ctx context.Context) *lockcore.BusyError {
-		s, err := c.locker.Snapshot(ctx)
-		if err != nil {
-			return nil
-		}
-		for i := range s.Waiters {
-			if w := &s.Waiters[i]; w.ID == c.id {
-				b := &lockcore.BusyError{Requirements: c.reqs, Waited: time.Since(c.start), Time: s.Time}
-				b.Position, b.Blockers = s.Blockers(w)
-				return b
-			}
-		}
-		return nil
-	})
-}
-
-// legacy is the grant of another process that this call joins, or nil.
-func (c *call) legacy() *lockcore.Grant {
-	if h, ok := c.t.(bridge.Heir); ok {
-		return h.Grant()
-	}
-	return nil
-}
-
-// joined reports whether another process obtained the lease, and gives it back.
-func (l *Lease) joined() bool {
-	h, ok := l.t.(bridge.Heir)
-	return ok && h.Grant() != nil
-}
-
-// early reports whether the attributes of the test are wanted as soon as there
-// are any: there may be no other occasion.
-func early(t TB) bool {
-	_, frame := t.(bridge.Located)
-	return driven(t) || frame
-}
-
-// bequeath tells the test what it needs to share its lease with other processes.
-func (l *Lease) bequeath() {
-	if w, ok := l.t.(bridge.Testator); ok && l.inner != nil {
-		w.Granted(l.inner)
-	}
 }
 
 // mergeable is what requirements of all types have in common. Two are alike when
@@ -207,7 +134,7 @@ func larger(a, b int, _ bool) int { return max(a, b) }
 
 // check is the part of Acquire that asks nobody.
 func check(args []any) error {
-	c := &call{}
+	c := &arguments{}
 	for i, a := range args {
 		arg, ok := a.(Arg)
 		if !ok || isNil(arg) {

@@ -1,4 +1,4 @@
-package rtest
+package gotest
 
 import "os"
 
@@ -13,6 +13,6 @@ var (
 	parentIsGo = commandName(parent) == "go"
 )
 
-// parentAlive is false once the go command that started this process has ended.
+// ParentAlive is false once the go command that started this process has ended.
 // On Windows the answer is always yes: the parent's id never changes there.
-func parentAlive() bool { return !parentIsGo || os.Getppid() == parent }
+func ParentAlive() bool { return !parentIsGo || os.Getppid() == parent }
