@@ -26,7 +26,8 @@ import (
 // of the store where that is possible, for what no waiting mends: a mistake in a
 // requirement or no requirement at all, a bad environment variable, a circle of
 // tests that wait for each other, a resource that this test (or one that it is a
-// subtest of, or [Main]) holds already.
+// subtest of, or [Main]) holds already, or that another goroutine of this test asks
+// for at the same time.
 //
 // Call t.Parallel before Acquire: a test that is parked there would hold its
 // resources until all serial tests are over, and fails therefore. A package that
@@ -34,8 +35,9 @@ import (
 //
 // While it waits, lines say for how long, the place in line and who is in the
 // way: after 1 s, and then ever more rarely; in the log of the test with -v, on
-// standard error without. On an interrupt or a TERM signal everything is
-// given back before the process ends; RTEST_SIGNALS=off leaves signals alone.
+// standard error without. On ^C, SIGTERM and SIGHUP everything is given back
+// before the process ends. A program that handles such a signal itself lives on, and
+// so do its leases. RTEST_SIGNALS=off leaves signals alone.
 //
 // Inside a fuzz worker, what the coordinating process acquired in the body of
 // the fuzz test, or in [Main], is not taken again but shared with it.

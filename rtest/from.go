@@ -7,11 +7,15 @@ import (
 )
 
 // From returns the items that the lease holds for this requirement, in no
-// particular order. The requirement must be one that was acquired, or one that
-// it was made of or that was made of the same: with boards acquired as
-// boards.Need(2), both find them, unless several requirements of the lease stem
-// from boards; then it must be the very value. With a nil lease, they are those
-// of [Main]. The test fails if the lease has nothing of the requirement.
+// particular order. A value derived from the one that was acquired finds them, too,
+// and so does the one that it was derived from:
+//
+//	lease := rtest.Acquire(t, boards.Need(2))
+//	boards.From(lease) // both boards
+//
+// Only when several requirements of the lease are derived from the same R, it must
+// be the very value that was acquired. With a nil lease, the items are those of
+// [Main]. The test fails if the lease has nothing of the requirement.
 func (r Requirement[T]) From(l *Lease) []T {
 	l, err := orSuite(l)
 	if err == nil {
@@ -57,16 +61,15 @@ func orSuite(l *Lease) (*Lease, error) {
 	return reg.suite, nil
 }
 
-// pick finds what belongs to the requirement: the value itself first, then its
-// kin.
+// pick finds what belongs to the requirement: the value itself first, then values
+// that come from the same R or Discover.
 func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 	if r.id == nil {
 		return nil, fmt.Errorf("the requirement is empty: make one with R")
 	}
-	// Kin means made of the same R or Discover. It is enough in the usual case, a
-	// pool in a package variable of which the test acquired one requirement, and
-	// saves it a variable.
-	var kin []int
+	// The same origin is enough in the usual case, a pool in a package variable of
+	// which the test acquired one requirement, and saves the test a variable.
+	var related []int
 	var names []string
 	exact := -1
 	for i, g := range l.items {
@@ -78,16 +81,16 @@ func pick[T any](r Requirement[T], l *Lease) ([]T, error) {
 			exact = i
 		}
 		if g.id.root() == r.id.root() {
-			kin = append(kin, i)
+			related = append(related, i)
 		}
 	}
 	switch {
 	case exact >= 0:
 		return items[T](l, exact)
-	case len(kin) == 1:
-		return items[T](l, kin[0])
-	case len(kin) > 1:
-		return nil, fmt.Errorf("%d requirements of the lease acquired at %s are made of this one, so it does not say which one is meant; keep the values that go into Acquire in variables, and call From on those", len(kin), l.at)
+	case len(related) == 1:
+		return items[T](l, related[0])
+	case len(related) > 1:
+		return nil, fmt.Errorf("%d requirements of the lease acquired at %s are made of this one, so it does not say which one is meant; keep the values that go into Acquire in variables, and call From on those", len(related), l.at)
 	}
 	what := "an unnamed requirement"
 	if r.name != "" {

@@ -21,7 +21,8 @@ import (
 // lease is lost meanwhile, the code is not 0. Where [OnBusy] or [OnError] say
 // [Skip], no test runs and the code is 0. An os.Exit in a test, or a panic, ends
 // the process without returning here; the store notices, as it does for every
-// lease.
+// lease. In parallel processes of a Ginkgo suite it runs nothing and returns 1:
+// package ginkgolock has leases for those.
 func Main(m *testing.M, args ...Arg) (code int) {
 	if m == nil {
 		panic("rtest: Main needs the *testing.M that TestMain is given, but m is nil")

@@ -41,7 +41,8 @@ func Of(s os.Signal) Answer {
 }
 
 // firstListener reports whether a listener to the signal would be the first. It
-// can miss it, when the runtime was quicker than the eye, so it tries some times.
+// can miss that, when the runtime answers before anybody waits, so it tries some
+// times.
 func firstListener(s os.Signal) bool {
 	before := waitsOfNotify()
 	runtime.SetBlockProfileRate(1)
