@@ -143,8 +143,8 @@ func (l *lab) left(t *testing.T) string {
 	return strings.Join(words, ", ")
 }
 
-// freeByHand is what rtest-report free does.
-func (l *lab) freeByHand(t *testing.T, key string) error {
+// forceFree is what rtest-report free does.
+func (l *lab) forceFree(t *testing.T, key string) error {
 	_, err := l.store.Free(t.Context(), key, "freed by hand")
 	return err
 }

@@ -29,9 +29,9 @@ func TestParallelOrder(t *testing.T) {
 		{"t.Parallel first, and in subtests", "TestParallelFirst", nil, 0, nil, ""},
 		{"serial, with parallel subtests", "TestSerialWithParallelSubtests", nil, 0, nil, ""},
 		{"slots full of waiters", "TestSlots.*", []string{"-test.parallel=2"}, 1, []string{
-			"deadlock", "TestSlotsHolder (holds board-1 since scenarios_test.go:", "cannot go on without one of the 2 slots of -parallel, for itself or its parallel subtests, and tests that wait for resources have them all: TestSlotsWaiter1, TestSlotsWaiter2",
+			"deadlock", " (holds board-1 since scenarios_test.go:", " cannot go on without one of the 2 slots of -parallel, for itself or its parallel subtests, and tests that wait for resources have them all: TestSlots",
 			"Raise -parallel, or acquire in the subtests",
-		}, "one of TestSlotsWaiter1 TestSlotsWaiter2"},
+		}, "one of TestSlots1 TestSlots2 TestSlots3"},
 		{"slots enough", "TestSlots.*", []string{"-test.parallel=3"}, 0, nil, ""},
 		{"one slot free for the holder", "TestNotSlots.*", []string{"-test.parallel=2"}, 0, nil, ""},
 	} {
@@ -206,7 +206,7 @@ func TestMainLosesItsLease(t *testing.T) {
 	cmd := exec.Command(binary(t, "suite"), "-test.run=^TestHold$")
 	c := l.launch(t, cmd)
 	c.await("HOLDING")
-	if err := l.freeByHand(t, "chamber-1"); err != nil {
+	if err := l.forceFree(t, "chamber-1"); err != nil {
 		t.Fatal(err)
 	}
 	c.await("rtest: lost chamber-1")

@@ -224,7 +224,7 @@ func TestASignalAfterALossClaimsNothing(t *testing.T) {
 	onEachStore(t, func(t *testing.T, l *lab) {
 		c := l.scenario(t, "TestHang")
 		c.await("HOLDING")
-		if err := l.freeByHand(t, "board-1"); err != nil {
+		if err := l.forceFree(t, "board-1"); err != nil {
 			t.Fatal(err)
 		}
 		c.cmd.Process.Signal(syscall.SIGTERM)
