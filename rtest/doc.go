@@ -36,10 +36,12 @@
 //	RTEST_TTL         the life of a lease between renewals
 //	RTEST_ON_BUSY     fail or skip, when the wait is over
 //	RTEST_ON_ERROR    fail or skip, when the store cannot be reached
+//	RTEST_ON_OUTAGE   wait: also for resources that are out of service, instead of ending at once
 //	RTEST_SIGNALS     off: leave signals alone
 //	RTEST_EVENTS      where events for reports go: a directory or a redis:// URL
 //	RTEST_ATTRS       off, min or all: what t.Attr tells
 //	RTEST_REPORT      a Redis that counts requests and waits by tag
+//	RTEST_DEBUG       1: let the Redis client write its own lines
 //	RTEST_RUN         the identity of the run; CI systems set theirs
 //	RTEST_JOB_URL     where a person can look at the job
 //
