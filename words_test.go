@@ -35,7 +35,7 @@ var figuresAllowed = []struct{ words, within, why string }{
 
 // figuresPending lists directories, with those below them, whose names are still
 // to be changed. It becomes empty.
-var figuresPending = []string{"lockcore/redisstore", "rtest"}
+var figuresPending = []string{"rtest"}
 
 // A name is an identifier, and where it is declared.
 type name struct{ text, file string }

@@ -47,7 +47,7 @@ var constants = map[string]string{
 	"REPLY_MISSING": quoted(replyMissing),
 
 	"ENDED_RELEASED":   quoted(endedReleased),
-	"ENDED_BY_HAND":    quoted(endedByHand),
+	"ENDED_BY_FREE":    quoted(endedByFree),
 	"ENDED_WITHDRAWN":  quoted(endedWithdrawn),
 	"ENDED_UNTAKEN":    quoted(endedUntaken),
 	"ENDED_OUTDATED":   quoted(endedOutdated),
@@ -103,7 +103,7 @@ const (
 // Why a lease or a ticket is no more.
 const (
 	endedReleased  = "R"
-	endedByHand    = "F" // and the words of who freed it
+	endedByFree    = "F" // and the words of the caller of Free
 	endedWithdrawn = "D"
 	endedUntaken   = "U" // the grant was not confirmed in time
 	endedOutdated  = "S" // a later grant of its keys came to light

@@ -47,7 +47,12 @@
 // deleted by hand. What the server itself cannot tell apart is one restart without
 // data, or with older data, from two: a grant between two such restarts, given back
 // within a third of the TTL, goes unnoticed by the holder before. appendonly yes
-// prevents it. The same goes for a user that may not call INFO.
+// prevents it. The same goes for a user that may not call INFO. Nor can it tell one
+// FLUSHALL from one that is followed by a deletion by hand:
+//
+//	A holds the board; FLUSHALL
+//	B is granted the board, and gives it back; somebody deletes the keys by hand
+//	A renews, and has its lease again: nothing is left that tells of B
 //
 // With Sentinel or in a Cluster, replication is asynchronous: a master that dies
 // can take the last grants with it, and its replica may grant the same keys

@@ -179,11 +179,11 @@ func explanation(m mutant) string {
 	text, _ := sources.ReadFile(m.file)
 	lines := strings.Split(string(text), "\n")
 	for n := m.line - 1; n >= 0; n-- {
+		if n < m.line-1 && !strings.HasPrefix(strings.TrimSpace(lines[n]), "--") {
+			break // only the comment right above the line: what stands beside another line is about that one
+		}
 		if _, why, ok := strings.Cut(lines[n], "no difference: "); ok {
 			return why
-		}
-		if n < m.line-1 && !strings.HasPrefix(strings.TrimSpace(lines[n]), "--") {
-			break // only the comment right above the line
 		}
 	}
 	return ""

@@ -259,7 +259,7 @@ func (s *Store) giveBack(ctx context.Context, id string, acks int) error {
 
 // ended words a tombstone.
 func ended(why string) string {
-	if words, ok := strings.CutPrefix(why, endedByHand); ok {
+	if words, ok := strings.CutPrefix(why, endedByFree); ok {
 		if words == "" {
 			return "it was freed by hand"
 		}

@@ -15,7 +15,8 @@ function M.everybody()
   for _, c in ipairs(M.all_classes()) do
     local q = call('ZRANGE', BASE .. 'q:' .. c, 0, -1, 'WITHSCORES')
     for i = 1, #q, 2 do
-      line[#line + 1] = { id = string.sub(q[i], 13), seq = tonumber(string.sub(q[i], 1, 12)), rank = tonumber(q[i + 1]), c = c, claims = {} }
+      local seq = string.sub(q[i], 1, 12) -- no difference: the first of twelve digits is 0 for a hundred billion requests
+      line[#line + 1] = { id = string.sub(q[i], 13), seq = tonumber(seq), rank = tonumber(q[i + 1]), c = c, claims = {} }
     end
   end
   table.sort(line, M.is_before)
@@ -96,7 +97,7 @@ function M.stuck_of(line)
   while go_on do
     go_on = false
     local pinned, claimed, special = M.pinned_by(line, stuck), {}, #T.claims
-    for _ in pairs(pinned) do special = special + 1 end
+    for _ in pairs(pinned) do special = special + 1 end -- no difference: of a long list, more is looked at than can matter
     for _, w in ipairs(line) do
       if stuck[w.id] then
         if M.startable(M.class(w.c).reqs, pinned, claimed, special) then

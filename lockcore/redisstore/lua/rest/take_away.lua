@@ -47,6 +47,6 @@ function M.take_away(keys, why, out)
     M.tell_of(id, out)
     M.end_use(id, e, ENDING_UNKNOWN)
     M.drop(id, e)
-    M.bury('!' .. (string.match(id, '^!delay:(.*)$') or string.sub(id, 2)), ENDED_BY_HAND .. why, ENDED_KEPT)
+    M.bury('!' .. (string.match(id, '^!delay:(.*)$') or string.sub(id, 2)), ENDED_BY_FREE .. why, ENDED_KEPT)
   end
 end
