@@ -17,26 +17,26 @@
 // What the containers of a spec and the spec itself need adds up to one request,
 // that is granted as a whole or not at all. The spec holds it from before its
 // first BeforeEach until after its last DeferCleanup, through all attempts of
-// FlakeAttempts and MustPassRepeatedly. An Ordered container holds, from its
-// first spec to its last, whatever one of its specs needs at most: taken one by
-// one, a spec would wait while the container holds the rest. Specs that are
+// FlakeAttempts and MustPassRepeatedly. An Ordered container takes,
+// before its first spec, enough for any one of its specs, and holds it until after
+// its last: a spec that took its own could wait while its container holds the rest. Specs that are
 // filtered out, pending or not in focus need nothing by themselves.
 //
 // The wait is over before the spec's clock starts: it counts neither against
 // SpecTimeout and NodeTimeout nor into the run time that reports show. It ends
 // with the suite's timeout, an interrupt, or another process's failure under
 // --fail-fast. A progress report shows the place in line and who is in the way.
-// When it is in vain, the spec fails or is skipped, as rtest.OnBusy and
+// When the wait ends without a grant, the spec fails or is skipped, as rtest.OnBusy and
 // rtest.OnError say.
 //
-// A mistake ends the construction of the suite, with the line that it stands in:
-// a pool that nobody registered, a count that is none, more than the pool has. A
-// lock label given to RunSpecs ends the suite before its first spec, because
-// nothing can hold what it says.
+// A mistake stops the construction of the suite with an error that shows its line:
+// a pool that is not registered, a count that is no number, more than the pool has. A
+// lock label on RunSpecs is an error before the first spec: no node stands for the
+// whole suite and could hold a lease ([rtest.Main] can).
 //
-// On an interrupt, specs end in order and give back. A second interrupt skips
-// cleanup functions, but not that; a third one does, and so does kill -9. Then a
-// lease ends with its process where the store is on this machine, and elsewhere
+// On an interrupt, specs end in order and give back. After a second interrupt Ginkgo
+// skips cleanup functions, and the leases are still given back. After a third one, or
+// kill -9, nothing is given back. Then a lease ends with its process where the store is on this machine, and elsewhere
 // when it runs out (RTEST_TTL, 30 s). When the ginkgo command is killed, the
 // processes that it leaves behind end their specs, give back and stop.
 //

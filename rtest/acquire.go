@@ -22,16 +22,16 @@ import (
 //
 // It returns or ends the test. The test is skipped or fails, as [OnBusy] and
 // [OnError] say, when the wait is over or the store cannot be reached, with
-// words that name who is in the way. It always fails, before anything is asked
-// of the store where that is possible, for what no waiting mends: a mistake in a
-// requirement or no requirement at all, a bad environment variable, a circle of
-// tests that wait for each other, a resource that this test (or one that it is a
-// subtest of, or [Main]) holds already, or that another goroutine of this test asks
-// for at the same time.
+// words that name who is in the way. The test always fails when waiting cannot
+// help: a mistake in a requirement or no requirement at all, a bad environment
+// variable, a circle of tests that wait for each other, a resource that this test
+// (or one that it is a subtest of, or [Main]) holds already, or that another
+// goroutine of this test asks for at the same time. Where possible it fails before
+// the store is asked for anything.
 //
-// Call t.Parallel before Acquire: a test that is parked there would hold its
-// resources until all serial tests are over, and fails therefore. A package that
-// acquires is never served from go test's cache of results.
+// Call t.Parallel before Acquire. A t.Parallel after Acquire would pause the test
+// while it holds its resources, until all serial tests are over: the test fails. A
+// package that acquires is never served from go test's cache of results.
 //
 // While it waits, lines say for how long, the place in line and who is in the
 // way: after 1 s, and then ever more rarely; in the log of the test with -v, on

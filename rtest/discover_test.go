@@ -76,7 +76,7 @@ func TestADiscoveryMayEndTheTest(t *testing.T) {
 	if f.fatal != "no lab here" {
 		t.Errorf("fatal %q", f.fatal)
 	}
-	f = fake("TestAny", func(f *fakeTB) {
+	fake("TestAny", func(f *fakeTB) {
 		rtest.Acquire(f, rtest.Discover(func(context.Context) ([]string, error) { runtime.Goexit(); return nil, nil }), rtest.Using(newLocker(t)))
 		t.Error("the test went on")
 	})

@@ -2,10 +2,10 @@ package rtest
 
 import "github.com/resourcelocker/resourcelocker/lockcore/nested"
 
-// Environ is for the environment of a process that the test starts and that may use
-// what the test holds: a go test or a «rtest-report lock» in it that asks for one of
-// the resources gets it from this lease, instead of waiting for the end of the test
-// that waits for it. Several of them take turns.
+// Environ lets a process that the test starts use this lease: a go test or a
+// «rtest-report lock» in it that asks for one of the resources gets it from here.
+// Without it, the process would wait for the test, and the test for the process.
+// Several processes that ask for the same resource take turns.
 //
 //	cmd.Env = append(os.Environ(), lease.Environ()...)
 //

@@ -117,9 +117,8 @@ func OnBusy(p Policy) Option {
 // OnError sets what happens when the store cannot be reached. The default is
 // RTEST_ON_ERROR (fail or skip), else [Fail].
 //
-// Of a server that cannot be reached, the message of this package is all that is
-// written. With RTEST_DEBUG=1, go-redis writes its own line for each attempt to
-// connect, too. Its logger belongs to the whole program, and is left alone; what it
+// When a server cannot be reached, this package's message is all that is printed.
+// With RTEST_DEBUG=1, go-redis prints its own line for each attempt to connect, too. Its logger belongs to the whole program, and is left alone; what it
 // writes about Sentinels goes there in any case.
 func OnError(p Policy) Option {
 	return Option{func(c *config) error {
@@ -154,9 +153,9 @@ func Priority(n int) Option {
 	return Option{func(c *config) error { c.priority = n; return nil }}
 }
 
-// Expect says how long the resources will be held, where the history of the
-// test should not be asked: shorter ones may be let past others that could not
-// start meanwhile anyway.
+// Expect says how long the resources will be held, in place of
+// what the store learned from earlier runs of the test. A request with a short hold
+// time may go before one that could not start yet anyway.
 func Expect(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.expect = d

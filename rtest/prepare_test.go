@@ -195,14 +195,14 @@ func TestRestoreFails(t *testing.T) {
 	l := newLocker(t)
 	n := 0
 	board := rtest.R("board").Restore(func(ctx context.Context, b string) error { n++; return errors.New("no power switch") })
-	f := fake("TestKept", func(f *fakeTB) {
+	fake("TestKept", func(f *fakeTB) {
 		rtest.Acquire(f, board, rtest.Using(l), rtest.HoldOnFail(time.Nanosecond))
 		f.Errorf("no")
 	})
 	if n != 0 {
 		t.Error("what is kept for somebody to look at was restored")
 	}
-	f = fake("TestX", func(f *fakeTB) { rtest.Acquire(f, board, rtest.Using(l), rtest.Quarantine(time.Hour)) })
+	f := fake("TestX", func(f *fakeTB) { rtest.Acquire(f, board, rtest.Using(l), rtest.Quarantine(time.Hour)) })
 	if n != 1 || f.failed {
 		t.Errorf("Restore was called %d times, and the test failed: %v", n, f.errors)
 	}

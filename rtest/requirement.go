@@ -14,7 +14,8 @@ import (
 // A Requirement asks for some of a pool of items: for one of them, exclusively,
 // unless its methods say more. They return a new value and change nothing, so a
 // pool can be a package variable that parallel tests use in different ways. Keys
-// and tags are worked out once for all values that differ in neither.
+// and tags are worked out once for all values that have the same Key and Tags
+// functions.
 //
 // After [Acquire], [Requirement.From] on the same value, or on the one it was
 // made of, returns the items obtained.

@@ -11,11 +11,10 @@
 //	sudo mkdir -p /var/lib/rtest
 //	sudo chgrp lab /var/lib/rtest && sudo chmod 2770 /var/lib/rtest
 //
-// On top of what every store promises, a process that dies, however
-// it dies, is known to be dead without waiting for a timeout: the kernel drops
-// the lock by which it was seen to live, whoever looks next takes back its
-// leases and its places in line, and somebody looks every 100 ms while anybody
-// waits. A process that is merely stopped loses its leases when their TTL ends,
+// On top of what every store promises, no timeout is needed to know that a process
+// died: the kernel drops the file lock that the process held as its sign of life. The
+// next process that checks takes back its leases and its places in line, and while a
+// process waits, one checks every 100 ms. A process that is merely stopped loses its leases when their TTL ends,
 // as in every store.
 //
 // # How
@@ -23,13 +22,12 @@
 // The state is one small file, changed under an exclusive kernel file lock.
 // Each step opens the file anew, so that a deleted or replaced file is noticed,
 // writes the new state beside the old one and makes it valid by writing a header
-// of 100 bytes: a process killed in between leaves the old state. There is no
-// fsync: what a crash of the machine loses is who held what, and nobody who held
-// it is alive then.
+// of 100 bytes: a process killed in between leaves the old state. The
+// store does not call fsync. A crash of the machine can lose the leases, but their
+// holders died in the same crash.
 //
-// Processes that want to make a step while another one makes one stand in a
-// queue, which is a file too: nobody who makes steps in a loop gets past the
-// others. A process that is killed or stopped in the queue is taken out of it.
+// One process at a time changes the state. The others queue, in a file too, so that a
+// process that makes many changes in a row cannot overtake them. A process that is killed or stopped in the queue is taken out of it.
 //
 // A process that waits is woken through a named pipe of its own. Measured on
 // Linux, sleeping receiver, time from sending to awake, median of three rounds
@@ -42,6 +40,6 @@
 //
 // # What it is not for
 //
-// Several machines. A network file system has locks of doubtful reach and no
+// Several machines. A network file system may keep locks to one machine, and has no
 // common clock, so those that can be recognised are refused.
 package filestore

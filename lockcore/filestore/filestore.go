@@ -19,8 +19,9 @@ type Options struct {
 	// Namespace separates pools that share a directory. Any string will do.
 	// Default "default".
 	Namespace string
-	// LockDelay keeps the keys of a lease that expired (not: was released, and not:
-	// whose process died) aside for this long before somebody else gets them.
+	// LockDelay keeps the keys of a lease that expired aside for this long before
+	// somebody else gets them. After a release, or the death of the process, keys are
+	// free at once.
 	// Default 0. Processes should agree about it; each applies its own.
 	LockDelay time.Duration
 	// Policy says who may be served before somebody who came earlier. Default
