@@ -331,9 +331,10 @@ func figureFiveOfFive(t *testing.B) {
 
 // figureRelease times releases that hand over, with more and fewer in line.
 func figureRelease(t *testing.B) {
-	s := redistest.Start(t)
+	s, lines := redistest.Start(t), &lineup{t: t}
 	handOver := func(namespace string, waiters, pools int) func() time.Duration {
 		st := open(t, s.Addr, redisstore.Options{Namespace: namespace})
+		waiting := lines.add(st)
 		pool := func(i int) lockcore.Requirement {
 			var keys []string
 			for k := range 10 {
@@ -348,17 +349,18 @@ func figureRelease(t *testing.B) {
 			return ticket(fmt.Sprint("t", n), time.Hour, pool(i))
 		}
 		for i := range 10 * pools {
-			held = append(held, ask(t, st, next(i)).Grant)
+			held = append(held, granted(t, st, next(i)))
 		}
 		line := make([][]*lockcore.Ticket, pools)
 		for i := range waiters {
 			tk := next(i)
-			ask(t, st, tk)
+			lines.wait(waiting, tk)
 			line[i%pools] = append(line[i%pools], tk)
 		}
 		i := 0
 		return func() time.Duration {
 			// The release is what is timed; the rest keeps the scene as it was.
+			lines.keep()
 			p := i % pools
 			i++
 			start := time.Now()
@@ -367,13 +369,10 @@ func figureRelease(t *testing.B) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			g := ask(t, st, line[p][0]).Grant
-			if g == nil {
-				t.Fatal("the release granted to nobody")
-			}
-			held = append(held[1:], g)
+			held = append(held[1:], granted(t, st, line[p][0]))
+			delete(waiting.line, line[p][0].ID)
 			tk := next(p)
-			ask(t, st, tk)
+			lines.wait(waiting, tk)
 			line[p] = append(line[p][1:], tk)
 			return took
 		}
@@ -396,9 +395,9 @@ func figureRelease(t *testing.B) {
 // be let past, or somebody is. All are of known length.
 func figureBackfill(t *testing.B) {
 	const boards, waiters, n = 10, 1000, 150
-	s := redistest.Start(t)
+	s, lines := redistest.Start(t), &lineup{t: t}
 	keys := numbered(boards)
-	scene := func(namespace string, policy lockcore.QueuePolicy, first int, length time.Duration) func() time.Duration {
+	set := func(namespace string, policy lockcore.QueuePolicy, first int, length time.Duration) func() time.Duration {
 		st := open(t, s.Addr, redisstore.Options{Namespace: namespace, Policy: policy})
 		var held []*lockcore.Grant
 		made := 0
@@ -408,19 +407,16 @@ func figureBackfill(t *testing.B) {
 			tk.Expect, tk.Priority = expect, priority
 			return tk
 		}
-		line := make(map[string]*lockcore.Ticket)
-		wait := func(tk *lockcore.Ticket) {
-			ask(t, st, tk)
-			line[tk.ID] = tk
-		}
+		waiting := lines.add(st)
 		for range boards {
-			held = append(held, ask(t, st, next(1, 0, time.Hour)).Grant)
+			held = append(held, granted(t, st, next(1, 0, time.Hour)))
 		}
-		wait(next(first, 0, time.Hour))
+		lines.wait(waiting, next(first, 0, time.Hour))
 		for range waiters - 1 {
-			wait(next(1, 0, length))
+			lines.wait(waiting, next(1, 0, length))
 		}
 		return func() time.Duration {
+			lines.keep()
 			before := scriptTime(t, s)
 			if err := st.Release(t.Context(), held[0], 0); err != nil {
 				t.Fatal(err)
@@ -434,14 +430,14 @@ func figureBackfill(t *testing.B) {
 				t.Fatal(err)
 			}
 			for _, h := range snap.Holders {
-				if tk := line[h.ID]; tk != nil {
-					held = append(held, ask(t, st, tk).Grant)
-					delete(line, h.ID)
-					wait(next(1, 0, length))
+				if tk := waiting.line[h.ID]; tk != nil {
+					held = append(held, granted(t, st, tk))
+					delete(waiting.line, h.ID)
+					lines.wait(waiting, next(1, 0, length))
 					return took
 				}
 			}
-			held = append(held, ask(t, st, next(1, 1000, time.Hour)).Grant)
+			held = append(held, granted(t, st, next(1, 1000, time.Hour)))
 			return took
 		}
 	}
@@ -451,11 +447,12 @@ func figureBackfill(t *testing.B) {
 		length time.Duration
 	}
 	for _, f := range []figure{{"all want one", 1, time.Minute}, {"the first wants all, nobody is short enough", boards, 2 * time.Hour}, {"the first wants all, all others are short enough", boards, time.Minute}} {
-		fifo, backfill := scene(f.name+" fifo", lockcore.FIFO, f.first, f.length), scene(f.name, lockcore.Backfill, f.first, f.length)
+		fifo, backfill := set(f.name+" fifo", lockcore.FIFO, f.first, f.length), set(f.name, lockcore.Backfill, f.first, f.length)
 		var times [2][]time.Duration
 		for range n {
 			times[0], times[1] = append(times[0], fifo()), append(times[1], backfill())
 		}
+		lines.places = nil
 		a, b := quantile(times[0], 0.5), quantile(times[1], 0.5)
 		t.Logf("%s: a release takes %s under fifo, %s under backfill: ratio %.2f", f.name, a, b, ratio(b, a))
 	}

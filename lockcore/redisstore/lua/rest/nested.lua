@@ -28,7 +28,7 @@ end
 -- for.
 function M.tangled(nest)
   local ids, parents, blocked, watched = {}, {}, false, false
-  for i = 1, #nest, 2 do ids[#ids + 1] = nest[i] end
+  for i = 1, #nest, 2 do table.insert(ids, nest[i]) end
   M.open(ids)
   T.source = {}
   for i = 1, #nest, 2 do
