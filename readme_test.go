@@ -85,6 +85,7 @@ func TestSuite(t *testing.T) { RunSpecs(t, "radio") }
 	run(shell[4], "antenna swap", "PSU is dead")
 	run("go tool rtest-report ls", "0 held, 0 waiting")
 
+	pytest(t, dir)
 	server := redistest.Start(t)
 	require.Contains(t, shell[5], "localhost:6379")
 	run(strings.ReplaceAll(shell[5], "localhost:6379", server.Addr), "requests by")
@@ -92,6 +93,29 @@ func TestSuite(t *testing.T) { RunSpecs(t, "radio") }
 	require.NoError(t, err)
 	assert.Contains(t, string(junit), "rtest.waited_s")
 	assert.FileExists(t, filepath.Join(dir, "contention", "index.html"))
+}
+
+// pytest runs a test of the user's with the fixture that the README links to, on the
+// inventory beside it. The tool is put on the PATH as the README says.
+func pytest(t *testing.T, dir string) {
+	t.Helper()
+	python := "/usr/bin/python3" // Debian's own, where its packages are
+	if exec.Command(python, "-c", "import pytest").Run() != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("pytest is missing: apt-get install python3-pytest")
+		}
+		t.Log("pytest was not tried: apt-get install python3-pytest")
+		return
+	}
+	for from, to := range map[string]string{"pytest/conftest.py": "conftest.py", "lab.yml": "lab.yml"} {
+		text, err := os.ReadFile(filepath.Join("examples", "lock", filepath.FromSlash(from)))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, to), text, 0o600))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "test_boot.py"), []byte("def test_boot(board):\n    assert board in ('board-1', 'board-2')\n"), 0o600))
+	out, err := outsideShell(t, dir, "GOBIN=$PWD/bin go install tool && PATH=$PWD/bin:$PATH "+python+" -m pytest -q", "RTEST_POOLS="+filepath.Join(dir, "lab.yml"))
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "1 passed")
 }
 
 // TestReadmeLinks holds that every file that the README links to is there.
