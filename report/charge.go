@@ -9,6 +9,10 @@ import (
 
 // charge adds a wait that is over to everything it counts for.
 func (f *fold) charge(r *request, waited micros) {
+	r.owes = false
+	if r.PassedBy > 0 {
+		f.passed.add(waited)
+	}
 	f.total.served(r, waited)
 	me := f.test(r.label)
 	f.testTotals[me].totals.served(r, waited)
@@ -47,16 +51,22 @@ func (f *fold) chargeHold(r *request, held micros) {
 			}
 		}
 	}
+	me := f.test(r.label)
+	add(&f.testTotals[me].totals)
+	own := r.ownSlots()
+	if len(own) == 0 && len(r.hold.within) > 0 {
+		return // a hold above counts for all of it
+	}
 	add(&f.total)
-	add(&f.testTotals[f.test(r.label)].totals)
 	for _, i := range r.namedPools() {
 		add(&f.namedPools[i].totals)
 	}
 	for _, t := range r.tagList() {
 		add(f.tag(t))
 	}
-	for _, s := range r.distinctSlots() {
+	for _, s := range own {
 		add(&s.res.totals)
+		s.res.heldBy(me, held)
 	}
 }
 

@@ -21,6 +21,11 @@
 //   - Hold: from the grant to the release, or to the moment when the lease was
 //     gone. A request that holds three resources for a second has held for a
 //     second; each of the resources was busy for a second.
+//   - Prepare and Restore: the time that a test's functions of these names took, which
+//     is part of neither wait nor hold. A request whose Prepare failed and that goes
+//     on for another resource is one request, which waits once.
+//   - Joined: a program below one that holds a resource uses that, too. It has a hold
+//     of its own, but the resource, its pool and the total count the one above only.
 //   - Utilisation of a resource: the share of the window during which somebody
 //     held it, or it was kept for somebody after a failure. With seats: the
 //     seats taken times how long, by all seats times the window. Of a pool or a

@@ -56,12 +56,20 @@ func (f *fold) closeOpen() []OpenRequest {
 	for _, r := range open {
 		until := max(r.proc.last, r.start)
 		o := OpenRequest{Holder: f.labels.all[r.label], ID: r.ID, Since: r.Asked, For: (until - r.start).ms()}
-		if r.waiting {
-			f.exit(r)
-			f.countQueue(r, -1)
-			f.removeSilent(r, f.now-until)
+		if r.owes && !r.interrupted {
+			f.charge(r, r.own)
+		}
+		if r.waiting || r.interrupted {
+			if r.waiting {
+				f.exit(r)
+				f.countQueue(r, -1)
+				f.removeSilent(r, f.now-until)
+			} else {
+				until = min(until, r.prepareFrom)
+			}
+			o.For = max(0, until-r.start-r.away).ms()
 			r.Waited = o.For.Duration()
-			r.blame = rescale(f.merge(r.blame), until-r.start, blameKey{cause: unknown, pool: r.firstPool()})
+			r.blame = rescale(f.merge(r.blame), until-r.start-r.away, blameKey{cause: unknown, pool: r.firstPool()})
 			o.Waiting = true
 			for _, i := range r.namedPools() {
 				o.Wants = append(o.Wants, f.namedPools[i].name)
@@ -153,6 +161,7 @@ func (t *totals) group(name string) Group {
 		Name: name, Requests: t.requests, Acquired: t.acquired, Lost: t.lost, Orphaned: t.orphaned, Overtaken: t.overtaken, Backfilled: t.backfilled,
 		TimedOut: t.gaveUp[eventlog.TimedOut], Skipped: t.gaveUp[eventlog.Skipped], Canceled: t.gaveUp[eventlog.Cancelled],
 		Wait: t.waits.stat(), Hold: t.holds.stat(), Blame: causeTimes(&t.blame),
+		Prepare: t.prepare.ms(), Restore: t.restore.ms(),
 	}
 	g.Failed = g.Requests - g.Acquired - g.TimedOut - g.Skipped - g.Canceled
 	return g
@@ -187,6 +196,7 @@ func (u *usage) set(g *Group, size int, window micros) {
 // resourceGroups makes the groups that consist of resources.
 func (f *fold) resourceGroups(r *Report, window micros) {
 	teams := make([]usage, len(f.namedPools))
+	wear := make([]Wear, len(f.namedPools))
 	tags := map[string]*usage{}
 	for _, key := range slices.Sorted(maps.Keys(f.slots)) {
 		res := f.slots[key].res
@@ -194,9 +204,12 @@ func (f *fold) resourceGroups(r *Report, window micros) {
 		own.add(res)
 		g := res.totals.group(key)
 		own.set(&g, 1, window)
-		g.Tags = res.tags
+		g.Tags, g.Longest = res.tags, f.longest(res)
+		g.FailedPrepares, g.FailedRestores, g.LastError = res.failedPrepares, res.failedRestores, res.lastError
+		worn := Use{key, g.Hold.N, g.Hold.Total}
 		r.Resources = append(r.Resources, g)
 		for _, i := range res.namedPools {
+			wear[i].add(worn, teams[i].named == 0)
 			teams[i].add(res)
 		}
 		for k, v := range res.tags {
@@ -213,6 +226,9 @@ func (f *fold) resourceGroups(r *Report, window micros) {
 		teams[i].set(&g, t.size(teams[i].named), window)
 		t.queue.change(f.now, 0)
 		g.QueueMean, g.QueueMax = ratio(t.queue.area, window), t.queue.max
+		if teams[i].named > 1 {
+			g.Wear = &wear[i]
+		}
 		r.Pools = append(r.Pools, g)
 	}
 	for name, t := range f.tags {

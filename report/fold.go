@@ -45,24 +45,25 @@ type fold struct {
 	testTotals []testTotals // by test
 	byLabel    []int32      // label -> test
 
-	requests   map[string]*request // open ones
-	testRuns   map[testRunKey]*TestRun
-	seq        int
-	pools      map[string]*pool
-	demands    map[string]*demand
-	specs      map[*eventlog.Requirement]*spec
-	noWants    *spec
-	slots      map[string]*slot
-	names      map[string]int32
-	namedPools []*namedPool
-	sameSet    map[string]int32 // named pool by the hash of its candidates
-	procs      map[eventlog.Process]*proc
-	runs       map[string]bool // with events in the input
-	hosts      map[string]bool
-	keptHolds  keptHeap
-	late       lateEvents
-	grants     int
-	scratch    parts // to work in
+	requests    map[string]*request // open ones
+	testRuns    map[testRunKey]*TestRun
+	seq         int
+	pools       map[string]*pool
+	demands     map[string]*demand
+	specs       map[*eventlog.Requirement]*spec
+	noWants     *spec
+	slots       map[string]*slot
+	names       map[string]int32
+	namedPools  []*namedPool
+	sameSet     map[string]int32 // named pool by the hash of its candidates
+	procs       map[eventlog.Process]*proc
+	runs        map[string]bool // with events in the input
+	hosts       map[string]bool
+	keptHolds   keptHeap
+	late        lateEvents
+	interrupted map[string]*request // by the beginning of their identity: Prepare failed for what they got
+	grants      int
+	scratch     parts // to work in
 
 	total      totals
 	queue      queue
@@ -92,7 +93,7 @@ func newFold(opts Options) *fold {
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
 		pools: map[string]*pool{}, demands: map[string]*demand{}, specs: map[*eventlog.Requirement]*spec{},
 		slots: map[string]*slot{}, names: map[string]int32{}, sameSet: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
-		hosts: map[string]bool{}, testRuns: map[testRunKey]*TestRun{}, tags: map[string]*totals{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
+		hosts: map[string]bool{}, testRuns: map[testRunKey]*TestRun{}, tags: map[string]*totals{}, interrupted: map[string]*request{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)
 	f.noWants = &spec{demand: &demand{}}
@@ -131,6 +132,8 @@ func (f *fold) apply(e *eventlog.Event) {
 		f.end(e)
 	case eventlog.TestEnd:
 		f.testEnd(e)
+	case eventlog.Unfit:
+		f.unfit(e)
 	case eventlog.RenewFail:
 		f.renewFails++
 	}
@@ -154,6 +157,9 @@ func (f *fold) proc(e *eventlog.Event) *proc {
 func (f *fold) open(e *eventlog.Event, p *proc) *request {
 	k := e.RequestID()
 	r := f.requests[k]
+	if r == nil {
+		r = f.resume(e, p)
+	}
 	if r != nil {
 		return r
 	}

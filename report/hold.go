@@ -29,6 +29,7 @@ func (f *fold) grant(e *eventlog.Event, p *proc) {
 	for i := range e.Chosen {
 		s, u := f.chosen(r, &e.Chosen[i])
 		f.recordKey(s)
+		f.join(h, s)
 		for j := len(s.uses) - 1; j >= 0; j-- {
 			if !compatible(&s.uses[j], &u, j == 0 && len(s.uses) >= 2*u.seats) {
 				f.orphan(s, &s.uses[j], f.now)
@@ -108,6 +109,13 @@ func (f *fold) put(s *slot, u use) {
 // remove ends the i-th use of a key.
 func (f *fold) remove(s *slot, i int) {
 	h := s.uses[i].hold
+	f.take(s, i)
+	h.keys--
+	h.end = f.now
+}
+
+// take takes the i-th use of a key away.
+func (f *fold) take(s *slot, i int) {
 	f.recordKey(s)
 	for _, p := range s.pools {
 		p.addSlot(s, -1)
@@ -117,8 +125,6 @@ func (f *fold) remove(s *slot, i int) {
 		p.addSlot(s, 1)
 	}
 	s.res.use(f.now, -1)
-	h.keys--
-	h.end = f.now
 }
 
 // removeAll ends all uses of a hold.
@@ -130,6 +136,7 @@ func (f *fold) removeAll(h *hold) {
 			}
 		}
 	}
+	f.leave(h)
 }
 
 // orphan looks at a use that its holder never ended, at the moment when somebody
@@ -243,13 +250,20 @@ func (f *fold) end(e *eventlog.Event) {
 			}
 		}
 	}
+	care := f.careOf(r, e)
 	held := toMicros(e.HeldMS)
 	if held == 0 {
 		held = f.now - h.start
 		if h.keys == 0 && len(h.slots) > 0 {
 			held = h.end - h.start
 		}
+		held = max(0, held-care.prepare-care.restore)
 	}
+	if r.unprepared {
+		f.interrupt(r, e)
+		return
+	}
+	f.charge(r, r.own)
 	r.Held, r.Ended, r.End = held.ms().Duration(), time.UnixMicro(int64(f.now)).UTC(), e.Ev
 	r.Error = e.Error
 	if d := toMicros(e.KeptMS); d > 0 && e.Ev == eventlog.Release {

@@ -93,7 +93,7 @@ func (f *fold) stillHeld(e *eventlog.Event) map[string]bool {
 			fresh.shared, fresh.seats = r.spec.wants[j].shared, r.spec.wants[j].seats
 		}
 		for j := range s.uses {
-			if u := &s.uses[j]; u.cause == poolFull && !compatible(u, &fresh, false) {
+			if u := &s.uses[j]; u.cause == poolFull && !compatible(u, &fresh, false) && !f.isAbove(u.hold, r) {
 				if held == nil {
 					held = map[string]bool{}
 				}

@@ -58,6 +58,9 @@ type Group struct {
 	Backfilled int      `json:"backfilled,omitempty"` // served before somebody who came earlier
 	Wait       Stat     `json:"wait"`
 	Hold       Stat     `json:"hold"`
+	// Time spent in Prepare and Restore, which is part of neither Wait nor Hold.
+	Prepare eventlog.MS `json:"prepare_ms,omitzero"`
+	Restore eventlog.MS `json:"restore_ms,omitzero"`
 
 	Blame []CauseTime `json:"blame,omitempty"` // of a pool: the time it was what requests waited for
 
@@ -67,7 +70,14 @@ type Group struct {
 	InUse       float64           `json:"in_use,omitempty"`      // resources busy at one moment, on average
 	Tags        map[string]string `json:"tags,omitempty"`        // of a resource
 
+	// Of resources.
+	Longest        *Longest `json:"longest,omitempty"`         // the test that held it longest
+	FailedPrepares int      `json:"failed_prepares,omitempty"` // after which it may be out of service
+	FailedRestores int      `json:"failed_restores,omitempty"`
+	LastError      string   `json:"last_error,omitempty"` // of these
+
 	// Of pools.
+	Wear      *Wear   `json:"wear,omitempty"` // nil if fewer than two resources are known
 	QueueMean float64 `json:"queue_mean,omitempty"`
 	QueueMax  int     `json:"queue_max,omitempty"`
 

@@ -17,12 +17,14 @@ type Request struct {
 	Test   eventlog.TestInfo
 	Reqs   []eventlog.Requirement // shared; do not change
 
-	Asked  time.Time // on the clock that orders the events
-	Served time.Time // when it was granted or gave up; zero if neither was seen
-	Ended  time.Time // when the hold ended; zero if that was not seen
-	Waited time.Duration
-	Held   time.Duration
-	Kept   time.Duration // how much longer the lease was to be kept for somebody to look
+	Asked    time.Time // on the clock that orders the events
+	Served   time.Time // when it was granted or gave up; zero if neither was seen
+	Ended    time.Time // when the hold ended; zero if that was not seen
+	Waited   time.Duration
+	Held     time.Duration
+	Prepared time.Duration // how long Prepare took of what it got, which is part of neither Waited nor Held
+	Restored time.Duration // how long Restore took, likewise
+	Kept     time.Duration // how much longer the lease was to be kept for somebody to look
 
 	// Outcome is that of the wait; empty if its end was not seen: the process was
 	// killed, or still runs.
@@ -87,6 +89,14 @@ type request struct {
 	overtakenBy int     // of the last grant that overtook it
 
 	hold *hold
+	owes bool   // its wait is over, and not charged yet
+	own  micros // that wait
+
+	first       string // beginning of its identity, once that has changed
+	unprepared  bool   // Prepare failed for what it holds
+	interrupted bool   // it has given that back, and did not ask again yet
+	prepareFrom micros // when Prepare began that failed
+	away        micros // time since its beginning that was no wait, as Prepare ran in vain
 }
 
 // before is the order in which waiters are served.
@@ -106,6 +116,8 @@ type hold struct {
 	expires micros // of the lease, as the latest snapshot told; 0: unknown
 	gone    micros // until then, blame was given to the orphaned lease
 	slots   []*slot
+	joined  []stand // uses of what holds above it have
+	within  []*slot // what was such a use
 }
 
 // A proc is a process that writes events.

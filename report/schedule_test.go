@@ -56,6 +56,12 @@ func tell(t *testing.T, events []eventlog.Event) string {
 		}
 		b.WriteString("\n")
 	}
+	for _, g := range rep.Resources {
+		if g.Prepare+g.Restore > 0 || g.FailedPrepares+g.FailedRestores > 0 {
+			fmt.Fprintf(&b, "%s: %d holds, held %v, prepare %v (%d failed), restore %v (%d failed), last error %q\n", g.Name, g.Hold.N, g.Hold.Total.Duration(),
+				g.Prepare.Duration(), g.FailedPrepares, g.Restore.Duration(), g.FailedRestores, g.LastError)
+		}
+	}
 	var blame eventlog.MS
 	for _, c := range rep.Blame {
 		blame += c.Time
@@ -102,6 +108,9 @@ func tellRequest(t *testing.T, b *strings.Builder, r *Request) {
 	}
 	if r.End != "" && r.End != eventlog.Release {
 		fmt.Fprintf(b, " until %s", r.End)
+	}
+	if r.Prepared+r.Restored > 0 {
+		fmt.Fprintf(b, ", prepared %v, restored %v", r.Prepared, r.Restored)
 	}
 	if r.OvertakenBy > 0 {
 		fmt.Fprintf(b, ", overtaken %d times", r.OvertakenBy)

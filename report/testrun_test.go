@@ -22,6 +22,12 @@ func TestRunsOfTests(t *testing.T) {
 6s B quits skipped
 7s C asks b1
 7s C gets b1
+8s D asks b1 b2
+8s D gets b2
+8s D fails b2 prepare=1ms dead
+8s D releases prepare=1ms
+8s D asks again b1
+9s D gets b1
 `)
 	end := func(test string, attempt int, v eventlog.Verdict) eventlog.Event {
 		return eventlog.Event{Ev: eventlog.TestEnd, At: reporttest.T0.Add(1e10), Host: test, Run: eventlog.RunInfo{ID: "run"}, Verdict: v, Test: eventlog.TestInfo{Name: test, Attempt: attempt}}
@@ -41,7 +47,7 @@ func TestRunsOfTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(got, "; "), `A "failed" b1 b2; B "skipped" gave up; B "passed"; C "" b1`; got != want {
+	if got, want := strings.Join(got, "; "), `A "failed" b1 b2; B "skipped" gave up; B "passed"; C "" b1; D "" b1`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

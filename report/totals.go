@@ -15,6 +15,7 @@ type totals struct {
 	overtaken, backfilled    int
 	waits, holds             digest
 	blame                    [causeCount]micros
+	care
 }
 
 // served counts a request whose wait is over.
@@ -44,6 +45,10 @@ type resource struct {
 	namedPools []int32
 	tags       map[string]string
 	totals     totals
+
+	failedPrepares, failedRestores int
+	lastError                      string
+	byTest                         map[int32]micros // held
 
 	users int
 	begin micros // of the present use

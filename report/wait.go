@@ -208,6 +208,7 @@ func (f *fold) withdraw(e *eventlog.Event, p *proc) {
 	if r.hold != nil {
 		return
 	}
+	f.goesOn(r)
 	if t := f.testRun(e); t != nil {
 		t.GaveUp = true
 	}
@@ -228,7 +229,7 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 	}
 	waited := toMicros(e.WaitedMS)
 	if waited == 0 {
-		waited = f.now - r.start
+		waited = f.now - r.start - r.away
 	}
 	r.Served = time.UnixMicro(int64(f.now)).UTC()
 	r.Waited = waited.ms().Duration()
@@ -241,8 +242,9 @@ func (f *fold) served(r *request, e *eventlog.Event) {
 		}
 	}
 	r.blame = rescale(f.merge(r.blame), waited, blameKey{cause: unknown, pool: r.firstPool()})
-	if r.PassedBy > 0 {
-		f.passed.add(waited)
+	if r.Outcome == eventlog.Acquired {
+		r.owes, r.own = true, waited // it may go on to wait, if Prepare fails for what it got
+		return
 	}
 	f.charge(r, waited)
 }

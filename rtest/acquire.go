@@ -107,7 +107,7 @@ type call struct {
 	last   *lockcore.BusyError     // what is known of it
 	hint   string                  // what it says of traps in this process
 	unfit  atomic.Pointer[[]*care] // what could not be prepared
-	cared  time.Duration           // how long that took, which is no wait
+	cared  atomic.Int64            // nanoseconds: how long that took, which is no wait
 }
 
 // prepare reads the arguments and the environment, and finds every mistake that

@@ -102,11 +102,11 @@ func (c *call) giveUp(err error) {
 	var blockers []lockcore.Blocker
 	waited := time.Duration(0)
 	c.runner.Do(func() {
-		waited = time.Since(c.start)
+		waited = time.Since(c.start) - time.Duration(c.cared.Load())
 		if v.busy != nil {
 			blockers = v.busy.Blockers
 		}
-		c.log.withdraw(v.outcome, v.cause, v.busy, v.words)
+		c.log.withdraw(waited, v.outcome, v.cause, v.busy, v.words)
 		c.log.flush()
 	})
 	c.runner.Close()

@@ -270,6 +270,17 @@ func TestPrepareIsOnRecord(t *testing.T) {
 		}
 	}
 	last := slices.IndexFunc(events, func(e eventlog.Event) bool { return e.Ev == eventlog.TestEnd }) - 1
+	fake("TestInVain", func(f *fakeTB) {
+		rtest.Acquire(f, rtest.R("wedged").Prepare(func(context.Context, string, rtest.Ending) error {
+			time.Sleep(takes)
+			return errors.New("wedged")
+		}), rtest.Using(l))
+	})
+	vain := readEvents(t, dir)
+	vain = slices.DeleteFunc(vain, func(e eventlog.Event) bool { return e.Ev != eventlog.Withdraw })
+	if len(vain) != 1 || vain[0].WaitedMS.Duration() >= takes {
+		t.Errorf("what waited in vain is on record as %+v", vain)
+	}
 	if events[last].RestoreMS.Duration() < takes {
 		t.Errorf("the end of the hold is on record as %+v", events[last])
 	}

@@ -141,14 +141,14 @@ func (r *record) grant(waited time.Duration, early bool, obtained [][]string, to
 
 // withdraw ends the wait of a call that got nothing: outcome says what became of
 // the test, cause why, which a policy would otherwise hide.
-func (r *record) withdraw(outcome eventlog.Outcome, cause eventlog.Refusal, b *lockcore.BusyError, words string) {
+func (r *record) withdraw(waited time.Duration, outcome eventlog.Outcome, cause eventlog.Refusal, b *lockcore.BusyError, words string) {
 	r.sums.failed(r.reqs)
 	if r.log == nil {
 		return
 	}
 	e := r.event(eventlog.Withdraw)
 	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.cfg.onBusy.String()
-	e.WaitedMS = eventlog.MS(time.Since(r.start))
+	e.WaitedMS = eventlog.MS(waited)
 	if b != nil {
 		e.QueuePos, e.Blockers = b.Position, blockersOf(b)
 		if !b.Time.IsZero() {

@@ -24,7 +24,7 @@ func (w *wait) prepare(base context.Context, l *Lease) (again bool, err error) {
 	}
 	failed, took := careForAll(stored.Context(), base, deadlineOf(l.t), all)
 	l.prepared.Store(int64(took))
-	c.cared += took
+	c.cared.Add(int64(took))
 	cause := context.Cause(stored.Context())
 	if cause == nil {
 		cause = context.Cause(base)

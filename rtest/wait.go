@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 	"github.com/resourcelocker/resourcelocker/rtest/bridge"
 )
 
@@ -62,7 +63,7 @@ func (w *wait) begin() {
 func (c *call) newRecord() *record {
 	r := &record{
 		id: c.id, test: testInfo(c.t, c.test.attempt, c.at), first: c.index == 1 && len(c.unfitSoFar()) == 0, cfg: c.cfg, limit: c.limit.d,
-		wishes: c.wishes, reqs: c.reqs, start: c.start,
+		wishes: c.wishes, reqs: c.reqs, start: c.start, parent: nested.Parent(),
 	}
 	if len(c.above) > 0 {
 		// The nearest: the one taken last.
@@ -152,7 +153,7 @@ func (c *call) hold(inner *lockcore.Lease) holding {
 // newLease makes a lease of what the store gave.
 func (c *call) newLease(inner *lockcore.Lease) *Lease {
 	l := c.lease(c.hold(inner), inner.ID(), inner.Obtained(), inner.Token())
-	l.early, l.waited, l.ctx = inner.Backfilled(), inner.Waited()-c.cared, inner.Context()
+	l.early, l.waited, l.ctx = inner.Backfilled(), inner.Waited()-time.Duration(c.cared.Load()), inner.Context()
 	if c.runner != nil {
 		// lockcore's context looks at the clock, which inside the bubble is not the
 		// lease's.

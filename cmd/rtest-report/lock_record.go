@@ -9,6 +9,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
+	"github.com/resourcelocker/resourcelocker/lockcore/nested"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 )
@@ -57,7 +58,7 @@ func (r *lockRecord) request(req *lockcore.Request, wait time.Duration) {
 	}
 	r.id, r.start = req.ID, time.Now()
 	r.write(eventlog.Event{Ev: eventlog.TestStart})
-	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail"}
+	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail", Parent: nested.Parent()}
 	for _, q := range req.Requirements {
 		w := eventlog.Requirement{Name: q.Name, Need: q.Units(), Shared: q.Shared, Seats: q.Seats}
 		for _, c := range q.Candidates {

@@ -25,7 +25,7 @@ type show struct {
 func (s *show) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&s.format, "format", "f", "text", "`text|md|json`")
-	f.StringSliceVar(&s.by, "by", nil, "tables to show: `"+names()+"`; repeatable (default test,pair,resource,holder, and tag if there are any)")
+	f.StringSliceVar(&s.by, "by", nil, "tables to show: `"+names()+"`; repeatable (default test,pair,resource,holder, and tag and preparation if there are any)")
 	f.IntVar(&s.top, "top", 0, "rows of each table, -1 for all (default 10 in text, 25 in md)")
 	f.StringVar(&s.ci, "ci", "none", "also print warnings for the CI: `none|auto|github|azure`, at most 10 lines on standard error")
 	for name, words := range map[string][]string{"format": {"text", "md", "json"}, "by": strings.Split(names(), "|"), "ci": {"none", "auto", "github", "azure"}} {

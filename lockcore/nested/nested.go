@@ -105,6 +105,17 @@ func Environ(leases ...*lockcore.Lease) string {
 	return variable + "=" + string(b)
 }
 
+// Parent is the identity of the lease of the nearest program above that hands one
+// down, whether or not that has ended; "" without one. Event logs name it, so that a
+// use of what a lease above holds can be told from one beside it.
+func Parent() string {
+	all, err := above()
+	if err != nil || len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1].ID
+}
+
 // Join returns the store as a program below sees it: what leases above hold is
 // asked for within them. Without leases above it is the store itself. The error is
 // about RTEST_HELD.

@@ -258,9 +258,11 @@ func Example() {
 	}
 	mine, err := lockcore.New(joined, nil).TryAcquire(context.Background(), board)
 	fmt.Println(mine.Keys(), err)
+	fmt.Println(nested.Parent() == lease.ID())
 	_, err = lock.TryAcquire(context.Background(), board)
 	fmt.Println(errors.Is(err, lockcore.ErrBusy))
 	// Output:
 	// [board-1] <nil>
+	// true
 	// true
 }

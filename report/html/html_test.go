@@ -98,6 +98,22 @@ func checkNesting(t *testing.T, page []byte) {
 	}
 }
 
+// TestPreparationHasASection, if there was any.
+func TestPreparationHasASection(t *testing.T) {
+	b, err := os.ReadFile("../testdata/schedules/prepare.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, _ := strings.Cut(string(b), "\n---\n")
+	page := pageOf(t, reporttest.Schedule(t, text))
+	if !strings.Contains(page, `<h2 id="preparation">Out of service and preparation</h2>`) || !strings.Contains(page, `<th scope="row">b1</th><td class="n">2</td><td class="n">-</td><td class="n">5.0s</td>`) {
+		t.Errorf("what failed is not told:\n%s", page)
+	}
+	if strings.Contains(pageOf(t, reporttest.Labs["5"].Events()), `id="preparation"`) {
+		t.Error("a section without anything in it")
+	}
+}
+
 func TestGolden(t *testing.T) {
 	page := pageOf(t, reporttest.Labs["5"].Events())
 	reporttest.Golden(t, "five.html", []byte(page))

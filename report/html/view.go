@@ -92,8 +92,11 @@ func (h *Page) view(rep *report.Report) content {
 	}
 	p.Sections = append(p.Sections, section{
 		ID: "resources", Title: "Resources", Intro: intro,
-		Charts: []chart{h.timeline(rep)}, Tables: []table{pageTable(rep, summary.ByResource)},
+		Charts: []chart{h.timeline(rep)}, Tables: []table{pageTable(rep, summary.ByResource), pageTable(rep, summary.ByWear)},
 	})
+	if t := pageTable(rep, summary.ByPreparation); len(t.Rows) > 0 {
+		p.Sections = append(p.Sections, section{ID: "preparation", Title: "Out of service and preparation", Tables: []table{t}})
+	}
 	// In a window without length there is nothing over time.
 	if rep.Window > 0 {
 		p.Sections = append(p.Sections, section{ID: "over-time", Title: "The queue", Charts: []chart{h.queueChart(rep)}, Tables: []table{h.queueTable(rep)}})

@@ -193,6 +193,11 @@ func (t *totals) properties() []property {
 		{"rtest.held_s", seconds(t.held)},
 		{"rtest.outcome", t.outcome},
 	}
+	for i, name := range []string{"rtest.prepare_s", "rtest.restore_s"} {
+		if s := seconds(t.care[i]); s != seconds(0) {
+			ps = append(ps, property{name, s})
+		}
+	}
 	if len(t.keys) > 0 {
 		ps = append(ps, property{"rtest.resources", t.resources()})
 	}

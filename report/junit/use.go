@@ -30,6 +30,7 @@ type request struct {
 	ginkgo       bool
 	asked        time.Time
 	waited, held time.Duration
+	care         [2]time.Duration // for Prepare and Restore
 	keys         []string
 	outcome      string
 	by           map[report.Holder]eventlog.MS
@@ -40,7 +41,7 @@ func (j *Annotator) Add(r *report.Request) {
 	q := &request{
 		id: r.ID, process: eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID}, job: r.Run.Attempt,
 		attempt: max(1, r.Test.Attempt), pkg: r.Test.Pkg, test: r.Test.Name, ginkgo: r.Test.Runner == "ginkgo",
-		asked: r.Asked, waited: r.Waited, held: r.Held, outcome: outcomeOf(r),
+		asked: r.Asked, waited: r.Waited, held: r.Held, care: [2]time.Duration{r.Prepared, r.Restored}, outcome: outcomeOf(r),
 	}
 	for _, c := range r.Chosen {
 		q.keys = append(q.keys, c.Key)
@@ -186,6 +187,7 @@ func (x *index) suite(pkg string) *suite {
 type totals struct {
 	ids, keys     []string
 	waited, held  time.Duration
+	care          [2]time.Duration
 	outcome       string
 	gaveUp, gone  int
 	requests      int
@@ -206,6 +208,9 @@ func (t *totals) add(u *use) {
 		t.ids = append(t.ids, q.id)
 		t.waited += q.waited
 		t.held += q.held
+		for i, d := range q.care {
+			t.care[i] += d
+		}
 		for _, k := range q.keys {
 			if !t.seenK[k] {
 				t.seenK[k] = true

@@ -128,5 +128,28 @@ func ExampleTables() {
 	fmt.Println(len(tables), "of", len(summary.Bys), "have rows")
 	// Output:
 	// Pools used true 100%
-	// 5 of 6 have rows
+	// 5 of 8 have rows
+}
+
+// What wears out, and what could not be prepared.
+func ExampleView() {
+	const log = `{"v":1,"ev":"request","ts":"2026-03-01T12:00:00Z","test":{"name":"TestSoak"},"req":"r1","reqs":[{"candidates":["board-1"]}]}
+{"v":1,"ev":"grant","ts":"2026-03-01T12:00:00Z","test":{"name":"TestSoak"},"req":"r1","chosen":[{"key":"board-1","req":0}]}
+{"v":1,"ev":"unfit","ts":"2026-03-01T12:00:09Z","test":{"name":"TestSoak"},"req":"r1","chosen":[{"key":"board-1","req":0}],"restore_ms":2000,"error":"no power switch"}
+{"v":1,"ev":"release","ts":"2026-03-01T12:00:10Z","test":{"name":"TestSoak"},"req":"r1","held_ms":8000,"restore_ms":2000}
+`
+	var reader eventlog.Reader
+	r, err := report.Fold(reader.Decode("log", strings.NewReader(log)), report.Options{})
+	if err != nil {
+		panic(err)
+	}
+	for _, t := range summary.Tables(r, summary.View{By: []summary.By{summary.ByWear, summary.ByPreparation}}, 10) {
+		fmt.Println(strings.Join(t.Head, ", "))
+		fmt.Println(strings.Join(t.Rows[0], ", "))
+	}
+	// Output:
+	// resource, uses, held, longest by
+	// board-1, 1, 8.0s, TestSoak (8.0s)
+	// resource, prepares failed, restores failed, preparing, restoring, held, last error
+	// board-1, -, 1, 0, 2.0s, 8.0s, no power switch
 }

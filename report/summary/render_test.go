@@ -61,7 +61,7 @@ func TestGolden(t *testing.T) {
 	reporttest.Golden(t, "lab.txt", render(t, func(b *bytes.Buffer) error { return Text(b, r, View{}) }))
 	reporttest.Golden(t, "lab.md", render(t, func(b *bytes.Buffer) error { return Markdown(b, r, View{}) }))
 	reporttest.Golden(t, "lab.json", render(t, func(b *bytes.Buffer) error { return JSON(b, r) }))
-	reporttest.Golden(t, "lab-by.txt", render(t, func(b *bytes.Buffer) error { return Text(b, r, View{By: []By{ByPool, ByTag}, Top: 1}) }))
+	reporttest.Golden(t, "lab-by.txt", render(t, func(b *bytes.Buffer) error { return Text(b, r, View{By: []By{ByPool, ByTag, ByWear}, Top: 1}) }))
 	reporttest.Golden(t, "lab-warnings.txt", []byte(strings.Join(Warnings(r), "\n")+"\n"))
 }
 
@@ -124,7 +124,7 @@ func TestParseBy(t *testing.T) {
 			t.Errorf("%s: %v, %v", b, got, err)
 		}
 	}
-	if _, err := ParseBy("board"); err == nil || !strings.Contains(err.Error(), "pool test pair resource tag holder") {
+	if _, err := ParseBy("board"); err == nil || !strings.Contains(err.Error(), "pool test pair resource tag holder preparation wear") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // A View says what [Report.WriteText] and [Report.WriteMarkdown] show. The zero
 // value shows what most readers want.
 type View struct {
-	By  []By // tables, in this order; none means test, pair, resource, holder, and tag where there are any
+	By  []By // tables, in this order; none means test, pair, resource, holder, and tag and preparation where there are any
 	Top int  // rows of each table; 0 means 10 in text and 25 in Markdown, less than 0 all
 	// Width is what a line of a table in text may have, in characters, as a terminal
 	// shows them; 0 means no limit. Names are cut for it, and numbers never.
@@ -37,10 +37,13 @@ const (
 	ByTag      By = "tag"
 	ByHolder   By = "holder"
 	ByPair     By = "pair" // who waited for whom
+
+	ByPreparation By = "preparation" // resources that failed to be prepared or restored, and the time for that
+	ByWear        By = "wear"        // resources by their use
 )
 
 // Bys lists the tables there are.
-var Bys = []By{ByPool, ByTest, ByPair, ByResource, ByTag, ByHolder}
+var Bys = []By{ByPool, ByTest, ByPair, ByResource, ByTag, ByHolder, ByPreparation, ByWear}
 
 // ParseBy reads a name of Bys.
 func ParseBy(s string) (By, error) {
@@ -74,6 +77,7 @@ func Tables(r *report.Report, v View, top int) []Table {
 		if len(r.Tags) > 0 {
 			by = append(by, ByTag)
 		}
+		by = append(by, ByPreparation)
 	}
 	if v.Top != 0 {
 		top = v.Top
@@ -94,6 +98,10 @@ func Tables(r *report.Report, v View, top int) []Table {
 			t = holderTable(r)
 		case ByPair:
 			t = pairTable(r)
+		case ByPreparation:
+			t = preparationTable(r)
+		case ByWear:
+			t = wearTable(r)
 		}
 		if len(t.Rows) == 0 {
 			continue

@@ -32,12 +32,13 @@ func Sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
 
 // Schedule makes events of a schedule, one event a line:
 //
-//	TIME WHO asks [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND] [in=WHO]
+//	TIME WHO asks [again] [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND] [in=WHO]
 //	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
 //	TIME WHO errs                                     the store cannot be asked
 //	TIME WHO gets [early] KEY...                      early: past others in line
 //	TIME WHO quits [OUTCOME] [cause=CAUSE]
-//	TIME WHO releases [kept=D] [nth=N]                of its requests; default the last one
+//	TIME WHO releases [kept=D] [nth=N] [prepare=D] [restore=D]              of its requests; default the last one
+//	TIME WHO fails KEY prepare=D|restore=D [ERROR]     Prepare or Restore
 //	TIME WHO loses | expires
 //
 // WHO is a test, of process WHO unless written WHO@PROCESS; HOLDER is a test, of
@@ -46,7 +47,7 @@ func Sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
 func Schedule(t testing.TB, text string) []eventlog.Event {
 	t.Helper()
 	var events []eventlog.Event
-	n := map[string]int{}
+	n, failed := map[string]int{}, map[string]int{}
 	for l := range strings.Lines(text) {
 		l, _, _ = strings.Cut(l, "#")
 		w := strings.Fields(l)
@@ -62,10 +63,19 @@ func Schedule(t testing.TB, text string) []eventlog.Event {
 			proc = who
 		}
 		e := eventlog.Event{V: 1, TS: T0.Add(at), At: T0.Add(at), Host: proc, Run: eventlog.RunInfo{ID: "run"}, Test: eventlog.TestInfo{Name: who}}
-		if w[2] == "asks" {
+		again := len(w) > 3 && w[3] == "again" // under another identity, after its Prepare failed
+		switch {
+		case again:
+			w = append(w[:3:3], w[4:]...)
+			failed[who]++
+		case w[2] == "asks":
 			n[who]++
+			failed[who] = 0
 		}
 		e.Req = fmt.Sprint(who, n[who])
+		if failed[who] > 0 {
+			e.Req += fmt.Sprint("-", failed[who])
+		}
 		parseVerb(t, &e, w[2], w[3:])
 		events = append(events, e)
 	}
@@ -106,18 +116,30 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 	case "releases":
 		e.Ev = eventlog.Release
 		for _, a := range args {
-			if n, ok := strings.CutPrefix(a, "nth="); ok {
-				e.Req = e.Test.Name + n
-			} else {
+			switch name, value, _ := strings.Cut(a, "="); name {
+			case "nth":
+				e.Req = e.Test.Name + value
+			case "prepare":
+				e.PrepareMS = eventlog.MS(parseLength(t, value))
+			case "restore":
+				e.RestoreMS = eventlog.MS(parseLength(t, value))
+			default:
 				e.KeptMS = eventlog.MS(parseLength(t, strings.TrimPrefix(a, "kept=")))
 			}
+		}
+	case "fails":
+		e.Ev, e.Chosen, e.Error = eventlog.Unfit, []eventlog.Chosen{{Key: args[0]}}, strings.Join(args[2:], " ")
+		if d, ok := strings.CutPrefix(args[1], "restore="); ok {
+			e.RestoreMS = eventlog.MS(parseLength(t, d))
+		} else {
+			e.PrepareMS = eventlog.MS(parseLength(t, strings.TrimPrefix(args[1], "prepare=")))
 		}
 	case "loses":
 		e.Ev = eventlog.Lost
 	case "expires":
 		e.Ev = eventlog.Expired
 	default:
-		t.Fatalf("unknown verb %q; known: %q", verb, slices.Sorted(slices.Values([]string{"asks", "sees", "errs", "gets", "quits", "releases", "loses", "expires"})))
+		t.Fatalf("unknown verb %q; known: %q", verb, slices.Sorted(slices.Values([]string{"asks", "sees", "errs", "gets", "quits", "releases", "fails", "loses", "expires"})))
 	}
 }
 
