@@ -164,7 +164,8 @@ type Request struct {
 }
 
 // FrontOfLine is the [Request.Priority] that puts a request before everybody who
-// waits, except those who asked for the same before it.
+// waits, except those who asked for the same before it. A store that serves in no
+// order refuses it, with an error that wraps [errors.ErrUnsupported].
 const FrontOfLine = 1 << 26
 
 // A Ticket is a request as a [Store] sees it.

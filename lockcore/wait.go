@@ -79,7 +79,7 @@ func (w *wait1) firstError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: context.Cause(ctx)}
 	}
-	if errors.Is(err, ErrDeadlock) {
+	if errors.Is(err, ErrDeadlock) || errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("lockcore: %w", err)
 	}
 	return fmt.Errorf("lockcore: cannot ask %s for %s: %w", w.locker.store, wanted(w.ticket.Requirements), err)

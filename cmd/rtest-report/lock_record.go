@@ -158,7 +158,7 @@ func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
 	out := make([]eventlog.Blocker, len(b.Blockers))
 	for i, k := range b.Blockers {
 		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
-			Host: k.Holder.Host, PID: k.Holder.PID, Since: inUTC(k.Since), Expires: inUTC(k.Expires)}
+			Host: k.Holder.Host, PID: k.Holder.PID, User: k.Holder.User, Since: inUTC(k.Since), Expires: inUTC(k.Expires)}
 		if k.State != "held" {
 			out[i].State = k.State // the log leaves out the usual one
 		}

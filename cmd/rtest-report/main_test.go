@@ -78,32 +78,39 @@ func sleeper() {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
-		RequireExplicitExec: true,
-		RequireUniqueNames:  true,
-		UpdateScripts:       flag.Lookup("rewrite").Value.String() == "true",
-		Setup: func(e *testscript.Env) error {
-			// The locks, and the configuration, of whoever runs these tests are not
-			// those in them. testscript passes nothing on but what it must, so the CI
-			// that runs them is not taken for the one in them either.
-			e.Setenv("HOME", e.Getenv("WORK"))
-			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.Getenv("WORK"), "cache"))
-			// Under -race every program would sleep for a second before it exits.
-			e.Setenv("GORACE", "atexit_sleep_ms=0")
-			lab, err := filepath.Abs("testdata/lab")
-			e.Setenv("LAB", lab)
-			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
-				e.Setenv(name, goEnv()[name])
-			}
-			return err
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    exits,
-			"waitfile": waitFile,
-			"redis":    startRedis,
-		},
-	})
+	testscript.Run(t, scripting(nil, testscript.Params{Dir: "testdata"}))
+}
+
+// scripting completes what is needed to run scripts. Those about a store run in that of
+// $STORE: the one that a URL names for each of them, else a file store of their own.
+func scripting(url func(*testscript.Env) string, p testscript.Params) testscript.Params {
+	p.RequireExplicitExec = true
+	p.RequireUniqueNames = true
+	p.UpdateScripts = flag.Lookup("rewrite").Value.String() == "true"
+	p.Setup = func(e *testscript.Env) error {
+		// The locks, and the configuration, of whoever runs these tests are not
+		// those in them. testscript passes nothing on but what it must, so the CI
+		// that runs them is not taken for the one in them either.
+		e.Setenv("HOME", e.Getenv("WORK"))
+		e.Setenv("XDG_CACHE_HOME", filepath.Join(e.Getenv("WORK"), "cache"))
+		// Under -race every program would sleep for a second before it exits.
+		e.Setenv("GORACE", "atexit_sleep_ms=0")
+		e.Setenv("STORE", "file://"+filepath.ToSlash(e.Getenv("WORK"))+"/store")
+		if url != nil {
+			e.Setenv("STORE", url(e))
+		}
+		lab, err := filepath.Abs("testdata/lab")
+		e.Setenv("LAB", lab)
+		for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOFLAGS", "GOPROXY"} {
+			e.Setenv(name, goEnv()[name])
+		}
+		return err
+	}
+	if p.Cmds == nil {
+		p.Cmds = map[string]func(*testscript.TestScript, bool, []string){}
+	}
+	p.Cmds["exits"], p.Cmds["waitfile"], p.Cmds["redis"] = exits, waitFile, startRedis
+	return p
 }
 
 // goEnv is where go keeps things, which is below HOME by default.

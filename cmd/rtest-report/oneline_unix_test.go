@@ -29,6 +29,7 @@ func init() { programs["flash-tool"] = flashTool }
 // written down.
 func flashTool() {
 	dir := os.Getenv("JUDGE")
+	_ = os.Stdin.Close() // the file gets its number: when this process is killed, its lock is the first to go
 	f, err := os.OpenFile(filepath.Join(dir, "board "+os.Args[1]), os.O_CREATE|os.O_RDWR, 0o600)
 	if err == nil {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

@@ -72,6 +72,7 @@ var known = map[string]use{
 	"RTEST_REQUIRE_REDIS": byTests,
 
 	"RTEST_KILLS":          byTests,
+	"RTEST_LINE_TIME":      byTests,
 	"RTEST_SUMMARY_EVENTS": byTests,
 }
 

@@ -15,6 +15,9 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	if err := ctx.Err(); err != nil {
 		return lockcore.Answer{}, err
 	}
+	if t.Priority >= lockcore.FrontOfLine {
+		return lockcore.Answer{}, &noFrontError{s.where}
+	}
 	k, err := s.enter(ctx, t)
 	if err != nil {
 		return lockcore.Answer{}, err
@@ -42,6 +45,16 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 	}
 	return s.settle(a, obtained, err, wake)
 }
+
+// A noFrontError refuses what would be granted in no other order than without it.
+type noFrontError struct{ where string }
+
+func (e *noFrontError) Error() string {
+	return e.where + " serves in no order, so nobody can stand in front of all who wait: leave out --next (the priority FrontOfLine)"
+}
+
+// Unwrap says that another store can do it.
+func (e *noFrontError) Unwrap() error { return errors.ErrUnsupported }
 
 // confirm returns the grant of a ticket that was granted before, if a renewal shows
 // that it still stands.

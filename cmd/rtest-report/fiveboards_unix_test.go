@@ -1,0 +1,242 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
+	"github.com/resourcelocker/resourcelocker/report"
+)
+
+// linelab is the compiled suite of testdata/linelab.
+func linelab(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "linelab.test")
+	out, err := exec.Command("go", "test", "-c", "-o", bin, "./testdata/linelab").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return bin
+}
+
+// stores are those over which processes of one machine share boards, by name.
+var stores = map[string]func(*testing.T) string{
+	"file":  func(t *testing.T) string { return "file://" + filepath.ToSlash(t.TempDir()) },
+	"redis": func(t *testing.T) string { return "redis://" + redistest.Start(t).Addr },
+}
+
+// A fiveBoards is a laboratory in which tests, locks and people share five boards.
+type fiveBoards struct {
+	t                    *testing.T
+	first                *exec.Cmd // a command in it
+	judge, events, suite string
+	over                 atomic.Bool
+	lockKills, testKills atomic.Int64
+	all                  sync.WaitGroup
+}
+
+// whole is a run of go test that nobody kills.
+const whole = -1
+
+func newFiveBoards(t *testing.T, url, suite string) *fiveBoards {
+	l := &fiveBoards{t: t, suite: suite}
+	l.first, l.judge = oneLab(t)
+	inventory := filepath.Join(l.first.Dir, "five.yml")
+	text := "pools:\n  boards:\n    items:\n"
+	for i := range 5 {
+		text += fmt.Sprintf("      - {key: board-%d}\n", i+1)
+	}
+	require.NoError(t, os.WriteFile(inventory, []byte(text), 0o600))
+	l.events = filepath.Join(l.first.Dir, "events")
+	// A short TTL: on Redis nothing else gives the boards of who was killed to others.
+	l.first.Env = append(l.first.Env, "RTEST_URL="+url, "RTEST_POOLS="+inventory, "RTEST_EVENTS="+l.events, "RTEST_TTL=5s", "LINELAB_ROUNDS=20")
+	return l
+}
+
+// command runs the program, which must succeed.
+func (l *fiveBoards) command(args ...string) bool {
+	out, err := again(l.first, args...).CombinedOutput()
+	return assert.NoError(l.t, err, "%s\n%s", strings.Join(args, " "), out)
+}
+
+// process runs a process, and kills it after a time, unless that is whole.
+func (l *fiveBoards) process(c *exec.Cmd, after time.Duration, killed *atomic.Int64) bool {
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if !assert.NoError(l.t, c.Start()) {
+		return false
+	}
+	if after >= 0 {
+		time.Sleep(after) // anywhere in its life
+		_ = c.Process.Kill()
+		if err := c.Wait(); err != nil && c.ProcessState.ExitCode() < 0 {
+			killed.Add(1)
+			return true // else it had ended
+		}
+	} else {
+		_ = c.Wait()
+	}
+	return assert.True(l.t, c.ProcessState.Success(), "%s\n%s", c, out.String())
+}
+
+func (l *fiveBoards) lock(after time.Duration) bool {
+	return l.process(again(l.first, "lock", "--pool", "boards", "--name", "flash", "--", "sh", "-c", `exec flash-tool "$RTEST_KEYS" lock`), after, &l.lockKills)
+}
+
+func (l *fiveBoards) goTest(after time.Duration) bool {
+	return l.process(inLab(l.t, l.first, l.first.Dir, l.suite, "-test.run=^TestBoards$", "-test.parallel=4"), after, &l.testKills)
+}
+
+// person reserves a board from the front of the line, uses it and gives it back.
+func (l *fiveBoards) person() bool {
+	out, err := inLab(l.t, l.first, l.first.Dir, "sh", "-c", `set -e
+		key=$(rtest-report reserve --pool boards --for 1h --next --as bob@desk --format json | sed -n 's/^    "\(.*\)"$/\1/p')
+		flash-tool "$key" person
+		rtest-report release "$key" --as bob@desk`).CombinedOutput()
+	return assert.NoError(l.t, err, string(out))
+}
+
+// outage takes a board out of service for a moment.
+func (l *fiveBoards) outage() bool {
+	key := fmt.Sprint("board-", 1+rand.IntN(5))
+	return l.command("disable", key, "--reason", "new firmware", "--as", "eve@rack") && l.command("enable", key, "--as", "eve@rack")
+}
+
+// repeat does something until the time is over.
+func (l *fiveBoards) repeat(do func() bool) {
+	l.all.Go(func() {
+		for !l.over.Load() && do() {
+		}
+	})
+}
+
+// sometimes is a moment of up to d, once in n times, else whole.
+func sometimes(n int, d time.Duration) time.Duration {
+	if rand.IntN(n) > 0 {
+		return whole
+	}
+	return rand.N(d)
+}
+
+// blocked starts a test and a lock while a person has reserved four boards and the
+// fifth is out of service, until the record of both says so.
+func (l *fiveBoards) blocked() {
+	t := l.t
+	require.True(t, l.command("disable", "board-5", "--reason", "smells of smoke", "--as", "cleo@rack"))
+	require.True(t, l.command("reserve", "--pool", "boards*4", "--for", "1h", "--as", "ann@bench", "--reason", "radio"))
+	l.all.Go(func() { l.lock(whole) })
+	l.all.Go(func() { l.goTest(whole) })
+	for _, who := range []string{`"name":"flash"`, `"name":"TestBoards/`} {
+		eventually(func() bool {
+			files, _ := filepath.Glob(filepath.Join(l.events, "*"))
+			for _, f := range files {
+				b, err := os.ReadFile(f)
+				require.NoError(t, err)
+				for line := range strings.Lines(string(b)) {
+					if strings.Contains(line, who) && strings.Contains(line, `"ev":"queue"`) {
+						assert.Contains(t, line, `"user":"ann@bench"`)
+						assert.Contains(t, line, `"user":"cleo@rack"`)
+						return true
+					}
+				}
+			}
+			return false
+		})
+	}
+	require.True(t, l.command("release", "board-1", "board-2", "board-3", "board-4", "--as", "ann@bench"))
+	l.all.Wait()
+	require.True(t, l.command("enable", "board-5", "--as", "cleo@rack"))
+}
+
+// blames holds the report of the run to what blocked has arranged.
+func (l *fiveBoards) blames() {
+	out, err := again(l.first, "summary", "--format", "json", "--events", l.events).Output()
+	require.NoError(l.t, err)
+	var r report.Report
+	require.NoError(l.t, json.Unmarshal(out, &r))
+	for who, cause := range map[string]report.Cause{"ann@bench": report.Reserved, "cleo@rack": report.OutOfService} {
+		found := false
+		for _, h := range r.Holders {
+			for _, b := range h.Blame {
+				found = found || h.Test == who && b.Cause == cause && b.Time > 0
+			}
+		}
+		assert.True(l.t, found, "%s is not blamed for %q: %+v", who, cause, r.Holders)
+	}
+}
+
+// Go tests and locks of which some are killed, people who put themselves in front of
+// the line, and outages share five boards; nobody ever has one that another has, and
+// the report names the people.
+func TestFiveBoards(t *testing.T) {
+	suite := linelab(t)
+	long, err := time.ParseDuration("0" + os.Getenv("RTEST_LINE_TIME"))
+	require.NoError(t, err, "RTEST_LINE_TIME wants a duration such as 5m")
+	for name, store := range stores {
+		t.Run(name, func(t *testing.T) {
+			l := newFiveBoards(t, store(t), suite)
+			l.blocked()
+			least := 24 // locks
+			var locks atomic.Int64
+			end := time.Now().Add(long)
+			for range 2 {
+				l.repeat(func() bool {
+					if n := locks.Add(1); n > int64(least) && !time.Now().Before(end) {
+						l.over.Store(true)
+					}
+					return l.lock(sometimes(6, 80*time.Millisecond))
+				})
+			}
+			l.repeat(func() bool { return l.goTest(sometimes(4, 200*time.Millisecond)) })
+			l.repeat(l.person)
+			l.repeat(l.outage)
+			l.all.Wait()
+			// Nothing is left behind that would keep the boards from others.
+			assert.True(t, l.command("lock", "--pool", "boards*5", "--", "true"))
+			by := func(who string) int { return told(t, l.judge, "uses", who) }
+			overlaps := told(t, l.judge, "overlaps", "")
+			t.Logf("%d grants: %d to tests, %d to locks, %d to people; killed %d runs of go test and %d locks; %d overlaps",
+				by(""), by(" test"), by(" lock"), by(" person"), l.testKills.Load(), l.lockKills.Load(), overlaps)
+			assert.Zero(t, overlaps)
+			for _, who := range []string{" test", " lock", " person"} {
+				assert.NotZero(t, by(who), who)
+			}
+			l.blames()
+		})
+	}
+}
+
+// A run of go test below lock gets what that holds.
+func TestGoTestBelowLock(t *testing.T) {
+	suite := linelab(t)
+	for name, store := range stores {
+		t.Run(name, func(t *testing.T) {
+			l := newFiveBoards(t, store(t), suite)
+			below := []string{"lock", "board-3", "--", suite, "-test.run=^TestBelow$", "-test.v"}
+			out, err := again(l.first, below...).CombinedOutput()
+			require.NoError(t, err, string(out))
+			assert.Contains(t, string(out), "below: board-3\n")
+			// Outside of it, it gets another one.
+			c := again(l.first, "lock", "board-3", "--", "env", "-u", "RTEST_HELD", suite, "-test.run=^TestBelow$", "-test.v")
+			out, err = c.CombinedOutput()
+			require.NoError(t, err, string(out))
+			assert.Regexp(t, `below: board-[1245]\n`, string(out))
+			out, err = again(l.first, "ls").CombinedOutput()
+			require.NoError(t, err, string(out))
+			assert.Contains(t, string(out), ": 0 held, 5 free, 0 waiting")
+		})
+	}
+}
