@@ -93,7 +93,11 @@ func (l *fiveBoards) process(c *exec.Cmd, after time.Duration, killed *atomic.In
 }
 
 func (l *fiveBoards) lock(after time.Duration) bool {
-	return l.process(again(l.first, "lock", "--pool", "boards", "--name", "flash", "--", "sh", "-c", `exec flash-tool "$RTEST_KEYS" lock`), after, &l.lockKills)
+	use := `exec flash-tool "$RTEST_KEYS" lock`
+	if after != whole {
+		use += " killed"
+	}
+	return l.process(again(l.first, "lock", "--pool", "boards", "--name", "flash", "--", "sh", "-c", use), after, &l.lockKills)
 }
 
 func (l *fiveBoards) goTest(after time.Duration) bool {
@@ -197,15 +201,15 @@ func TestFiveBoards(t *testing.T) {
 					if n := locks.Add(1); n > int64(least) && !time.Now().Before(end) {
 						l.over.Store(true)
 					}
-					return l.lock(sometimes(6, 80*time.Millisecond))
+					return l.lock(sometimes(4, 80*time.Millisecond))
 				})
 			}
 			l.repeat(func() bool { return l.goTest(sometimes(4, 200*time.Millisecond)) })
 			l.repeat(l.person)
 			l.repeat(l.outage)
 			l.all.Wait()
-			// Nothing is left behind that would keep the boards from others.
-			assert.True(t, l.command("lock", "--pool", "boards*5", "--", "true"))
+			// Nothing is left behind that would keep the boards from others, or use them.
+			assert.True(t, l.command("lock", "--pool", "boards*5", "--", "sh", "-ec", `for key in $RTEST_KEYS; do flash-tool "$key" last; done`))
 			by := func(who string) int { return told(t, l.judge, "uses", who) }
 			overlaps := told(t, l.judge, "overlaps", "")
 			t.Logf("%d grants: %d to tests, %d to locks, %d to people; killed %d runs of go test and %d locks; %d overlaps",

@@ -43,6 +43,9 @@ func flashTool() {
 		os.Exit(8)
 	}
 	tell(dir, "uses", strings.Join(os.Args[1:], " "))
+	if os.Args[len(os.Args)-1] == "killed" {
+		time.Sleep(10 * time.Second) // longer than the lease of a lock that is killed lives: it must be killed as well
+	}
 	time.Sleep(20 * time.Millisecond)
 }
 
