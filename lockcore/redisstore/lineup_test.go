@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -29,17 +30,31 @@ func (l *lineup) add(st lockcore.Store) place {
 	return s
 }
 
-// keep has everybody ask again if it is time.
+// keep has everybody ask again if it is time, many at once, and sees to it that there
+// is some time for other things, however slow the machine is.
 func (l *lineup) keep() {
 	if time.Since(l.asked) < sched.Heartbeat {
 		return
 	}
-	l.asked = time.Now()
 	for _, s := range l.places {
-		for _, tk := range s.line {
-			ask(l.t, s.store, tk)
+		var all sync.WaitGroup
+		tickets := make(chan *lockcore.Ticket)
+		for range 16 {
+			all.Go(func() {
+				for tk := range tickets {
+					if _, err := s.store.Ask(l.t.Context(), tk, func(*lockcore.Grant) {}); err != nil {
+						l.t.Error(err)
+					}
+				}
+			})
 		}
+		for _, tk := range s.line {
+			tickets <- tk
+		}
+		close(tickets)
+		all.Wait()
 	}
+	l.asked = time.Now()
 }
 
 // wait puts somebody in line.
