@@ -29,15 +29,22 @@ func (c *child) signal(sig syscall.Signal) {
 	}
 }
 
+// halt stops the child wherever it is, and returns when it has stopped: a signal that
+// was only sent lets it finish the system call that it is in, such as locking a file.
+func (c *child) halt() {
+	c.t.Helper()
+	c.signal(syscall.SIGSTOP)
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		c.t.Fatalf("waiting for the child to stop: %v, %v", status, err)
+	}
+}
+
 // stop stops the child, anywhere but in the middle of a step of the store.
 func (c *child) stop(s *Store) {
 	c.t.Helper()
 	for {
-		c.signal(syscall.SIGSTOP)
-		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-			c.t.Fatalf("waiting for the child to stop: %v, %v", status, err)
-		}
+		c.halt()
 		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
 		err := s.view(ctx, func(*sched.State) {})
 		cancel()
@@ -211,7 +218,7 @@ func TestAStoppedProcessLeavesTheQueue(t *testing.T) {
 	c.send(order{Do: "acquire", Name: "x", Keys: []string{"k"}})
 	id := slices.DeleteFunc(s.loc.registered(), func(id string) bool { return id == s.id })[0]
 	inQueue(t, s, id)
-	c.signal(syscall.SIGSTOP)
+	c.halt()
 	notes := make(chan string, 10)
 	stepLater(t, s, "s", notes)
 	done()
