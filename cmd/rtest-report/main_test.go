@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 var programs = map[string]func(){
 	"rtest-report": main,
 	"locker":       locker,
+	"waiter":       waiter,
 	"sleeper":      sleeper,
 	"holder":       holder,
 }
@@ -57,6 +58,26 @@ func locker() {
 	fmt.Println("RTEST_RUN is", os.Getenv("RTEST_RUN"))
 	code, _ := strconv.Atoi(strings.Join(os.Args[2:], ""))
 	os.Exit(code)
+}
+
+// waiter writes the events of a test that holds the only board, and of one that
+// waits for it.
+func waiter() {
+	w, err := redisstream.Open(context.Background(), os.Getenv("RTEST_EVENTS"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
+	boards := []eventlog.Requirement{{Name: "boards", Candidates: []string{"b1"}}}
+	holds, waits := eventlog.TestInfo{Name: "TestHolds"}, eventlog.TestInfo{Name: "TestWaits"}
+	w.Write(eventlog.Event{Ev: eventlog.Request, Req: "h", Test: holds, Reqs: boards, ExpectMS: eventlog.MS(time.Hour)})
+	w.Write(eventlog.Event{Ev: eventlog.Grant, Req: "h", Test: holds, Chosen: []eventlog.Chosen{{Key: "b1"}}})
+	w.Write(eventlog.Event{Ev: eventlog.Request, Req: "w", Test: waits, Reqs: boards})
+	w.Write(eventlog.Event{Ev: eventlog.Queue, Req: "w", Test: waits, QueuePos: 1, Blockers: []eventlog.Blocker{{Key: "b1", Req: "h", Test: "TestHolds"}}})
+	if err := w.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	}
 }
 
 // sleeper makes the file that its argument names and waits for a signal, of

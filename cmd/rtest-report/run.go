@@ -26,6 +26,7 @@ type runOptions struct {
 	junit []string // JUnit files to annotate
 	html  string   // directory for the page
 
+	waits   time.Duration          // how often to tell who waits
 	require bool                   // no event at all is an error
 	before  map[string]os.FileInfo // the JUnit files that were there before the command
 }
@@ -46,6 +47,8 @@ func newRunCmd() *cobra.Command {
 The exit code is that of the command, 128 and the number of the signal if it was
 killed, 127 if there is no such command. Signals are passed on to it. Events go
 to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.
+While the command runs, standard error tells every 30 seconds which test waits for
+what, if one has waited that long.
 A JUnit file that was there before and that the command did not write is left as
 it is, and is an error.`,
 		Example: `  rtest-report run -- go test ./...
@@ -66,6 +69,7 @@ it is, and is an error.`,
 	cmd.Flags().SetInterspersed(false) // flags behind the command are the command's
 	cmd.Flags().StringArrayVar(&opts.junit, "junit", nil, "JUnit `FILE` that the command writes, or a pattern (reports/**/*.xml), to be annotated afterwards; repeatable")
 	cmd.Flags().BoolVar(&opts.require, "require-events", false, "exit with 1 when the command succeeded and nothing was recorded: no event at all")
+	cmd.Flags().DurationVar(&opts.waits, "waits", 30*time.Second, "how often to tell on standard error who has waited for that long, and for what; 0: never")
 	cmd.Flags().StringVar(&opts.html, "html", "", "`DIR` for a report page, written afterwards")
 	s.bind(cmd)
 	return cmd
@@ -80,7 +84,9 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 	}
 	defer rec.remove()
 	opts.before = present(opts.junit)
+	stop := sayWaits(cmd, rec, opts.waits)
 	code, err := runCommand(cmd, rec.env, args)
+	stop()
 	if err != nil {
 		return err
 	}
