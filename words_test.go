@@ -33,10 +33,6 @@ var figuresAllowed = []struct{ words, within, why string }{
 	{"gate", "cmd/rtest-report", "a check that stops a build, in the words of CI systems"},
 }
 
-// figuresPending lists directories, with those below them, whose names are still
-// to be changed. It becomes empty.
-var figuresPending = []string{"rtest"}
-
 // A name is an identifier, and where it is declared.
 type name struct{ text, file string }
 
@@ -47,11 +43,7 @@ func TestNamesAreNoFiguresOfSpeech(t *testing.T) {
 	require.Greater(t, len(names), 5000)
 	for _, n := range names {
 		for _, w := range figuresIn(n) {
-			report := t.Errorf
-			if slices.ContainsFunc(figuresPending, func(root string) bool { return within(n.file, root) }) {
-				report = t.Logf
-			}
-			report("%s: %s: %q is a figure of speech: say what happens", n.file, n.text, w)
+			t.Errorf("%s: %s: %q is a figure of speech: say what happens", n.file, n.text, w)
 		}
 	}
 }
