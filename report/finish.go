@@ -302,3 +302,14 @@ func (f *fold) pairGroups(r *Report) {
 		}
 	}
 }
+
+// longest is the test that held a resource longest.
+func (f *fold) longest(r *resource) *Longest {
+	var best *Longest
+	for _, t := range slices.Sorted(maps.Keys(r.byTest)) {
+		if held := r.byTest[t].ms(); best == nil || held > best.Held {
+			best = &Longest{f.testTotals[t].first, held}
+		}
+	}
+	return best
+}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -182,4 +183,22 @@ func (p *pairs) sorted() []pairTime {
 		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.waiter, b.waiter), cmp.Compare(a.holder, b.holder), cmp.Compare(a.cause, b.cause))
 	})
 	return all
+}
+
+// longestMax bounds the tests of a resource that are told apart: of more, the lesser
+// half is forgotten.
+const longestMax = 512
+
+// heldBy notes for how long a test held a resource.
+func (r *resource) heldBy(test int32, held micros) {
+	if r.byTest == nil {
+		r.byTest = map[int32]micros{}
+	}
+	r.byTest[test] += held
+	if len(r.byTest) <= longestMax {
+		return
+	}
+	times := slices.Sorted(maps.Values(r.byTest))
+	least := times[len(times)/2]
+	maps.DeleteFunc(r.byTest, func(_ int32, t micros) bool { return t <= least })
 }

@@ -1,11 +1,6 @@
 package report
 
-import (
-	"maps"
-	"slices"
-
-	"github.com/resourcelocker/resourcelocker/report/eventlog"
-)
+import "github.com/resourcelocker/resourcelocker/report/eventlog"
 
 // A Wear compares the resources of a pool by how often they were used, as equal ones
 // wear out together only when they are used alike. Holds without an end count for
@@ -52,33 +47,4 @@ func (u Use) more(o Use) bool {
 type Longest struct {
 	Holder
 	Held eventlog.MS `json:"held_ms"`
-}
-
-// longestMax bounds the tests of a resource that are told apart: of more, the lesser
-// half is forgotten.
-const longestMax = 512
-
-// heldBy notes for how long a test held a resource.
-func (r *resource) heldBy(test int32, held micros) {
-	if r.byTest == nil {
-		r.byTest = map[int32]micros{}
-	}
-	r.byTest[test] += held
-	if len(r.byTest) <= longestMax {
-		return
-	}
-	times := slices.Sorted(maps.Values(r.byTest))
-	least := times[len(times)/2]
-	maps.DeleteFunc(r.byTest, func(_ int32, t micros) bool { return t <= least })
-}
-
-// longest is the test that held a resource longest.
-func (f *fold) longest(r *resource) *Longest {
-	var best *Longest
-	for _, t := range slices.Sorted(maps.Keys(r.byTest)) {
-		if held := r.byTest[t].ms(); best == nil || held > best.Held {
-			best = &Longest{f.testTotals[t].first, held}
-		}
-	}
-	return best
 }
