@@ -66,7 +66,7 @@
 //     somebody to look at.
 //   - [Reserved]: as PoolFull, but a person has reserved the resource.
 //   - [OutOfService]: as PoolFull, but nobody is given the resource, because a person
-//     or a test has disabled it; that is who is named.
+//     or a test has disabled it; the resource is named, and who did that.
 //   - [Foreign]: as PoolFull, but the holder is another program.
 //   - [StoreFault]: the lock store could not be asked.
 //   - [Unknown]: nothing of this is known. Hand-off and the round trips to the

@@ -80,6 +80,9 @@ func (l *labels) blocker(b *eventlog.Blocker) labelID {
 	if b.User != "" && b.Test == "" {
 		h = Holder{Test: b.User} // where the person called the command matters to nobody
 	}
+	if b.State == "disabled" && b.Key != "" && h.Test != "" {
+		h.Test = b.Key + ", disabled by " + h.Test // whoever reads it wants to mend that one
+	}
 	if b.State == "foreign" && h.Test == "" {
 		h.Test = "another program"
 		if b.Req != "" {

@@ -171,7 +171,7 @@ func (l *fiveBoards) blames() {
 	require.NoError(l.t, err)
 	var r report.Report
 	require.NoError(l.t, json.Unmarshal(out, &r))
-	for who, cause := range map[string]report.Cause{"ann@bench": report.Reserved, "cleo@rack": report.OutOfService} {
+	for who, cause := range map[string]report.Cause{"ann@bench": report.Reserved, "board-5, disabled by cleo@rack": report.OutOfService} {
 		found := false
 		for _, h := range r.Holders {
 			for _, b := range h.Blame {
