@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
@@ -30,8 +31,8 @@ type judged struct {
 	file  *os.File
 }
 
-// all are opened before any store is: a process that is killed drops its locks in
-// the order in which it got the files, and a store must not find it dead earlier.
+// all have record locks, which the kernel ends before all others when it kills a
+// process: a store must not find it dead while another process still sees its lock.
 var all = map[string]*judged{}
 
 func TestMain(m *testing.M) {
@@ -65,8 +66,8 @@ func use(t *testing.T, key string) {
 		return
 	}
 	defer b.inUse.Unlock()
-	err := syscall.Flock(int(b.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	err := unix.FcntlFlock(b.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		overlap("another process")
 		return
 	}
@@ -75,7 +76,7 @@ func use(t *testing.T, key string) {
 	}
 	time.Sleep(time.Millisecond) // the use of it
 	fmt.Fprintln(uses, key, "test")
-	if err := syscall.Flock(int(b.file.Fd()), syscall.LOCK_UN); err != nil {
+	if err := unix.FcntlFlock(b.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_UNLCK}); err != nil {
 		t.Fatal(err)
 	}
 }
