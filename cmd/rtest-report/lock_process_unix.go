@@ -122,7 +122,12 @@ func (p *process) stopped(by syscall.Signal) {
 		return // whoever stopped it goes on with it
 	}
 	p.takeBack()
+	// Not while another thread starts the watcher: the new process, still in our group,
+	// would stop before it runs its program, and that thread waits for it without being
+	// stopped itself, so that the shell would never see us as stopped.
+	syscall.ForkLock.RLock()
 	_ = syscall.Kill(0, by)
+	syscall.ForkLock.RUnlock()
 	// Here we go on, when we do; SIGCONT comes through pass.
 }
 
