@@ -59,8 +59,8 @@ func (m *model) start(w *waiter, but *lease) int64 {
 		switch took := m.now - l.since; {
 		case l == but:
 			return m.now
-		case l.kept:
-			return l.expires
+		case l.kept, l.kind == reserved:
+			return l.expires // a reservation that was extended lasts longer than it said
 		case l.expect == 0:
 			return never
 		case int64(l.expect) > took:
