@@ -24,10 +24,11 @@ func TestAnInterruptedSuiteKeepsTheLeaseOfMain(t *testing.T) {
 			early := make(chan bool, 1)
 			go func() {
 				le, err := l.locker.Acquire(t.Context(), wanting("the rival", "chamber"))
-				early <- !l.says("cleaned up")
+				before := !l.says("cleaned up")
 				if assert.NoError(t, err) {
 					assert.NoError(t, le.Release(t.Context()))
 				}
+				early <- before // last: the test, and its context, end on it
 			}()
 			l.waiters(1)
 			require.NoError(t, syscall.Kill(-c.cmd.Process.Pid, sig))
