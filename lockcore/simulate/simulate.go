@@ -21,6 +21,7 @@ type Job struct {
 	Owner        lockcore.Owner // holds are learned by its Package and Test
 	Priority     int
 	Expect       time.Duration // what the request says about Hold; 0: nothing
+	Patience     time.Duration // it gives up when it has waited for so long; 0: never
 	// Order says what the job waits for before it arrives, if it does not arrive
 	// at a time of its own.
 	Order
@@ -32,10 +33,16 @@ type Outcome struct {
 	Nested          time.Duration // from the grant until Hold began, see [Order.Until]
 	Keys            []string
 	Backfilled      bool // served before somebody earlier, out of what was reserved for them
+	GaveUp          bool // its Patience was over before it was served
 }
 
 // End is when the job was over, since the start.
-func (o Outcome) End(j Job) time.Duration { return o.Arrived + o.Waited + o.Nested + j.Hold }
+func (o Outcome) End(j Job) time.Duration {
+	if o.GaveUp {
+		return o.Arrived + o.Waited
+	}
+	return o.Arrived + o.Waited + o.Nested + j.Hold
+}
 
 // Greedy is a policy for comparison, which no store has: nothing is reserved and
 // whoever fits takes, as with locks that are polled for.
@@ -98,6 +105,7 @@ type kind uint8
 const (
 	arrival kind = iota
 	over
+	quit
 	tick
 )
 
@@ -141,6 +149,8 @@ func (s *sim) run() {
 			delete(s.ids, id(e.job))
 			s.ended++
 			s.follow(e.at, s.order.over(e.job, &s.jobs[e.job].Order))
+		case quit:
+			s.giveUp(e)
 		case tick:
 			s.tick = 0
 			s.state.Tick(e.at, s.rnd)
@@ -168,9 +178,27 @@ func (s *sim) arrive(e event) {
 	s.out[e.job].Arrived = time.Duration(e.at - epoch)
 	if g, _ := s.state.Ask(e.at, s.ticket(e.job), "", s.rnd); g != nil {
 		s.took(e.at, e.job, g)
-	} else if s.waits != nil {
+		return
+	}
+	if d := s.jobs[e.job].Patience; d > 0 {
+		s.push(s.out[e.job].Arrived+d, quit, e.job)
+	}
+	if s.waits != nil {
 		s.waits(s, e.at, e.job)
 	}
+}
+
+// giveUp ends the wait of a job whose patience is over.
+func (s *sim) giveUp(e event) {
+	o := &s.out[e.job]
+	if o.Keys != nil {
+		return
+	}
+	o.GaveUp, o.Waited = true, s.jobs[e.job].Patience
+	s.state.Withdraw(e.at, id(e.job), s.rnd)
+	delete(s.ids, id(e.job))
+	s.ended++
+	s.follow(e.at, s.order.over(e.job, &s.jobs[e.job].Order))
 }
 
 // granted confirms a grant and lets the job hold.

@@ -78,3 +78,18 @@ func TestJobsThatComeAfterOthers(t *testing.T) {
 		t.Errorf("a second after a job that ends at 11s is %v, %v", out, err)
 	}
 }
+
+// TestJobsThatGiveUp has a pair keep a board aside while it waits for another one:
+// when its patience is over, the test behind it has that board, and what comes after
+// the pair begins.
+func TestJobsThatGiveUp(t *testing.T) {
+	jobs := []Job{
+		{Hold: 20 * time.Second, Requirements: of(1, "a")},
+		{At: time.Second, Hold: time.Second, Patience: 4 * time.Second, Requirements: of(2, "a", "b")},
+		{At: 2 * time.Second, Hold: 5 * time.Second, Requirements: of(1, "b")},
+		{At: time.Second, Hold: time.Second, Requirements: of(1, "c"), Order: Order{After: 2}},
+	}
+	want(t, play(t, jobs), "0s 0s 20s", "1s 5s 5s", "2s 5s 10s", "6s 6s 7s")
+	jobs[0].Hold = 3 * time.Second
+	want(t, play(t, jobs), "0s 0s 3s", "1s 3s 4s", "2s 4s 9s", "5s 5s 6s")
+}

@@ -135,7 +135,9 @@ func (p *replay) known() string {
 	keys := map[string]map[string]bool{}
 	for i := range p.sets {
 		for k := range p.sets[i].keys {
-			keys[k] = nil
+			if !hidden(k) {
+				keys[k] = nil
+			}
 		}
 	}
 	var l []string

@@ -3,12 +3,9 @@ package whatif
 import (
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
-	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 
 	"github.com/resourcelocker/resourcelocker/report"
@@ -92,53 +89,4 @@ func (p *replay) fifo(with *plays, passed map[string]bool) (*report.FIFO, error)
 		}
 	}
 	return f, nil
-}
-
-// A mode is a policy, and what its scheduler knows to begin with.
-type mode struct {
-	policy  lockcore.QueuePolicy
-	history bool // it has seen the tests of the run before
-}
-
-// String words it.
-func (m mode) String() string {
-	if m.history {
-		return m.policy.String() + " by known lengths"
-	}
-	return m.policy.String()
-}
-
-// learn finds out how long each test usually holds what it asks for.
-func (p *replay) learn() {
-	key := func(i int) string {
-		j := &p.jobs[i]
-		k := []string{j.Owner.Package, j.Owner.Test}
-		for n := range j.Requirements {
-			k = append(k, j.Requirements[n].Name)
-		}
-		return strings.Join(k, "\x00")
-	}
-	holds := map[string][]time.Duration{}
-	for i := range p.jobs {
-		holds[key(i)] = append(holds[key(i)], p.requests[i].Held)
-	}
-	for _, l := range holds {
-		slices.Sort(l)
-	}
-	p.usual = make([]time.Duration, len(p.jobs))
-	for i := range p.jobs {
-		l := holds[key(i)]
-		p.usual[i] = l[len(l)/2]
-	}
-}
-
-// knowing is jobs whose lengths are known before the run, as they are to a store
-// that has seen the suite before. What a test said itself comes first.
-func (p *replay) knowing(jobs []simulate.Job) []simulate.Job {
-	for i := range jobs {
-		if jobs[i].Expect == 0 {
-			jobs[i].Expect = p.usual[i]
-		}
-	}
-	return jobs
 }

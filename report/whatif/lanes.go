@@ -63,7 +63,8 @@ type phase struct {
 type lane struct {
 	last  int // job, counted from 1
 	ended time.Time
-	test  eventlog.TestInfo // without file and line
+	test  testRun
+	extra bool // no slot: another request of a test that has one
 }
 
 // thread makes jobs of the requests.
@@ -78,16 +79,18 @@ func (p *replay) thread() error {
 	}
 	for i := range p.requests {
 		r := &p.requests[i]
-		j := simulate.Job{At: r.Asked.Sub(p.base), Hold: max(0, r.Ended.Sub(r.Asked)-r.Waited) + r.Kept, Priority: p.priorities[r.ID], Expect: p.expects[r.ID],
+		j := simulate.Job{At: r.Asked.Sub(p.base), Hold: max(0, r.Ended.Sub(r.Asked)-r.Waited) + r.Kept, Priority: p.priorities[r.ID], Expect: p.expects[r.ID], Patience: p.patience[r.ID],
 			Owner: lockcore.Owner{Test: r.Test.Name, Package: r.Test.Pkg, Host: r.Host, PID: r.PID, Run: r.Run.ID}}
-		if err := p.require(&j, r); err != nil {
+		above := t.above(r)
+		if len(above) > 0 {
+			p.aboves[r.ID] = above
+		}
+		if err := p.require(&j, r, above); err != nil {
 			return err
 		}
 		t.turns = append(t.turns, r.Asked)
 		p.jobs = append(p.jobs, j)
-		if err := t.place(i); err != nil {
-			return err
-		}
+		t.place(i)
 	}
 	for _, s := range t.order {
 		if err := t.finish(s); err != nil {
@@ -102,22 +105,22 @@ func (p *replay) thread() error {
 // A testRun is one execution of a test.
 type testRun struct {
 	proc eventlog.Process
-	test eventlog.TestInfo
+	test eventlog.TestInfo // without file and line
 }
 
 func (p *replay) testOf(r *report.Request) testRun {
-	return testRun{eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID}, eventlog.TestInfo{Pkg: r.Test.Pkg, Name: r.Test.Name, Attempt: r.Test.Attempt}}
+	return testRun{processOf(r), eventlog.TestInfo{Pkg: r.Test.Pkg, Name: r.Test.Name, Attempt: r.Test.Attempt}}
 }
 
 // scope is where a request takes its turn.
 func (t *threading) scope(i int) *scope {
 	r := &t.requests[i]
-	k := fmt.Sprint("process ", eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID})
+	k := fmt.Sprint("process ", processOf(r))
 	parent := 0
 	if r.Parent != "" {
 		parent = t.index[r.Parent] // 0 if it is one of those left out
 	}
-	if parent > i { // nonsense
+	if parent > i || parent > 0 && t.patience[r.Parent] > 0 { // nonsense
 		parent = 0
 	}
 	if parent > 0 {
@@ -133,23 +136,24 @@ func (t *threading) scope(i int) *scope {
 }
 
 // place finds out what the i-th job comes after.
-func (t *threading) place(i int) error {
+func (t *threading) place(i int) {
 	r, j := &t.requests[i], &t.jobs[i]
 	s := t.scope(i)
 	test := t.testOf(r)
-	ph, l, err := t.find(s, r, test)
-	if err != nil {
-		return err
-	}
+	ph, l, beside := t.find(s, r, test)
 	switch {
-	case l != nil && l.test == test.test && test.test.Name != "":
+	case beside != nil:
+		l = &lane{extra: true}
+		ph.lanes = append(ph.lanes, l)
+		t.accompany(j, i, beside)
+	case l != nil && l.test == test && test.test.Name != "":
 		t.follow(j, i, l)
 	case l != nil && r.Kept == 0 && t.requests[l.last-1].Kept == 0:
-		before := &t.jobs[l.last-1]
-		before.Leaves = true
-		j.Queued, j.At = true, r.Asked.Sub(l.ended)
-		t.turns[i] = l.ended
-		ph.queued = l.ended
+		final := ph.final(l)
+		t.jobs[final.last-1].Leaves = true
+		j.Queued, j.At = true, r.Asked.Sub(final.ended)
+		t.turns[i] = final.ended
+		ph.queued = final.ended
 	case l != nil:
 		t.follow(j, i, l)
 	default:
@@ -158,7 +162,7 @@ func (t *threading) place(i int) error {
 		s.lanes = max(s.lanes, len(ph.lanes))
 		t.begin(j, i, s)
 	}
-	l.last, l.ended, l.test = i+1, r.Ended, test.test
+	l.last, l.ended, l.test = i+1, r.Ended, test
 	if ph.last == 0 || r.Ended.After(t.requests[ph.last-1].Ended) {
 		ph.last = i + 1
 	}
@@ -169,25 +173,41 @@ func (t *threading) place(i int) error {
 			ph.end = r.Ended
 		}
 	}
-	return nil
+}
+
+// final is the lane, of those of the same test, that ended last.
+func (ph *phase) final(l *lane) *lane {
+	for _, o := range ph.lanes {
+		if o.extra && o.test == l.test && o.ended.After(l.ended) {
+			l = o
+		}
+	}
+	return l
 }
 
 // find is the phase of a request, and the lane that it takes; nil for a new one.
-func (t *threading) find(s *scope, r *report.Request, test testRun) (*phase, *lane, error) {
-	var ph *phase
+// beside is the lane of the same test in which another request still goes on.
+func (t *threading) find(s *scope, r *report.Request, test testRun) (ph *phase, l, beside *lane) {
 	if n := len(s.phases); n > 0 {
 		ph = s.phases[n-1]
+		var own *lane
 		for _, l := range ph.lanes {
-			if l.test != test.test || test.test.Name == "" {
-				continue
+			switch {
+			case l.test != test || test.test.Name == "":
+			case l.ended.After(r.Asked):
+				beside = l
+			case own == nil || l.ended.After(own.ended):
+				own = l
 			}
-			if l.ended.After(r.Asked) {
-				return nil, nil, fmt.Errorf("%w: %s has two requests at a time", ErrNoEstimate, words.Plain(test.test.Name))
-			}
-			return ph, l, nil
+		}
+		if own != nil {
+			return ph, own, nil
+		}
+		if beside != nil {
+			return ph, nil, beside
 		}
 	}
-	if ph == nil || !t.requests[ph.last-1].Ended.After(r.Asked) && (len(ph.lanes) == 1 || parentTest(ph.lanes[0].test.Name) != parentTest(test.test.Name)) {
+	if ph == nil || !t.requests[ph.last-1].Ended.After(r.Asked) && (len(ph.lanes) == 1 || parentTest(ph.lanes[0].test.test.Name) != parentTest(test.test.Name)) {
 		t.lines++
 		ph = &phase{line: t.lines}
 		s.phases = append(s.phases, ph)
@@ -195,11 +215,27 @@ func (t *threading) find(s *scope, r *report.Request, test testRun) (*phase, *la
 	}
 	var best *lane
 	for _, l := range ph.lanes {
-		if !t.ends[testRun{test.proc, l.test}].After(r.Asked) && (best == nil || l.ended.After(best.ended)) {
+		if !l.extra && !t.ends[l.test].After(r.Asked) && (best == nil || l.ended.After(best.ended)) {
 			best = l
 		}
 	}
 	return ph, best, nil
+}
+
+// accompany ties a job to another of the same test, which asks on several goroutines:
+// it comes after what the other has got, or else a while after the same as the other.
+func (t *threading) accompany(j *simulate.Job, i int, l *lane) {
+	r, o := &t.requests[i], &t.requests[l.last-1]
+	if t.patience[o.ID] == 0 && !r.Asked.Before(granted(o)) {
+		j.Within, j.At = l.last, r.Asked.Sub(granted(o))
+		return
+	}
+	other := &t.jobs[l.last-1]
+	j.Order, j.At = other.Order, other.At+r.Asked.Sub(o.Asked)
+	if j.Queued { // it takes no slot of its own
+		j.Order, j.At = simulate.Order{}, r.Asked.Sub(t.base)
+	}
+	j.Line, j.Leaves, j.Until = 0, false, 0
 }
 
 // parentTest is the test that a subtest belongs to, "" if it is none.
@@ -234,7 +270,7 @@ func (t *threading) begin(j *simulate.Job, i int, s *scope) {
 		j.Within, j.At = s.parent, r.Asked.Sub(granted(&t.requests[s.parent-1]))
 		return
 	}
-	if before := t.before(eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID}, i); before > 0 {
+	if before := t.before(processOf(r), i); before > 0 {
 		j.After, j.At = before, r.Asked.Sub(t.requests[before-1].Ended)
 	}
 }
@@ -245,7 +281,7 @@ func (p *replay) before(proc eventlog.Process, n int) int {
 	began, best := p.processes[proc].from, 0
 	for i := range p.requests[:n] {
 		r := &p.requests[i]
-		k := eventlog.Process{Host: r.Host, Run: r.Run.ID, PID: r.PID}
+		k := processOf(r)
 		if k == proc || k.Host != proc.Host || k.Run != proc.Run || p.processes[k].to.After(began) || r.Kept > 0 {
 			continue
 		}
@@ -265,6 +301,10 @@ func (t *threading) finish(s *scope) error {
 			// The slot that the last test of a lane leaves is free for others, unless one
 			// who took a turn later did not take it: then something that left no events
 			// went on there.
+			if l.extra {
+				continue
+			}
+			l = ph.final(l)
 			if j := &t.jobs[l.last-1]; j.Line > 0 && !ph.queued.After(l.ended) {
 				j.Leaves = true
 			}

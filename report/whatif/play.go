@@ -22,8 +22,9 @@ func rank95(sorted []time.Duration) time.Duration { return sorted[(len(sorted)*9
 type plays struct {
 	name     string
 	mode     mode
-	makespan []time.Duration   // by tie-break
-	waits    [][]time.Duration // by tie-break, then by job
+	makespan []time.Duration    // by tie-break
+	waits    [][]time.Duration  // by tie-break, then by job
+	first    []simulate.Outcome // of the first tie-break
 }
 
 // play simulates with several random tie-breaks, at the same time.
@@ -40,7 +41,7 @@ func (p *replay) playAlso(name string, changes []change, m mode, seeds int, also
 	if also != nil {
 		also(jobs)
 	}
-	s := &plays{name, m, make([]time.Duration, seeds), make([][]time.Duration, seeds)}
+	s := &plays{name: name, mode: m, makespan: make([]time.Duration, seeds), waits: make([][]time.Duration, seeds)}
 	errs := make([]error, seeds)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -48,10 +49,18 @@ func (p *replay) playAlso(name string, changes []change, m mode, seeds int, also
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			out, err := simulate.Run(jobs, m.policy, uint64(i+1))
+			jobs := jobs
+			if m.chosen {
+				jobs = p.preferring(jobs, uint64(i))
+			}
+			out, err := simulate.Run(p.besides(jobs), m.policy, uint64(i+1))
 			if err != nil {
 				errs[i] = err
 				return
+			}
+			out = out[len(p.aside):]
+			if i == 0 {
+				s.first = out
 			}
 			s.waits[i] = make([]time.Duration, len(out))
 			for k := range out {

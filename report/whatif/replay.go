@@ -32,7 +32,13 @@ type replay struct {
 
 	lanes            int
 	gaveUp, unended  int
-	makespan, waited time.Duration // as recorded
+	leftOut          int
+	served           bool                         // somebody was
+	patience         map[string]time.Duration     // by request, of those who were not served: how long they waited
+	aboves           map[string][]*report.Request // by request: of the programs above
+	outside          *outside
+	aside            []simulate.Job // that hold what was not for the requests
+	makespan, waited time.Duration  // as recorded
 	waits            []time.Duration
 	base             time.Time
 	priorities       map[string]int
@@ -60,6 +66,7 @@ func newReplay(most int) *replay {
 	return &replay{
 		most: most, priorities: map[string]int{}, expects: map[string]time.Duration{},
 		lists: map[string][]string{}, processes: map[eventlog.Process]*span{}, setIDs: map[string]int{},
+		aboves: map[string][]*report.Request{}, patience: map[string]time.Duration{}, outside: newOutside(),
 		tags: map[string]map[string]bool{}, pools: map[string]map[string]bool{}, poolWait: map[string]time.Duration{},
 	}
 }
@@ -101,7 +108,11 @@ func (p *replay) prepare(r *report.Report) error {
 	if err := p.choose(); err != nil {
 		return err
 	}
-	return p.thread()
+	if err := p.thread(); err != nil {
+		return err
+	}
+	p.keepAside()
+	return nil
 }
 
 // tap keeps what the fold does not tell about requests.
@@ -139,6 +150,7 @@ func (p *replay) note(e *eventlog.Event) {
 		p.expects[e.RequestID()] = e.ExpectMS.Bounded()
 	}
 	p.early = p.early || e.Backfilled
+	p.outside.note(e, at)
 	for i := range e.Reqs {
 		if r := &e.Reqs[i]; r.Hash != "" && len(r.Candidates) > 0 {
 			p.lists[r.Hash] = r.Candidates
@@ -147,27 +159,19 @@ func (p *replay) note(e *eventlog.Event) {
 }
 
 // choose leaves the requests that can be replayed, in the order in which they were
-// made. Who gave up is left out, and its time becomes part of a gap: how long it
-// would have held is not known.
+// made.
 func (p *replay) choose() error {
-	p.requests = slices.DeleteFunc(p.requests, func(r report.Request) bool {
-		switch {
-		case r.Outcome != "" && r.Outcome != eventlog.Acquired:
-			p.gaveUp++
-			return true
-		case r.Outcome == "" || r.Ended.IsZero():
-			p.unended++
-			return true
-		}
-		return false
-	})
-	if len(p.requests) == 0 {
+	p.settle()
+	if !p.served {
 		return fmt.Errorf("%w: no request in the events was both served and given back", ErrNoEstimate)
 	}
 	for i := range p.requests {
 		r := &p.requests[i]
 		p.waited += r.Waited
 		p.waits = append(p.waits, r.Waited)
+		if p.outside.askedAgain(r.ID) && r.Served.After(r.Asked) {
+			r.Waited = r.Served.Sub(r.Asked)
+		}
 		// In the order in which they stood in line: a few milliseconds on a busy machine
 		// between asking and reaching the store can change all that follows.
 		if late := r.Reached.Sub(r.Asked) + time.Microsecond; late > 0 && late < r.Waited {
@@ -203,7 +207,7 @@ const (
 )
 
 // require says what a job asks for, and learns names from it.
-func (p *replay) require(j *simulate.Job, r *report.Request) error {
+func (p *replay) require(j *simulate.Job, r *report.Request, above []*report.Request) error {
 	var uses []int
 	for i := range r.Reqs {
 		q := &r.Reqs[i]
@@ -214,17 +218,18 @@ func (p *replay) require(j *simulate.Job, r *report.Request) error {
 		if len(keys) == 0 {
 			return fmt.Errorf("%w: the events do not list the candidates of %s", ErrNoEstimate, words.Plain(cmp.Or(q.Name, "a requirement of "+r.Test.Name)))
 		}
-		s := p.set(keys)
-		uses = append(uses, s)
-		seats := max(0, min(q.Seats, seatsMost))
-		need := max(0, min(q.Need, len(keys)*max(1, seats)+1)) // one too many is as bad as a million
-		j.Requirements = append(j.Requirements, lockcore.Requirement{Name: q.Name, Candidates: p.sets[s].candidates, Need: need, Shared: q.Shared, Seats: seats})
 		for _, k := range keys {
 			learn(p.pools, q.Name, k)
 			for name, value := range q.Tags {
 				learn(p.tags, name+"="+value, k)
 			}
 		}
+		seats := max(0, min(q.Seats, seatsMost))
+		need := max(0, min(q.Need, len(keys)*max(1, seats)+1)) // one too many is as bad as a million
+		keys, seats = within(keys, max(1, need), seats, above)
+		s := p.set(keys)
+		uses = append(uses, s)
+		j.Requirements = append(j.Requirements, lockcore.Requirement{Name: q.Name, Candidates: p.sets[s].candidates, Need: need, Shared: q.Shared && seats == 0, Seats: seats})
 	}
 	for _, c := range r.Chosen {
 		for name, value := range c.Tags {

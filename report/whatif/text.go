@@ -17,10 +17,13 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "Estimates, from a replay of %s in %s; ranges are over %s.\n",
 		words.Count(e.Requests, "request"), words.Count(e.Lanes, "lane"), words.Count(e.Seeds, "random tie-break"))
 	if e.GaveUp > 0 {
-		fmt.Fprintf(&b, "Left out: %s that gave up; how long they would have held is not known.\n", words.Count(e.GaveUp, "request"))
+		fmt.Fprintf(&b, "%s up waiting, and in a replay after as long, unless served before; then held as long as that test usually does.\n", words.Count(e.GaveUp, "request")+" gave")
 	}
 	if e.Unended > 0 {
-		fmt.Fprintf(&b, "Left out: %s without an end in the events.\n", words.Count(e.Unended, "request"))
+		fmt.Fprintf(&b, "%s without an end in the events: taken to have ended when somebody else got the resource, or with the last sign of life.\n", words.Count(e.Unended, "request"))
+	}
+	if e.LeftOut > 0 {
+		fmt.Fprintf(&b, "Left out: %s refused for another reason than a long wait.\n", words.Count(e.LeftOut, "request"))
 	}
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

@@ -61,8 +61,8 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 			return err
 		}
 	}
-	if base.mode == (mode{policy: lockcore.Backfill}) {
-		if err := try(report.Expect, "", nil, mode{lockcore.Backfill, true}, nil); err != nil {
+	if base.mode.policy == lockcore.Backfill && !base.mode.history {
+		if err := try(report.Expect, "", nil, mode{lockcore.Backfill, true, base.mode.chosen}, nil); err != nil {
 			return err
 		}
 	}

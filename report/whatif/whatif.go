@@ -4,7 +4,6 @@ package whatif
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -53,8 +52,9 @@ type Estimates struct {
 	Requests int       `json:"requests"`
 	Lanes    int       `json:"lanes"`    // tests at a time, in all processes
 	Seeds    int       `json:"seeds"`    // random tie-breaks
-	GaveUp   int       `json:"gave_up"`  // requests that were left out
-	Unended  int       `json:"unended"`  // requests that were left out
+	GaveUp   int       `json:"gave_up"`  // requests that gave up waiting, as they do in a replay
+	Unended  int       `json:"unended"`  // requests whose end is not in the events, and was guessed
+	LeftOut  int       `json:"left_out"` // requests that were refused for another reason than a long wait
 	Recorded Scenario  `json:"recorded"` // Policy is that of Replayed
 	Replayed Scenario  `json:"replayed"` // the same run through the simulation
 	Changed  *Scenario `json:"changed,omitempty"`
@@ -95,7 +95,7 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 			changes = append(changes, c)
 		}
 	}
-	e := &Estimates{Requests: len(p.jobs), Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended}
+	e := &Estimates{Requests: len(p.jobs), Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended, LeftOut: p.leftOut}
 	slices.Sort(p.waits)
 	e.Recorded = Scenario{Name: "recorded", Makespan: exactly(p.makespan), Waited: exactly(p.waited), P95: exactly(rank95(p.waits))}
 	replayed, err := p.baseline(e.Seeds)
@@ -107,7 +107,7 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 	as := replayed.mode
 	if w.Policy != nil && *w.Policy != as.policy {
 		// A store that backfills has mostly seen the tests before.
-		as = mode{*w.Policy, *w.Policy == lockcore.Backfill}
+		as = mode{*w.Policy, *w.Policy == lockcore.Backfill, as.chosen}
 	}
 	if len(changes) > 0 || as != replayed.mode {
 		var names []string
@@ -128,38 +128,6 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 		e.Advice, err = p.advise(w, changes, as, e.Seeds)
 	}
 	return e, err
-}
-
-// baseline replays what happened. Events do not tell the policy of the store,
-// unless it let somebody past somebody else, nor what it had learned before: of
-// the modes that reproduce the makespan, the one is taken that comes closest to
-// the recorded waits.
-func (p *replay) baseline(seeds int) (*plays, error) {
-	modes := []mode{{lockcore.Backfill, false}, {lockcore.Backfill, true}, {lockcore.FIFO, false}}
-	if p.early {
-		modes = modes[:2]
-	}
-	var far []string
-	var best *plays
-	var least time.Duration
-	for _, m := range modes {
-		all, err := p.play("replayed", nil, m, seeds)
-		if err != nil {
-			return nil, err
-		}
-		s := all.scenario()
-		if off := (s.Makespan.Median - p.makespan).Abs(); float64(off) > tolerance*float64(p.makespan) {
-			far = append(far, fmt.Sprintf("%s with %s", exact(s.Makespan.Median), m))
-			continue
-		}
-		if off := (s.Waited.Median - p.waited).Abs(); best == nil || off < least {
-			best, least = all, off
-		}
-	}
-	if best == nil {
-		return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events", ErrNoEstimate, exact(p.makespan), strings.Join(far, ", "))
-	}
-	return best, nil
 }
 
 // exact words a duration so that two that are 2 % apart look different.

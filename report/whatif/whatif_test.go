@@ -323,17 +323,6 @@ func TestWhatIfFollowsPackages(t *testing.T) {
 	assert.Equal(t, exactly(15*time.Second), e.Changed.Makespan, "C begins a second after B")
 }
 
-func TestWhatIfLeavesOutWhoGaveUp(t *testing.T) {
-	e := estimate(t, twoLanes+`
-5s   G asks b1 pool=boards
-8s   G quits
-39s  H asks b1 pool=boards
-`, WhatIf{Add: []string{"boards=1"}})
-	assert.Equal(t, 1, e.GaveUp)
-	assert.Equal(t, 1, e.Unended)
-	assert.Contains(t, text(t, e), "Left out: 1 request that gave up")
-}
-
 func TestWhatIfGolden(t *testing.T) {
 	e := estimate(t, twoLanes, WhatIf{Add: []string{"boards=1"}, WaitP95: 5 * time.Second})
 	reporttest.Golden(t, "whatif.txt", []byte(text(t, e)))

@@ -1,0 +1,208 @@
+package whatif
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// baseline replays what happened. Events do not tell the policy of the store,
+// unless it let somebody past somebody else, nor what it had learned before: of
+// the modes that reproduce the makespan, the one is taken that comes closest to
+// the recorded waits. Where none does, the choices that the store made at random may
+// have mattered.
+func (p *replay) baseline(seeds int) (*plays, error) {
+	modes := []mode{{policy: lockcore.Backfill}, {policy: lockcore.Backfill, history: true}, {policy: lockcore.FIFO}}
+	if p.early {
+		modes = modes[:2]
+	}
+	best, far, err := p.nearest(modes, seeds)
+	if best != nil || err != nil && !errors.Is(err, ErrNoEstimate) {
+		return best, err
+	}
+	closest := far
+	if p.listed() <= listsMost {
+		for i := range modes {
+			modes[i].chosen = true
+		}
+		best, chosen, noChosen := p.nearest(modes, seeds)
+		if best != nil || noChosen != nil && !errors.Is(noChosen, ErrNoEstimate) {
+			return best, noChosen
+		}
+		if len(chosen) > 0 {
+			closest = chosen
+		}
+		if len(far) == 0 {
+			far = chosen
+		}
+	}
+	if len(far) == 0 {
+		return nil, err
+	}
+	least := slices.MinFunc(closest, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })
+	var tried []string
+	for _, s := range far {
+		tried = append(tried, fmt.Sprintf("%s with %s", exact(s.scenario().Makespan.Median), s.mode))
+	}
+	return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events%s", ErrNoEstimate, exact(p.makespan), strings.Join(tried, ", "), p.unexplained(least))
+}
+
+// nearest plays with each of the modes, and returns the one that comes closest to the
+// waits of those that reproduce the makespan, and the others. The error is of one that
+// could not be played, if there is no best.
+func (p *replay) nearest(modes []mode, seeds int) (best *plays, far []*plays, err error) {
+	var least time.Duration
+	for _, m := range modes {
+		all, failed := p.play("replayed", nil, m, seeds)
+		if failed != nil {
+			err = cmp.Or(err, failed)
+			continue
+		}
+		if float64(p.off(all)) > tolerance*float64(p.makespan) {
+			far = append(far, all)
+			continue
+		}
+		if off := (all.scenario().Waited.Median - p.waited).Abs(); best == nil || off < least {
+			best, least = all, off
+		}
+	}
+	if best != nil {
+		return best, far, nil
+	}
+	return nil, far, err
+}
+
+// off is how far a replay is from the recorded makespan.
+func (p *replay) off(s *plays) time.Duration {
+	return (s.scenario().Makespan.Median - p.makespan).Abs()
+}
+
+// unexplained names the first request for which a replay has no explanation: what
+// comes later may differ because of it.
+func (p *replay) unexplained(s *plays) string {
+	first, at := -1, time.Duration(0)
+	for i := range p.requests {
+		r := &p.requests[i]
+		was, is := granted(r).Sub(p.base), s.first[i].Arrived+s.first[i].Waited
+		if p.patience[r.ID] == 0 && !s.first[i].GaveUp && (was-is).Abs() > p.clear() && (first < 0 || min(was, is) < at) {
+			first, at = i, min(was, is)
+		}
+	}
+	if first < 0 {
+		return ""
+	}
+	r, o := &p.requests[first], s.first[first]
+	was, is := granted(r).Sub(p.base), o.Arrived+o.Waited
+	text := fmt.Sprintf(". The first that it does not explain: %s, which asked at %s for %s, was served at %s", p.called(r), clock(r.Asked), words.Plain(wanted(r)), clock(granted(r)))
+	if is < was {
+		return text + fmt.Sprintf("; by the events %s was free at %s. Who had it until then left no events, or the store was slow or could not be reached", words.Plain(inside(o.Keys)), clock(p.base.Add(is)))
+	}
+	text += fmt.Sprintf("; in the replay it waits until %s", clock(p.base.Add(is)))
+	if h := p.inTheWay(s, first, was); h != nil {
+		text += fmt.Sprintf(", since %s has %s until %s", p.called(h.by), words.Plain(inside([]string{h.key})), clock(p.base.Add(h.until)))
+	}
+	return text
+}
+
+// clear is how far apart two moments must be to be told apart.
+func (p *replay) clear() time.Duration {
+	return max(10*time.Millisecond, time.Duration(tolerance/2*float64(p.makespan)))
+}
+
+// A standing is who has a resource in a replay.
+type standing struct {
+	by    *report.Request
+	key   string
+	until time.Duration
+}
+
+// inTheWay finds who has, at a moment of a replay, what a request got then in the run,
+// or something else that it could have used.
+func (p *replay) inTheWay(s *plays, job int, at time.Duration) *standing {
+	r := &p.requests[job]
+	var best *standing
+	for i, o := range s.first {
+		end := o.End(p.jobs[i])
+		if i == job || o.GaveUp || o.Arrived+o.Waited > at || end <= at {
+			continue
+		}
+		for _, k := range o.Keys {
+			got := slices.ContainsFunc(r.Chosen, func(c eventlog.Chosen) bool { return c.Key == k })
+			if got || best == nil && slices.ContainsFunc(p.uses[job], func(n int) bool { return p.sets[n].keys[k] }) {
+				best = &standing{&p.requests[i], k, end}
+			}
+			if got {
+				return best
+			}
+		}
+	}
+	return best
+}
+
+// called names a request for a message.
+func (p *replay) called(r *report.Request) string {
+	name := words.Plain(cmp.Or(r.Test.Name, r.Test.Pkg, r.ID))
+	var of []string
+	if p.runs() && r.Run.ID != "" {
+		of = append(of, "run "+words.Plain(r.Run.ID))
+	}
+	if r.Host != "" {
+		of = append(of, words.Plain(r.Host))
+	}
+	if len(of) > 0 {
+		name += " (" + strings.Join(of, " on ") + ")"
+	}
+	return name
+}
+
+// runs reports whether there are several.
+func (p *replay) runs() bool {
+	for i := range p.requests {
+		if p.requests[i].Run.ID != p.requests[0].Run.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// wanted words what a request asked for.
+func wanted(r *report.Request) string {
+	var l []string
+	for i := range r.Reqs {
+		q := &r.Reqs[i]
+		name := q.Name
+		if name == "" && len(q.Candidates) == 1 {
+			name = q.Candidates[0]
+		}
+		if name == "" {
+			name = fmt.Sprintf("%d resources", len(q.Candidates))
+		}
+		if q.Need > 1 {
+			name = fmt.Sprintf("%d of %s", q.Need, name)
+		}
+		l = append(l, name)
+	}
+	return strings.Join(l, " and ")
+}
+
+// inside lists keys as the events have them.
+func inside(keys []string) string {
+	var l []string
+	for _, k := range keys {
+		k, _, _ = strings.Cut(k, "\x00")
+		l = append(l, k)
+	}
+	return strings.Join(l, ", ")
+}
+
+// clock is a moment as events have it.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000") }

@@ -1,0 +1,222 @@
+package whatif
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+)
+
+// Requests do not tell of all that keeps a resource from being given to somebody: a
+// person has reserved it, it is out of service since Prepare failed for it, a job
+// holds it whose events are not in the input. Other events do: what people did, what
+// failed, and whom waiters saw in their way. In a replay these hold the resource at
+// the same time as they did, whatever else is different.
+
+// A sight is somebody who was seen to have a resource.
+type sight struct {
+	key, req, state string
+	since           int64
+}
+
+// An absence is a time in which a resource is not for the requests of the log.
+type absence struct {
+	key      string
+	from, to time.Time
+	planned  bool // the store knows the end beforehand
+}
+
+// outside collects signs of those.
+type outside struct {
+	known  map[string]time.Time // requests of the log: when they asked, or were given something
+	again  map[string]bool      // requests, by the beginning of their identity, that asked again as Prepare failed
+	sights map[sight]*absence   // to: when it was seen last, or is to end
+	out    []absence            // to is not known: Prepare failed, a person disabled
+	back   map[string][]absence // by key: when it was put back, as from
+	end    time.Time            // of the log
+}
+
+func newOutside() *outside {
+	return &outside{known: map[string]time.Time{}, again: map[string]bool{}, sights: map[sight]*absence{}, back: map[string][]absence{}}
+}
+
+func (o *outside) note(e *eventlog.Event, at time.Time) {
+	o.end = at
+	switch {
+	case e.Ev == eventlog.Unfit && e.RestoreMS == 0:
+		// In a replay it does not get that at all, and waits until it got something else.
+		o.again[e.Req[:min(len(e.Req), identityLen)]] = true
+		for _, c := range e.Chosen {
+			o.out = append(o.out, absence{key: c.Key, from: at.Add(-e.PrepareMS.Bounded())})
+		}
+	case e.Ev == eventlog.Unfit, e.Action == "disable", e.Action == "reserve":
+		for _, c := range e.Chosen {
+			o.out = append(o.out, absence{key: c.Key, from: at})
+		}
+	case e.Ev == eventlog.Action && e.Action != "extend":
+		for _, c := range e.Chosen {
+			o.back[c.Key] = append(o.back[c.Key], absence{from: at})
+		}
+	}
+	if e.Ev == eventlog.Request || e.Ev == eventlog.Grant {
+		if _, ok := o.known[e.Req]; !ok {
+			o.known[e.Req] = at
+		}
+	}
+	for i := range e.Blockers {
+		b := &e.Blockers[i]
+		if _, ok := o.known[b.Req]; ok || b.State == "waiting" || b.Key == "" {
+			continue
+		}
+		k := sight{key: b.Key, req: b.Req, state: b.State}
+		if !b.Since.IsZero() {
+			k.since = b.Since.UnixMicro()
+		}
+		s := o.sights[k]
+		if s == nil {
+			s = &absence{key: b.Key, from: b.Since}
+			if s.from.IsZero() {
+				s.from = at
+				if asked := o.known[e.Req]; !asked.IsZero() {
+					s.from = asked
+				}
+			}
+			o.sights[k] = s
+		}
+		s.to = at
+		if planned(b.State) && b.Expires.After(at) {
+			s.to, s.planned = b.Expires, true
+		}
+	}
+}
+
+// planned reports whether an absence has an end that is known beforehand, if any: a
+// lease is renewed.
+func planned(state string) bool { return state == "reserved" || state == "disabled" }
+
+// absences lists the times in which resources were not for the requests, by key and
+// time, apart from each other.
+func (p *replay) absences() []absence {
+	t := p.takes()
+	var all []absence
+	for k, s := range p.outside.sights {
+		if _, ok := p.outside.known[k.req]; ok {
+			continue
+		}
+		a := *s
+		next, taken := t.after(a.key, a.from)
+		switch {
+		case taken && (next.Before(a.to) || !a.planned):
+			a.to = next
+		case planned(k.state) && !a.planned:
+			a.to = p.outside.end
+		}
+		all = append(all, a)
+	}
+	seen := len(all)
+	for _, a := range p.outside.out {
+		// That it was seen to be out of service says until when.
+		if slices.ContainsFunc(all[:seen], func(o absence) bool {
+			return o.key == a.key && !o.from.After(a.from.Add(outMost)) && o.to.After(a.from)
+		}) {
+			continue
+		}
+		a.to = p.outside.end
+		if next, ok := t.after(a.key, a.from); ok {
+			a.to = next
+		}
+		for _, b := range p.outside.back[a.key] {
+			if b.from.After(a.from) && b.from.Before(a.to) {
+				a.to = b.from
+			}
+		}
+		all = append(all, a)
+	}
+	for i := range all {
+		p.clip(&all[i], t)
+	}
+	slices.SortFunc(all, func(a, b absence) int { return cmp.Or(cmp.Compare(a.key, b.key), a.from.Compare(b.from)) })
+	joined := all[:0]
+	for _, a := range all {
+		n := len(joined)
+		switch {
+		case !a.to.After(a.from):
+		case n > 0 && joined[n-1].key == a.key && !a.from.After(joined[n-1].to):
+			if a.to.After(joined[n-1].to) {
+				joined[n-1].to = a.to
+			}
+		default:
+			joined = append(joined, a)
+		}
+	}
+	return joined
+}
+
+// identityLen is what of an identity is kept when a request asks again.
+const identityLen = 26
+
+// askedAgain reports whether Prepare failed for something that a request got.
+func (o *outside) askedAgain(id string) bool {
+	if i := strings.LastIndexByte(id, '-'); i > 0 {
+		id = id[:i]
+	}
+	return o.again[id[:min(len(id), identityLen)]]
+}
+
+// outMost is how long the store may take to put something out of service.
+const outMost = 5 * time.Second
+
+// clip leaves the part of an absence that is within the run, and after the hold of a
+// request that still went on when it was to begin.
+func (p *replay) clip(a *absence, t takes) {
+	if a.from.Before(p.base) {
+		a.from = p.base
+	}
+	if a.to.After(p.outside.end) {
+		a.to = p.outside.end
+	}
+	for _, k := range t[a.key] {
+		if !k.at.After(a.from) && k.by.Ended.After(a.from) {
+			a.from = k.by.Ended
+		}
+	}
+}
+
+// keepAside makes jobs of the absences, of resources that somebody asks for.
+func (p *replay) keepAside() {
+	for _, a := range p.absences() {
+		if !slices.ContainsFunc(p.sets, func(s candidateSet) bool { return s.keys[a.key] }) {
+			continue
+		}
+		j := simulate.Job{At: a.from.Sub(p.base), Hold: a.to.Sub(a.from), Priority: priorityMost,
+			Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: a.key}}}}}
+		if a.planned {
+			j.Expect = j.Hold
+		}
+		p.aside = append(p.aside, j)
+	}
+}
+
+// besides puts the jobs of absences before others, so that they come first where both
+// begin.
+func (p *replay) besides(jobs []simulate.Job) []simulate.Job {
+	n := len(p.aside)
+	if n == 0 {
+		return jobs
+	}
+	all := append(slices.Clone(p.aside), jobs...)
+	for i := n; i < len(all); i++ {
+		j := &all[i]
+		if j.After > 0 {
+			j.After += n
+		}
+		if j.Within > 0 {
+			j.Within += n
+		}
+	}
+	return all
+}
