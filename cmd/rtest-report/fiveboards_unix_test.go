@@ -5,11 +5,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,19 +43,26 @@ var stores = map[string]func(*testing.T) string{
 
 // A fiveBoards is a laboratory in which tests, locks and people share five boards.
 type fiveBoards struct {
-	t                    *testing.T
-	first                *exec.Cmd // a command in it
-	judge, events, suite string
-	over                 atomic.Bool
-	lockKills, testKills atomic.Int64
-	all                  sync.WaitGroup
+	t                                 *testing.T
+	first                             *exec.Cmd // a command in it
+	judge, events, suite              string
+	seed                              uint64
+	actors                            uint64 // that were started
+	over                              atomic.Bool
+	lockKills, testKills, pytestKills atomic.Int64
+	all                               sync.WaitGroup
 }
 
 // whole is a run of go test that nobody kills.
 const whole = -1
 
 func newFiveBoards(t *testing.T, url, suite string) *fiveBoards {
-	l := &fiveBoards{t: t, suite: suite}
+	l := &fiveBoards{t: t, suite: suite, seed: rand.Uint64()}
+	if s := os.Getenv("RTEST_LINE_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err, "RTEST_LINE_SEED")
+		l.seed = seed
+	}
 	l.first, l.judge = oneLab(t)
 	inventory := filepath.Join(l.first.Dir, "five.yml")
 	text := "pools:\n  boards:\n    items:\n"
@@ -62,7 +72,7 @@ func newFiveBoards(t *testing.T, url, suite string) *fiveBoards {
 	require.NoError(t, os.WriteFile(inventory, []byte(text), 0o600))
 	l.events = filepath.Join(l.first.Dir, "events")
 	// A short TTL: on Redis nothing else gives the boards of who was killed to others.
-	l.first.Env = append(l.first.Env, "RTEST_URL="+url, "RTEST_POOLS="+inventory, "RTEST_EVENTS="+l.events, "RTEST_TTL=5s", "LINELAB_ROUNDS=20")
+	l.first.Env = append(l.first.Env, "RTEST_URL="+url, "RTEST_POOLS="+inventory, "RTEST_EVENTS="+l.events, "RTEST_TTL=5s", "LINELAB_ROUNDS=40")
 	return l
 }
 
@@ -100,6 +110,21 @@ func (l *fiveBoards) lock(after time.Duration) bool {
 	return l.process(again(l.first, "lock", "--pool", "boards", "--name", "flash", "--", "sh", "-c", use), after, &l.lockKills)
 }
 
+// pytest is a run of pytest below lock.
+func (l *fiveBoards) pytest(python string, after time.Duration) bool {
+	use := "pytest"
+	if after != whole {
+		use += " killed"
+	}
+	file, err := filepath.Abs("testdata/linelab/test_boards.py")
+	if !assert.NoError(l.t, err) {
+		return false
+	}
+	c := again(l.first, "lock", "--pool", "boards", "--name", "pytest", "--", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", file)
+	c.Env = append(slices.Clip(c.Env), "LINELAB_USE="+use)
+	return l.process(c, after, &l.pytestKills)
+}
+
 func (l *fiveBoards) goTest(after time.Duration) bool {
 	return l.process(inLab(l.t, l.first, l.first.Dir, l.suite, "-test.run=^TestBoards$", "-test.parallel=4"), after, &l.testKills)
 }
@@ -114,25 +139,63 @@ func (l *fiveBoards) person() bool {
 }
 
 // outage takes a board out of service for a moment.
-func (l *fiveBoards) outage() bool {
-	key := fmt.Sprint("board-", 1+rand.IntN(5))
+func (l *fiveBoards) outage(rnd *rand.Rand) bool {
+	key := fmt.Sprint("board-", 1+rnd.IntN(5))
 	return l.command("disable", key, "--reason", "new firmware", "--as", "eve@rack") && l.command("enable", key, "--as", "eve@rack")
 }
 
-// repeat does something until the time is over.
-func (l *fiveBoards) repeat(do func() bool) {
+// repeat does something until enough was done. What is random in it follows from the
+// seed; what the processes make of it does not.
+func (l *fiveBoards) repeat(do func(rnd *rand.Rand) bool) {
+	l.actors++
+	rnd := rand.New(rand.NewPCG(l.seed, l.actors))
 	l.all.Go(func() {
-		for !l.over.Load() && do() {
+		for !l.over.Load() && do(rnd) {
 		}
 	})
 }
 
+// until ends what is repeated when there were so many grants, and some of each kind
+// of command were killed.
+func (l *fiveBoards) until(grants int) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for n := -1; !l.t.Failed(); <-tick.C {
+		uses := l.uses()
+		if uses[""] >= grants && uses["lock"] > 0 && uses["pytest"] > 0 && uses["person"] > 0 && uses["test"] > 0 &&
+			l.lockKills.Load() > 0 && l.testKills.Load() > 0 && l.pytestKills.Load() > 0 {
+			break
+		}
+		if n != uses[""]/10_000 {
+			n = uses[""] / 10_000
+			l.t.Log(uses[""], "grants")
+		}
+	}
+	l.over.Store(true)
+}
+
+// uses counts the grants, by who had them.
+func (l *fiveBoards) uses() map[string]int {
+	b, err := os.ReadFile(filepath.Join(l.judge, "uses"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		assert.NoError(l.t, err)
+	}
+	n := make(map[string]int)
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 1 {
+			n[""]++
+			n[f[1]]++
+		}
+	}
+	return n
+}
+
 // sometimes is a moment of up to d, once in n times, else whole.
-func sometimes(n int, d time.Duration) time.Duration {
-	if rand.IntN(n) > 0 {
+func sometimes(rnd *rand.Rand, n int, d time.Duration) time.Duration {
+	if rnd.IntN(n) > 0 {
 		return whole
 	}
-	return rand.N(d)
+	return time.Duration(rnd.Int64N(int64(d)))
 }
 
 // blocked starts a test and a lock while a person has reserved four boards and the
@@ -182,42 +245,38 @@ func (l *fiveBoards) blames() {
 	}
 }
 
-// Go tests and locks of which some are killed, people who put themselves in front of
-// the line, and outages share five boards; nobody ever has one that another has, and
-// the report names the people.
+// Runs of go test, locks and runs of pytest below lock, of which some are killed,
+// people who put themselves in front of the line, and outages share five boards;
+// nobody ever has one that another has, and the report names the people.
 func TestFiveBoards(t *testing.T) {
 	suite := linelab(t)
-	long, err := time.ParseDuration("0" + os.Getenv("RTEST_LINE_TIME"))
-	require.NoError(t, err, "RTEST_LINE_TIME wants a duration such as 5m")
+	python := pytestPython(t)
+	grants := 200
+	if s := os.Getenv("RTEST_LINE_GRANTS"); s != "" {
+		n, err := strconv.Atoi(s)
+		require.NoError(t, err, "RTEST_LINE_GRANTS")
+		grants = n
+	}
 	for name, store := range stores {
 		t.Run(name, func(t *testing.T) {
 			l := newFiveBoards(t, store(t), suite)
+			t.Logf("RTEST_LINE_SEED=%d", l.seed)
 			l.blocked()
-			least := 24 // locks
-			var locks atomic.Int64
-			end := time.Now().Add(long)
 			for range 2 {
-				l.repeat(func() bool {
-					if n := locks.Add(1); n > int64(least) && !time.Now().Before(end) {
-						l.over.Store(true)
-					}
-					return l.lock(sometimes(4, 80*time.Millisecond))
-				})
+				l.repeat(func(rnd *rand.Rand) bool { return l.lock(sometimes(rnd, 4, 80*time.Millisecond)) })
 			}
-			l.repeat(func() bool { return l.goTest(sometimes(4, 200*time.Millisecond)) })
-			l.repeat(l.person)
+			l.repeat(func(rnd *rand.Rand) bool { return l.goTest(sometimes(rnd, 2, 200*time.Millisecond)) })
+			l.repeat(func(rnd *rand.Rand) bool { return l.pytest(python, sometimes(rnd, 2, 2*time.Second)) })
+			l.repeat(func(*rand.Rand) bool { return l.person() })
 			l.repeat(l.outage)
+			l.until(grants)
 			l.all.Wait()
 			// Nothing is left behind that would keep the boards from others, or use them.
 			assert.True(t, l.command("lock", "--pool", "boards*5", "--", "sh", "-ec", `for key in $RTEST_KEYS; do flash-tool "$key" last; done`))
-			by := func(who string) int { return told(t, l.judge, "uses", who) }
-			overlaps := told(t, l.judge, "overlaps", "")
-			t.Logf("%d grants: %d to tests, %d to locks, %d to people; killed %d runs of go test and %d locks; %d overlaps",
-				by(""), by(" test"), by(" lock"), by(" person"), l.testKills.Load(), l.lockKills.Load(), overlaps)
+			uses, overlaps := l.uses(), told(t, l.judge, "overlaps", "")
+			t.Logf("%d grants: %d to tests, %d to locks, %d to pytest, %d to people; killed %d runs of go test, %d locks and %d locks of pytest; %d overlaps",
+				uses[""], uses["test"], uses["lock"], uses["pytest"], uses["person"], l.testKills.Load(), l.lockKills.Load(), l.pytestKills.Load(), overlaps)
 			assert.Zero(t, overlaps)
-			for _, who := range []string{" test", " lock", " person"} {
-				assert.NotZero(t, by(who), who)
-			}
 			l.blames()
 		})
 	}

@@ -72,7 +72,8 @@ var known = map[string]use{
 	"RTEST_REQUIRE_REDIS": byTests,
 
 	"RTEST_KILLS":          byTests,
-	"RTEST_LINE_TIME":      byTests,
+	"RTEST_LINE_GRANTS":    byTests,
+	"RTEST_LINE_SEED":      byTests,
 	"RTEST_SUMMARY_EVENTS": byTests,
 }
 
