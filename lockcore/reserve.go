@@ -144,7 +144,7 @@ func (l *Locker) reservations(ctx context.Context, by string, force bool, keys [
 	by = cmp.Or(by, l.opts.Owner.User, CurrentUser())
 	s, err := l.store.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("lockcore: cannot ask %s who has reserved %s: %w", l.store, quoteAll(keys), err)
+		return nil, l.cannotAsk("who has reserved "+quoteAll(keys), err)
 	}
 	var found []Holder
 	for _, k := range keys {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,7 +83,16 @@ func (w *wait1) firstError(ctx context.Context, err error) error {
 	if errors.Is(err, ErrDeadlock) || errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("lockcore: %w", err)
 	}
-	return fmt.Errorf("lockcore: cannot ask %s for %s: %w", w.locker.store, wanted(w.ticket.Requirements), err)
+	return w.locker.cannotAsk("for "+wanted(w.ticket.Requirements), err)
+}
+
+// cannotAsk words a question that the store did not answer, and names the store once:
+// the errors of some begin with it.
+func (l *Locker) cannotAsk(what string, err error) error {
+	if store := fmt.Sprint(l.store); !strings.HasPrefix(err.Error(), store+": ") {
+		what = store + " " + what
+	}
+	return fmt.Errorf("lockcore: cannot ask %s: %w", what, err)
 }
 
 // ask sends the ticket and notes what the answer says about the next step.

@@ -216,7 +216,7 @@ func TestTheRedisClientIsQuiet(t *testing.T) {
 		if code != 1 {
 			t.Errorf("exit code %d:\n%s", code, out)
 		}
-		mustContain(t, out, "rtest: cannot ask redis://127.0.0.1:1", "connection refused", "redis: connection pool: failed to dial after 1 attempts: dial tcp 127.0.0.1:2: ")
+		mustContain(t, out, "rtest: cannot ask for board-1: redis://127.0.0.1:1", "connection refused", "redis: connection pool: failed to dial after 1 attempts: dial tcp 127.0.0.1:2: ")
 		if got := strings.Contains(out, "failed to dial after 1 attempts: dial tcp 127.0.0.1:1: "); got != want {
 			t.Errorf("%s: lines about our server: %v, want %v:\n%s", debug, got, want, out)
 		}

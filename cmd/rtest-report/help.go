@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ of events that were dropped. Warnings change no exit code: that is what check is
 
 // completeHelp adds to the help of subcommands what is the same for many.
 func completeHelp(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Long == "" {
 			c.Long = c.Short + "."
@@ -28,5 +30,22 @@ func completeHelp(root *cobra.Command) {
 		if !strings.Contains(c.Long, "Exit code") {
 			c.Long += "\n\n" + exitCodesHelp
 		}
+		if c.Name() == "completion" {
+			c.Args, c.RunE = cobra.ArbitraryArgs, noSuchShell
+		}
 	}
+}
+
+// noSuchShell is the error of a shell that completion has no script for: its help on
+// standard output would be taken for the script.
+func noSuchShell(cmd *cobra.Command, args []string) error {
+	var shells []string
+	for _, c := range cmd.Commands() {
+		shells = append(shells, c.Name())
+	}
+	known := strings.Join(shells, ", ")
+	if len(args) == 0 {
+		return fmt.Errorf("name the shell: %s", known)
+	}
+	return fmt.Errorf("there is no script for %q; name one of %s", args[0], known)
 }

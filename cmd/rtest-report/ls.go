@@ -97,6 +97,11 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 		snap = only(snap, keys)
 	}
 	l := newListing(store.String(), snap)
+	for _, k := range keys {
+		if s := only(snap, []string{k}); len(s.Holders)+len(s.Waiters) == 0 {
+			l.unheard = append(l.unheard, k)
+		}
+	}
 	if v == nil {
 		return l, nil
 	}
@@ -117,6 +122,7 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 				f.Last = e.String()
 			}
 			l.Free = append(l.Free, f)
+			l.unheard = slices.DeleteFunc(l.unheard, func(k string) bool { return k == i.Key })
 		}
 	}
 	return l, nil
@@ -153,6 +159,8 @@ type listing struct {
 	Holders []holding  `json:"holders"`
 	Waiters []waiting  `json:"waiters"`
 	Free    []freeItem `json:"free,omitempty"` // of the inventory
+
+	unheard []string // keys that were asked for, of which the store knows nothing: free, or spelled wrong
 }
 
 type freeItem struct {
@@ -240,6 +248,13 @@ func (l *listing) text(w io.Writer) error {
 		fmt.Fprintf(w, "%d free, ", len(l.Free))
 	}
 	fmt.Fprintf(w, "%d waiting\n", len(l.Waiters))
+	for _, k := range l.unheard {
+		where := "it is held by nobody, and nobody waits for it"
+		if l.Free != nil {
+			where += "; the inventory does not list it"
+		}
+		fmt.Fprintf(w, "%s: %s\n", printable(k), where)
+	}
 	for _, f := range l.Free {
 		last := ""
 		if f.Last != "" {

@@ -19,12 +19,16 @@ const (
 )
 
 // quiet drops what the Redis client logs by itself: each attempt to connect, beside
-// the error that we print in our own words.
+// the error that we print in our own words. RTEST_DEBUG=1 shows it.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-func init() { redis.SetLogger(quiet{}) }
+func init() {
+	if os.Getenv("RTEST_DEBUG") != "1" {
+		redis.SetLogger(quiet{})
+	}
+}
 
 func main() { os.Exit(run(context.Background(), os.Args[1:])) }
 

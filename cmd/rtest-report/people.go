@@ -162,7 +162,8 @@ until the time is over or «rtest-report release» gives them back. No process i
 needed for that. --extend moves the end of what one has reserved already to that
 time from now.
 
-Exit code 75 when the wait is over.`,
+Exit codes: 0 ok; 75 when the wait is over; 1 what was asked for is not so; 2 wrong usage,
+or a store that cannot be reached.`,
 		Example: `  rtest-report reserve board-3 --for 2h --reason 'debugging the radio'
   rtest-report reserve --pool 'boards*2' --next --for 30m
   rtest-report reserve board-3 --extend --for 1h`,

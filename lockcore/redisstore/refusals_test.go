@@ -33,6 +33,10 @@ func TestServerIsDown(t *testing.T) {
 	defer cancel()
 	_, err := l.Acquire(ctx, request(time.Minute, of(1, "k")))
 	wantHint(t, "down", err, "connection refused")
+	wantHint(t, "down", err, "nothing listens there: start the server")
+	if n := strings.Count(err.Error(), s.Addr); n != 2 { // that of the URL, and that of the connection
+		t.Errorf("the address stands there %d times: %v", n, err)
+	}
 	if ctx.Err() != nil {
 		t.Errorf("it took more than %s to say so", patience)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -216,6 +217,9 @@ func (s *Store) explain(err error) error {
 			}
 			return fmt.Errorf("%s: %s (%w)", s, hint, err)
 		}
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%s: nothing listens there: start the server, or correct the URL (%w)", s, flat{err})
 	}
 	return fmt.Errorf("%s: %w", s, flat{err})
 }
