@@ -1,140 +1,286 @@
 package redisstore
 
 import (
-	"context"
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// A mutant is the scripts with one change: a number that is another one, a comparison
-// that is another one, an "and" that is an "or". Whatever the tests do not notice may
-// as well be wrong.
-type mutant struct {
-	file string // or "constants"
-	at   int    // where in the file
-	line int
-	old  string // or the name of the constant
-	new  string
+// A phase is a group of tests.
+type phase struct {
+	name    string
+	tests   string
+	seconds int  // of the processor: one that takes more hangs; each takes a tenth of it otherwise
+	clock   bool // real time passes in them, so that a machine that is busy may make one fail
 }
 
-func (m mutant) String() string {
-	return fmt.Sprintf("%s:%d:%d:%s:%s", m.file, m.at, m.line, m.old, m.new)
+// phases are what a mutant has to pass, the quickest first.
+var phases = []phase{
+	{"stories", "^TestStories$", 15, false},
+	{"bubbles", "^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|" +
+		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestRenewalKeepsALease.*)$", 15, false},
+	{"traces", "^TestTraces$", 40, false},
+	{"servers", "^(TestScriptsKnow.*|TestRepeatedCalls|TestDataLostTwice|TestLeaseOfDataLostTwice|TestLocksOf.*|TestLongList.*|TestLastFree.*|TestLeastRecently.*|TestKeysOf.*|TestWaitersKeys.*|TestPython.*|TestReaders.*|TestRenewalKeepsTheLock.*|TestLostGrant.*|TestNothingIsLeft.*|" +
+		"TestRandomChoice.*|TestServerIsFull|TestHistoryIsBounded|TestProxySwallows.*|TestWithoutInterop|TestServerRestarts.*|TestPolicy.*|TestNamespace.*|TestKilled.*|TestWaiter(Killed|Stopped).*|TestStopped.*|TestLostMessage)$", 180, true},
+	{"conformance", "^TestConformance(WithInterop|OnRedis)$", 240, true},
 }
 
-// In a process of its own, that is one mutant: REDISSTORE_MUTANT says which.
-func init() {
-	f := strings.SplitN(os.Getenv("REDISSTORE_MUTANT"), ":", 5)
-	if len(f) < 5 {
-		return
+// notTried are the other tests of the package.
+const notTried = "^(TestMutants|TestMutantsMeetEveryTest|TestHistory" + // themselves; a campaign
+	"|TestConstantsStandOnce|TestFieldsOfAStep.*|TestEveryFileIsPutIn" + // they read the text as it stands
+	"|TestGotIsReadAsWritten|TestCommonMode|TestSample|TestContradictions|TestURLs.*|TestKnownParameters.*" + // no script runs
+	"|TestServerIsDown|TestAllSentinels.*|TestServerSays.*|TestPasswords|TestPermissions|TestReplica.*|TestServerCannotSave|TestServerIsLoading|TestCheck" + // nor here: the server refuses
+	"|TestSentinelFailsOver|TestNoDoubleHolder.*|TestClusterFailsOver|TestConformanceOn(Cluster|Sentinel.*|Miniredis)" + // the same scripts on other servers
+	"|TestScriptFlush|TestAllConnections.*|TestSubscription.*|TestProxy(Cuts|Delays)|TestServerStops)$" // about connections
+
+// TestMutantsMeetEveryTest wants every test of the package in a phase, or among those
+// that say nothing about the scripts.
+func TestMutantsMeetEveryTest(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	at, _ := strconv.Atoi(f[1])
-	if f[0] == "constants" {
-		constants[f[3]] = f[4]
+	out, err := exec.Command(exe, "-test.list=^Test").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	mutated = func(name, text string) string {
-		if name != f[0] {
-			return text
+	all := strings.Fields(string(out))
+	if len(all) < 90 {
+		t.Fatalf("only %d tests", len(all))
+	}
+	places := []string{notTried}
+	for _, p := range phases {
+		places = append(places, p.tests)
+	}
+	for _, name := range all {
+		n := 0
+		for _, p := range places {
+			if regexp.MustCompile(p).MatchString(name) {
+				n++
+			}
 		}
-		return text[:at] + f[4] + text[at+len(f[3]):]
+		if n != 1 {
+			t.Errorf("%s is in %d phases", name, n)
+		}
 	}
-}
-
-// phases are the tests that a mutant has to pass, the quickest first. One that takes
-// more of the processor than the limit hangs: each takes a tenth of it otherwise.
-var phases = []struct {
-	tests string
-	limit time.Duration
-}{
-	{"^(TestStories|TestScriptsKnow.*)$", 15 * time.Second},
-	{"^TestTraces$", 2 * time.Minute},
-	{"^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|TestPolicy.*|TestNamespace.*)$", time.Minute},
-	{"^(TestConformanceOnMiniredis|TestDataLostTwice|TestLocksOf.*|TestLongList.*|TestLastFree.*|TestLeastRecently.*|TestKeysOf.*|TestWaitersKeys.*|TestPython.*|TestReaders.*|TestRenewalKeepsTheLock.*|TestLostGrant.*|TestNothingIsLeft.*|TestRandomChoice.*|TestServerIsFull|TestHistoryIsBounded|TestProxySwallowsAnswers|TestWithoutInterop|TestServerRestarts.*)$", 3 * time.Minute},
-	{"^TestConformance(WithInterop|OnRedis)$", 4 * time.Minute},
 }
 
 // TestMutants tries every mutant of the scripts, and fails for each that the tests do
 // not notice, unless "no difference:" stands in a comment on the line or on the one
 // above it, and says why there is none. It takes an hour or two, so it is run by hand:
 //
-//	REDISSTORE_MUTANTS=all nice go test -timeout 5h -v -run TestMutants ./lockcore/redisstore
+//	REDISSTORE_MUTANTS=all nice go test -timeout 5h -v -run TestMutants$ ./lockcore/redisstore
 //
-// Instead of all it may name a part: rest/nested, op/, constants, rest/patience.lua:17;
-// or @FILE, the output of an earlier run, for those that were not noticed then.
+// Instead of all it may name parts: rest/nested,op/,constants,rest/patience.lua:17; or
+// @FILE, the output of an earlier run, for those that were not noticed then.
 // REDISSTORE_MUTANT_PHASES=2 stops after the quicker tests; REDISSTORE_MUTANT_WORKERS
-// is how many are tried side by side.
+// is how many are tried side by side. With REDISSTORE_MUTANT_RESULTS=FILE what comes
+// out is added to the file, and what stands there is not tried again.
 func TestMutants(t *testing.T) {
 	which := os.Getenv("REDISSTORE_MUTANTS")
 	if which == "" {
 		t.Skip("it takes hours: REDISSTORE_MUTANTS=all, see there")
 	}
-	if which == "all" {
-		which = ""
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	last := knobOr(t, "REDISSTORE_MUTANT_PHASES", len(phases))
-	again := ""
+	r := &mutantRun{exe: exe, last: knobOr(t, "REDISSTORE_MUTANT_PHASES", len(phases)), killers: make(map[string][]string), died: make(map[string]int)}
+	known := ""
+	if name := os.Getenv("REDISSTORE_MUTANT_RESULTS"); name != "" {
+		data, err := os.ReadFile(name)
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		known = string(data)
+		if r.results, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		defer r.results.Close()
+	}
+	todo := make(chan mutant)
+	var workers sync.WaitGroup
+	for range knobOr(t, "REDISSTORE_MUTANT_WORKERS", 1) {
+		workers.Go(func() {
+			for m := range todo {
+				r.judge(t, m)
+			}
+		})
+	}
+	n, before := 0, 0
+	for _, m := range chosen(t, which) {
+		if n++; strings.Contains(known, "["+m.String()+"]") {
+			before++
+			continue
+		}
+		todo <- m
+	}
+	close(todo)
+	workers.Wait()
+	t.Logf("%d mutants, %d of which stood in the file; %d not noticed, %d of which nobody could notice", n, before, r.survived+r.explained, r.explained)
+	for _, p := range phases {
+		t.Logf("%d died of %s", r.died[p.name], p.name)
+	}
+}
+
+// chosen are the mutants that the variable names.
+func chosen(t *testing.T, which string) (out []mutant) {
+	unnoticed := ""
 	if file, ok := strings.CutPrefix(which, "@"); ok {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		which, again = "", string(data)
-	}
-	var todo []mutant
-	for _, m := range append(mutantsOfConstants(), mutantsOfFiles(t)...) {
-		if again != "" && !strings.Contains(again, "["+m.String()+"]") {
-			continue
-		}
-		if strings.Contains(fmt.Sprintf("%s:%d:", m.file, m.line), which) || strings.HasPrefix(m.file+"."+m.old, which) {
-			todo = append(todo, m)
-		}
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var died [8]atomic.Int64
-	var explained, survived atomic.Int64
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range knobOr(t, "REDISSTORE_MUTANT_WORKERS", 1) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(todo) {
-					return
-				}
-				m := todo[i]
-				phase := outlives(exe, m, last)
-				switch why := explanation(m); {
-				case phase < last:
-					died[phase].Add(1)
-				case why != "":
-					explained.Add(1)
-					t.Logf("%s:%d: %s for %s is not noticed: %s [%s]", m.file, m.line, m.new, m.old, why, m)
-				default:
-					survived.Add(1)
-					t.Errorf("%s:%d: %s for %s is not noticed [%s]", m.file, m.line, m.new, m.old, m)
-				}
-				if i%50 == 49 {
-					t.Logf("%d of %d tried", i+1, len(todo))
-				}
+		for line := range strings.Lines(string(data)) {
+			if strings.Contains(line, "not noticed") {
+				unnoticed += line
 			}
-		})
+		}
 	}
-	wg.Wait()
-	t.Logf("%d mutants: %d not noticed, %d of which nobody could notice", len(todo), survived.Load()+explained.Load(), explained.Load())
-	for i := range last {
-		t.Logf("%d died of %s", died[i].Load(), phases[i].tests)
+	parts := strings.Split(which, ",")
+	for _, m := range append(mutantsOfConstants(), mutantsOfFiles(t)...) {
+		if which == "all" || strings.Contains(unnoticed, "["+m.String()+"]") || slices.ContainsFunc(parts, func(part string) bool {
+			return strings.Contains(fmt.Sprintf("%s:%d:", m.file, m.line), part) || strings.HasPrefix(m.file+"."+m.old, part)
+		}) {
+			out = append(out, m)
+		}
 	}
+	return out
+}
+
+// A mutantRun is what the workers have in common.
+type mutantRun struct {
+	exe     string
+	last    int
+	results *os.File // nil: none
+
+	mu                  sync.Mutex
+	killers             map[string][]string // file -> tests of which its mutants died, the latest first
+	died                map[string]int      // by the name of the phase
+	survived, explained int
+	tried               int
+}
+
+// judge tries a mutant and says what came out.
+func (r *mutantRun) judge(t *testing.T, m mutant) {
+	p, killer := r.outlives(m)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	said := ""
+	switch why := explanation(m); {
+	case killer != "":
+		r.died[p.name]++
+		said = "died of " + killer
+		if !p.clock && killer != aHang {
+			known := slices.DeleteFunc(r.killers[m.file], func(name string) bool { return name == killer })
+			r.killers[m.file] = slices.Insert(known, 0, killer)
+		}
+	case why != "":
+		r.explained++
+		said = "is not noticed: " + why
+		t.Logf("%s:%d: %s for %s %s [%s]", m.file, m.line, m.new, m.old, said, m)
+	default:
+		r.survived++
+		said = "is not noticed"
+		t.Errorf("%s:%d: %s for %s %s [%s]", m.file, m.line, m.new, m.old, said, m)
+	}
+	if r.tried++; r.tried%50 == 0 {
+		t.Logf("%d tried", r.tried)
+	}
+	if r.results != nil {
+		fmt.Fprintf(r.results, "%s:%d: %s for %s %s [%s]\n", m.file, m.line, m.new, m.old, said, m)
+	}
+}
+
+// outlives returns the phase and the test of which a mutant died; or nothing. What other
+// mutants of the file died of lately is tried first: most die of the same.
+func (r *mutantRun) outlives(m mutant) (of phase, killer string) {
+	r.mu.Lock()
+	lately := slices.Clone(r.killers[m.file])
+	r.mu.Unlock()
+	if len(lately) > 0 {
+		for i, name := range lately {
+			lately[i] = only(name)
+		}
+		if killer := r.run(m.String(), strings.Join(lately[:min(len(lately), 6)], "|"), phases[2]); killer != "" {
+			return phaseOf(killer), killer
+		}
+	}
+	for _, p := range phases[:r.last] {
+		for range 3 {
+			killer := r.run(m.String(), p.tests, p)
+			if killer == "" {
+				break
+			}
+			if !p.clock || killer == aHang {
+				return p, killer
+			}
+			// It shall fail again, and pass without the change: then it was no chance.
+			if r.run(m.String(), only(killer), p) != "" && r.run("", only(killer), p) == "" {
+				return p, killer
+			}
+		}
+	}
+	return phase{}, ""
+}
+
+// aHang is what a mutant died of that used up its time, or ended the process.
+const aHang = "a hang, or a crash"
+
+// only is the pattern for one test, or subtest.
+func only(name string) string {
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+// phaseOf returns the phase that has a test.
+func phaseOf(killer string) phase {
+	top, _, _ := strings.Cut(killer, "/")
+	for _, p := range phases {
+		if regexp.MustCompile(p.tests).MatchString(top) {
+			return p
+		}
+	}
+	return phases[0] // a hang, in what was tried first
+}
+
+var failed = regexp.MustCompile(`--- FAIL: (\S+) \(`)
+
+// run has a mutant, or the scripts as they are, pass some tests; it returns the first
+// that failed.
+func (r *mutantRun) run(which, tests string, as phase) (killer string) {
+	cmd := exec.Command("sh", "-c", `ulimit -t "$1" && shift && exec "$@"`, "sh", strconv.Itoa(as.seconds), r.exe, "-test.run="+tests, "-test.failfast", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), "REDISSTORE_MUTANT="+which, "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1", "GOGC=400")
+	if !as.clock {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // a quarter less of the processor
+	}
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
+		return ""
+	}
+	if bytes.Contains(out, []byte("testing: warning: no tests to run")) {
+		panic("no test is called " + tests)
+	}
+	for _, f := range failed.FindAllStringSubmatch(string(out), -1) {
+		if killer == "" || strings.HasPrefix(f[1], killer+"/") {
+			killer = f[1]
+		}
+	}
+	return cmp.Or(killer, aHang)
 }
 
 func knobOr(t *testing.T, name string, def int) int {
@@ -148,123 +294,4 @@ func knobOr(t *testing.T, name string, def int) int {
 		t.Fatalf("%s=%q is not a number", name, v)
 	}
 	return n
-}
-
-// outlives returns the phase of which a mutant died; last if it did not.
-func outlives(exe string, m mutant, last int) int {
-	for i := 0; i < last; {
-		p := phases[i]
-		ctx, cancel := context.WithTimeout(context.Background(), 4*p.limit)
-		cmd := exec.CommandContext(ctx, exe, "-test.run="+p.tests, "-test.failfast", "-test.timeout=0")
-		cmd.Env = append(os.Environ(), "REDISSTORE_MUTANT="+m.String(), "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1")
-		cmd.WaitDelay = time.Second
-		err := cmd.Run()
-		late := ctx.Err() != nil
-		cancel()
-		switch took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(); {
-		case err == nil:
-			i++
-		case !late || took > p.limit:
-			return i
-		} // else the machine was too busy for a verdict
-	}
-	return last
-}
-
-// explanation is why nobody can notice a change on the line.
-func explanation(m mutant) string {
-	if m.file == "constants" {
-		return unnoticed[m.old]
-	}
-	text, _ := sources.ReadFile(m.file)
-	lines := strings.Split(string(text), "\n")
-	for n := m.line - 1; n >= 0; n-- {
-		if n < m.line-1 && !strings.HasPrefix(strings.TrimSpace(lines[n]), "--") {
-			break // only the comment right above the line: what stands beside another line is about that one
-		}
-		if _, why, ok := strings.Cut(lines[n], "no difference: "); ok {
-			return why
-		}
-	}
-	return ""
-}
-
-// unnoticed are constants that may be a little more or less.
-var unnoticed = map[string]string{
-	"FEW_ARGUMENTS": "in one call or in several",
-	"SWEEP_EVERY":   "sooner or later",
-	"TESTS_KEPT":    "a few tests more or less",
-	"TOKEN_KEPT":    "any time beyond the longest TTL",
-	"LIST_KEPT_MS":  "an hour or so",
-	"REPLY_KEPT_MS": "a minute or so",
-	"LONG_LIST":     "a list of 64 candidates stays registered, or not",
-}
-
-// mutantsOfConstants have a number less, or half a percent.
-func mutantsOfConstants() (out []mutant) {
-	for _, name := range slices.Sorted(maps.Keys(constants)) {
-		n, err := strconv.ParseInt(constants[name], 10, 64)
-		if err != nil {
-			continue // a letter: Go and Lua have it from one place
-		}
-		out = append(out, mutant{file: "constants", old: name, new: strconv.FormatInt(n-max(1, n/180), 10)})
-	}
-	return out
-}
-
-func mutantsOfFiles(t *testing.T) (out []mutant) {
-	for _, name := range slices.Sorted(maps.Keys(files(t))) {
-		text, err := sources.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, mutantsOf(name, string(text))...)
-	}
-	return out
-}
-
-var swapped = map[string]string{"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "~=", "~=": "==", "and": "or", "or": "and"}
-
-// mutantsOf reads Lua word by word.
-func mutantsOf(name, text string) (out []mutant) {
-	is := func(b byte, set string) bool { return strings.IndexByte(set, b) >= 0 }
-	const digits, letters = "0123456789", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789"
-	line := 1
-	for i := 0; i < len(text); {
-		j := i + 1
-		switch b := text[i]; {
-		case b == '\n':
-			line++
-		case strings.HasPrefix(text[i:], "--"):
-			for j < len(text) && text[j] != '\n' {
-				j++
-			}
-		case b == '\'':
-			for text[j] != '\'' {
-				if text[j] == '\\' {
-					j++
-				}
-				j++
-			}
-			j++
-		case is(b, letters):
-			for j < len(text) && is(text[j], letters) {
-				j++
-			}
-		case is(b, "<>=~"):
-			if text[j] == '=' {
-				j++
-			}
-		}
-		word := text[i:j]
-		with := swapped[word]
-		if n, err := strconv.Atoi(word); err == nil && is(word[0], digits) {
-			with = strconv.Itoa(n + 1)
-		}
-		if with != "" {
-			out = append(out, mutant{name, i, line, word, with})
-		}
-		i = j
-	}
-	return out
 }
