@@ -1,12 +1,9 @@
 package locktest
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,44 +167,6 @@ func (s *story) snapshot(t *testing.T) lockcore.Snapshot {
 	return snap
 }
 
-// served tells of the waiters that were granted since the last directive.
-func (s *story) served(t *testing.T, out *strings.Builder) {
-	snap := s.snapshot(t)
-	slices.SortFunc(snap.Holders, func(a, b lockcore.Holder) int { return cmp.Compare(a.Token, b.Token) })
-	for _, h := range snap.Holders {
-		name := nameOf(h.ID)
-		tk := s.tickets[name]
-		if tk == nil {
-			continue // it stands in for a lease that expired, or keeps a key out of service
-		}
-		if g := s.grants[name]; g == nil || g.Token != h.Token {
-			s.grants[name] = &lockcore.Grant{Ticket: tk, Obtained: h.Obtained, Token: h.Token}
-		}
-		s.number(h.Token)
-		if h.State == "granted" && !s.told[h.Token] {
-			s.told[h.Token] = true
-			fmt.Fprintf(out, "%s now has %v%s\n", name, h.Obtained, pastOthers(s.past[h.Token]))
-		}
-	}
-}
-
-func pastOthers(past bool) string {
-	if past {
-		return ", past others"
-	}
-	return ""
-}
-
-// number is how many grants there were up to this token: what it would be if every
-// grant had the next number.
-func (s *story) number(token uint64) int {
-	i, found := slices.BinarySearch(s.tokens, token)
-	if !found {
-		s.tokens = slices.Insert(s.tokens, i, token)
-	}
-	return i + 1
-}
-
 func (s *story) ask(t *testing.T, d *datadriven.TestData, name string, out *strings.Builder) {
 	tk := s.tickets[name]
 	switch {
@@ -263,52 +222,6 @@ const again = "~"
 // nameOf is the name of a ticket in the story.
 func nameOf(id string) string { return strings.TrimRight(id, again) }
 
-func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockcore.Ticket {
-	tk := &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: argDuration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once")}
-	tk.Expect = argDuration(t, d, "expect", 0)
-	if tk.For = argDuration(t, d, "for", 0); tk.For > 0 {
-		tk.Owner = lockcore.Owner{User: name}
-	}
-	d.MaybeScanArgs(t, "priority", &tk.Priority)
-	d.MaybeScanArgs(t, "test", &tk.Owner.Test)
-	if a, ok := d.Arg("parents"); ok {
-		for _, name := range a.Vals {
-			tk.Parents = append(tk.Parents, s.id(name))
-		}
-	}
-	for line := range strings.Lines(d.Input) {
-		tk.Requirements = append(tk.Requirements, parseRequirement(t, strings.Fields(line)))
-	}
-	return tk
-}
-
-// parseRequirement reads "2 of a b c", with "shared", "seats=3", "inorder", "lru" or
-// "name=…" behind it. Candidates are taken in their order unless lru is said: a story
-// has one end.
-func parseRequirement(t *testing.T, words []string) lockcore.Requirement {
-	n, err := strconv.Atoi(words[0])
-	if err != nil || words[1] != "of" {
-		t.Fatalf("a requirement is like \"2 of a b c\", not %q", words)
-	}
-	r := lockcore.Requirement{Need: n, Choice: lockcore.InOrder}
-	for _, w := range words[2:] {
-		switch k, v, _ := strings.Cut(w, "="); k {
-		case "shared":
-			r.Shared = true
-		case "inorder": // as it is anyway
-		case "lru":
-			r.Choice = lockcore.LeastRecentlyUsed
-		case "seats":
-			r.Seats, _ = strconv.Atoi(v)
-		case "name":
-			r.Name = v
-		default:
-			r.Candidates = append(r.Candidates, lockcore.Candidate{Key: w})
-		}
-	}
-	return r
-}
-
 // reap takes from a process what it has: the process dies, or everything is
 // withdrawn and freed by hand.
 func (s *story) reap(t *testing.T, proc string) {
@@ -328,66 +241,6 @@ func (s *story) reap(t *testing.T, proc string) {
 			must(t, err)
 		}
 	}
-}
-
-func (s *story) show(t *testing.T, out *strings.Builder) {
-	snap := s.snapshot(t)
-	// A store may count in microseconds, or take the token for the time of the grant.
-	since := func(at time.Time) time.Duration { return at.Sub(s.start).Round(time.Millisecond) }
-	for _, h := range snap.Holders {
-		until := "enabled"
-		if !h.Expires.IsZero() {
-			until = since(h.Expires).String()
-		}
-		if name := nameOf(h.ID); h.State == "disabled" {
-			fmt.Fprintf(out, "%v disabled by %s since %s until %s", h.Keys(), h.Owner, since(h.Since), until)
-		} else {
-			fmt.Fprintf(out, "%s %s %v since %s until %s", name, h.State, h.Obtained, since(h.Since), until)
-		}
-		if h.Reason != "" {
-			fmt.Fprintf(out, " (%s)", h.Reason)
-		}
-		fmt.Fprintln(out)
-	}
-	for _, w := range snap.Waiters {
-		fmt.Fprintf(out, "%s waits, reserved %v\n", nameOf(w.ID), slices.Sorted(slices.Values(w.Reserved)))
-	}
-	if len(snap.Holders)+len(snap.Waiters) == 0 {
-		fmt.Fprintln(out, "nobody")
-	}
-}
-
-func (s *story) why(t *testing.T, name string, out *strings.Builder) {
-	snap := s.snapshot(t)
-	e := &lockcore.BusyError{}
-	e.Position, e.Blockers = snap.Blockers(&lockcore.Waiter{ID: s.id(name), Requirements: s.tickets[name].Requirements})
-	fmt.Fprintf(out, "place %d\n", e.Position)
-	for _, b := range e.Blockers {
-		fmt.Fprintf(out, "%s: %s %s\n", b.Key, b.State, nameOf(b.ID))
-	}
-	if err := snap.Deadlock(s.id(name)); err != nil {
-		fmt.Fprintln(out, strings.ReplaceAll(err.Error(), again, ""))
-	}
-}
-
-var (
-	whichKey = regexp.MustCompile(`"[^"\n]*" was given`)
-	whenAsks = regexp.MustCompile(`(?m)^waits, asks again in .*$`)
-	nowHas   = regexp.MustCompile(`(?m)^(.* now has .*?)(, past others)?$`)
-)
-
-// common is what every store says of it. One says which key of a lease was given
-// away; a few tell a waiter only that it was granted, and not what.
-func (s *story) common(text string) string {
-	text = whichKey.ReplaceAllString(text, "its keys were given")
-	text = strings.ReplaceAll(text, " or taken out of service since", " since")
-	if !s.Polls {
-		text = whenAsks.ReplaceAllString(text, "waits")
-	}
-	if len(s.past) == 0 {
-		text = nowHas.ReplaceAllString(text, "$1")
-	}
-	return text
 }
 
 // reservation handles what is done to reserved and disabled keys.
@@ -428,19 +281,4 @@ func (s *story) reservation(t *testing.T, d *datadriven.TestData, name string, o
 			fmt.Fprintf(out, "%v in service\n", h.Keys())
 		}
 	}
-}
-
-func argDuration(t *testing.T, d *datadriven.TestData, key string, def time.Duration) time.Duration {
-	v := ""
-	d.MaybeScanArgs(t, key, &v)
-	if v == "" {
-		return def
-	}
-	return parseDuration(t, v)
-}
-
-func parseDuration(t *testing.T, v string) time.Duration {
-	d, err := time.ParseDuration(v)
-	must(t, err)
-	return d
 }
