@@ -19,6 +19,7 @@ var withoutExamples = map[string]string{
 	"lockcore/locktest":           "it wants a *testing.T, which no Example has",
 	"lockcore/locktest/redistest": "it wants a *testing.T, which no Example has",
 	"lockcore/locktest/judge":     "it is the judge of the module's own histories",
+	"lockcore/locktest/campaign":  "it plays the module's own histories",
 	"rtest/bridge":                "it is for ginkgolock alone",
 }
 

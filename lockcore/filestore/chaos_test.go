@@ -11,14 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
@@ -42,8 +41,7 @@ type chaos struct {
 	workers    []*worker
 	started    int
 	disk       bool // the directory is a file system of its own
-	undo       []undo
-	done       map[string]int
+	faults     *campaign.Faults
 	grants     atomic.Int64
 
 	garbled [][2]int64 // from when until when the state was
@@ -52,12 +50,6 @@ type chaos struct {
 	uses    []judge.Use
 	damaged []int64 // when a process was told so
 	read    sync.WaitGroup
-}
-
-// An undo ends a fault when it is due.
-type undo struct {
-	due time.Time
-	f   func()
 }
 
 // worker is one of the processes as this test sees it.
@@ -85,8 +77,8 @@ type worker struct {
 // with the state.
 func TestHistory(t *testing.T) {
 	t.Parallel()
-	c := &chaos{T: t, dir: t.TempDir(), seed: knob(t, "FILESTORE_SEED", rand.Uint64()), done: make(map[string]int)}
-	want := int64(knob(t, "FILESTORE_GRANTS", 0))
+	c := &chaos{T: t, dir: t.TempDir(), seed: campaign.Knob(t, "FILESTORE_SEED", rand.Uint64())}
+	want := int64(campaign.Knob(t, "FILESTORE_GRANTS", 0))
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
 	t.Logf("FILESTORE_SEED=%d", c.seed)
 	c.disk = exec.Command("mount", "-t", "tmpfs", "-o", "size=400k,mode=700", "tmpfs", c.dir).Run() == nil
@@ -109,7 +101,6 @@ func TestHistory(t *testing.T) {
 		}
 	})
 	c.run(want)
-	c.settle(time.Now().Add(time.Hour))
 	c.stopAll()
 	c.leftovers()
 
@@ -126,26 +117,7 @@ func TestHistory(t *testing.T) {
 			t.Errorf("at %d a process was told that the state is damaged, which nobody had garbled", at)
 		}
 	}
-	var did []string
-	for name, n := range c.done {
-		did = append(did, fmt.Sprintf("%s %d", name, n))
-	}
-	slices.Sort(did)
-	t.Logf("%d grants to %d processes in %s, %d contradictions; own file system: %v; %s", c.grants.Load(), c.started, time.Since(start).Round(time.Millisecond), len(bad), c.disk, strings.Join(did, ", "))
-}
-
-// knob reads a number from the environment.
-func knob(t *testing.T, name string, standard uint64) uint64 {
-	t.Helper()
-	v := os.Getenv(name)
-	if v == "" {
-		return standard
-	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%q is not a number", name, v)
-	}
-	return n
+	t.Logf("%d grants to %d processes in %s, %d contradictions; own file system: %v; %v", c.grants.Load(), c.started, time.Since(start).Round(time.Millisecond), len(bad), c.disk, c.faults)
 }
 
 // start starts a process at place i.
@@ -179,28 +151,18 @@ func (c *chaos) start(i int) {
 // collect takes in what a process writes. One that was killed may leave half a
 // note at the end.
 func (c *chaos) collect(out io.Reader) {
-	var uses []judge.Use
-	at := make(map[int]int)
-	for d := json.NewDecoder(out); ; {
-		var n note
-		if d.Decode(&n) != nil {
-			break
-		}
+	uses, err := campaign.Read(out, func(n campaign.Note) {
 		if n.Damaged != 0 {
 			c.mu.Lock()
 			c.damaged = append(c.damaged, n.Damaged)
 			c.mu.Unlock()
-			continue
 		}
-		if i, ok := at[n.N]; ok {
-			uses[i].To = n.To
-			continue
-		}
-		at[n.N] = len(uses)
-		uses = append(uses, *n.Use)
-		if n.Use.Got != nil {
+		if n.Use != nil && n.Use.Got != nil {
 			c.grants.Add(1)
 		}
+	})
+	if err != nil {
+		c.Error(err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,56 +175,29 @@ func (w *worker) kill() {
 	_ = w.cmd.Wait() // it was killed, which counts as an error
 }
 
-// run goes through all faults in random orders, each time in another, until
-// there are enough grants.
+// run does all faults until there are enough grants.
 func (c *chaos) run(want int64) {
-	all := c.faults()
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names) // a map has no order, and the seed shall decide
 	pause := 300 * time.Millisecond
 	if want > 10_000 {
 		pause = time.Second
 	}
 	last, since := int64(0), time.Now()
+	c.faults = &campaign.Faults{All: c.all(), Rand: c.rng, Pause: pause, Done: func(name string, _ int64, _ time.Duration) bool {
+		if n := c.grants.Load(); n > last {
+			last, since = n, time.Now()
+		} else if time.Since(since) > watchdog {
+			c.Fatalf("nobody was granted anything for %s; the last fault is %s", watchdog, name)
+		}
+		return true
+	}}
 	begun := time.Now()
-	enough := func() bool {
+	c.faults.Run(func() bool {
 		if want == 0 {
 			return c.grants.Load() >= shortRun || c.grants.Load() > 0 && time.Since(begun) > shortLimit
 		}
 		return c.grants.Load() >= want
-	}
-	for c.done["rounds"] == 0 || !enough() {
-		c.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		for _, name := range names {
-			c.settle(time.Now())
-			lasts, end := all[name]()
-			c.done[name]++
-			if end != nil {
-				c.undo = append(c.undo, undo{time.Now().Add(lasts), end})
-			}
-			time.Sleep(time.Duration(c.rng.Int64N(int64(pause))))
-			if n := c.grants.Load(); n > last {
-				last, since = n, time.Now()
-			} else if time.Since(since) > watchdog {
-				c.Fatalf("nobody was granted anything for %s; the last fault is %s", watchdog, name)
-			}
-		}
-		c.done["rounds"]++
-	}
-}
-
-// settle ends the faults that are due.
-func (c *chaos) settle(now time.Time) {
-	c.undo = slices.DeleteFunc(c.undo, func(u undo) bool {
-		over := !u.due.After(now)
-		if over {
-			u.f()
-		}
-		return over
 	})
+	c.faults.End()
 }
 
 // stopAll lets everybody come to an end: most by being told, some by being killed.

@@ -3,10 +3,11 @@ package filestore
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
 func TestAKillInTheMiddleOfWritingLeavesTheOldState(t *testing.T) {
@@ -52,12 +53,7 @@ func TestAKillInTheMiddleOfWritingLeavesTheOldState(t *testing.T) {
 // FILESTORE_KILLS sets how many; 2,000 take some minutes.
 func TestKillsAtRandom(t *testing.T) {
 	t.Parallel()
-	kills := 30
-	if v := os.Getenv("FILESTORE_KILLS"); v != "" {
-		if _, err := fmt.Sscan(v, &kills); err != nil {
-			t.Fatalf("FILESTORE_KILLS=%q: %v", v, err)
-		}
-	}
+	kills := campaign.Knob(t, "FILESTORE_KILLS", 30)
 	dir := t.TempDir()
 	s := open(t, dir)
 	ask(t, s, "held", false, some(1, "k"))

@@ -11,23 +11,22 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
-// faults are what can happen. Each returns the end of it, if it has one, and
-// how long it lasts.
-func (c *chaos) faults() map[string]func() (time.Duration, func()) {
-	at := func(f func() error) func() (time.Duration, func()) {
-		return func() (time.Duration, func()) {
+// all are the faults.
+func (c *chaos) all() map[string]campaign.Fault {
+	at := func(f func() error) campaign.Fault {
+		return campaign.AtOnce(func() {
 			// What is to be deleted may just be away.
 			if err := f(); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.ENOTEMPTY) {
 				c.Error(err)
 			}
-			return 0, nil
-		}
+		})
 	}
 	state := filepath.Join(c.space, stateName)
-	all := map[string]func() (time.Duration, func()){
+	all := map[string]campaign.Fault{
 		"kill": at(c.kill), "kill again": at(c.kill),
 		"stop":                func() (time.Duration, func()) { return c.stop(time.Duration(c.rng.Int64N(int64(chaosTTL / 2)))) },
 		"stop beyond the TTL": func() (time.Duration, func()) { return c.stop(chaosTTL + time.Duration(c.rng.Int64N(int64(chaosTTL)))) },
@@ -73,13 +72,13 @@ func (c *chaos) kill() error {
 // stop freezes a process until its end is due, if it is not frozen already.
 func (c *chaos) stop(d time.Duration) (time.Duration, func()) {
 	w := c.workers[c.rng.IntN(len(c.workers))]
-	if w.stopped || w.cmd.Process.Signal(syscall.SIGSTOP) != nil {
+	if w.stopped || campaign.Stop(w.cmd.Process) != nil {
 		return 0, nil
 	}
 	w.stopped = true
 	return d, func() {
 		w.stopped = false
-		_ = w.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed
+		_ = campaign.Cont(w.cmd.Process) // it may have been killed
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
 // alive reports whether a process runs.
@@ -29,14 +30,11 @@ func (c *child) signal(sig syscall.Signal) {
 	}
 }
 
-// halt stops the child wherever it is, and returns when it has stopped: a signal that
-// was only sent lets it finish the system call that it is in, such as locking a file.
+// halt stops the child wherever it is, and returns when it has stopped.
 func (c *child) halt() {
 	c.t.Helper()
-	c.signal(syscall.SIGSTOP)
-	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(c.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-		c.t.Fatalf("waiting for the child to stop: %v, %v", status, err)
+	if err := campaign.Stop(c.cmd.Process); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
 // A trace plays random operations to a store and to the scheduler side by side, and
@@ -65,7 +64,7 @@ func traces(e *env) {
 //
 // Also the seeds that are named are played: they once showed something.
 func TestTraces(t *testing.T, play Play, seeds ...uint64) {
-	n, first := number(t, "LOCKTEST_TRACES", 4), number(t, "LOCKTEST_SEED", rand.Uint64()>>1)
+	n, first := campaign.Knob(t, "LOCKTEST_TRACES", 4), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
 	for seed := first; seed < first+n; seed++ {
 		seeds = append(seeds, seed)
 	}
@@ -93,18 +92,6 @@ func TestTraces(t *testing.T, play Play, seeds ...uint64) {
 		})
 	}
 	t.Logf("%d traces agree, the last %d from LOCKTEST_SEED=%d on; %d requests were let past others", len(seeds), n, first, passed)
-}
-
-func number(t testing.TB, name string, def uint64) uint64 {
-	v := os.Getenv(name)
-	if v == "" {
-		return def
-	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%q is not a number", name, v)
-	}
-	return n
 }
 
 // now is the clock of the scheduler.

@@ -1,9 +1,7 @@
 package quorumstore
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,14 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 )
@@ -54,8 +53,8 @@ func TestMain(m *testing.M) {
 // busy, and servers come back soon.
 const campaignTTL = time.Second
 
-// child takes random leases, and prints a line for each when it begins to use
-// it, and one when it ends, and one for every error that it does not expect. It ends with its parent, whose pipe it writes to.
+// child takes random leases, and prints what package campaign reads. It ends with its
+// parent, whose pipe it writes to.
 func child(url string) {
 	s, err := Open(context.Background(), url, "history")
 	if err != nil {
@@ -68,60 +67,20 @@ func child(url string) {
 		os.Exit(1)
 	}
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	l := lockcore.New(s, nil)
-	out := json.NewEncoder(os.Stdout)
+	w := &campaign.Worker{
+		Name: strconv.Itoa(os.Getpid()), Locker: lockcore.New(s, nil), Rand: rnd, TTL: campaignTTL, Busy: time.Millisecond, Out: os.Stdout,
+		Draw: func() lockcore.Request { return randomRequest(rnd) },
+		Excused: func(err error) bool {
+			return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrNoQuorum) || errors.Is(err, lockcore.ErrLost)
+		},
+	}
 	for {
-		req := randomRequest(rnd)
-		ctx, cancel := context.WithTimeout(context.Background(), below(rnd, 2*time.Second))
-		lease, err := l.Acquire(ctx, req)
-		cancel()
-		if err != nil {
-			if !errors.Is(err, lockcore.ErrBusy) && !errors.Is(err, lockcore.ErrNoQuorum) {
-				_ = out.Encode(judge.Use{Odd: fmt.Sprintf("Acquire: %v", err)})
-			}
-			continue
-		}
-		u := judge.Use{Who: strconv.Itoa(os.Getpid()), From: judge.Now()}
-		if lease.Context().Err() != nil {
-			continue
-		}
-		u.To = u.From
-		for i, keys := range lease.Obtained() {
-			u.Want = append(u.Want, req.Requirements[i].Need)
-			u.Got = append(u.Got, judge.Got{Mode: modeOf(&req.Requirements[i]).String(), Keys: keys})
-		}
-		if out.Encode(u) != nil {
-			return
-		}
-		for end := u.From + int64(holdFor(rnd)); ; {
-			now := judge.Now()
-			if lease.Context().Err() != nil {
-				break // it was good at u.To
-			}
-			if u.To = now; now >= end {
-				break
-			}
-			<-time.After(500 * time.Microsecond)
-		}
-		if out.Encode(u) != nil {
-			return
-		}
-		if err := lease.Release(context.Background()); err != nil && !errors.Is(err, lockcore.ErrLost) && !errors.Is(err, lockcore.ErrNoQuorum) {
-			_ = out.Encode(judge.Use{Odd: fmt.Sprintf("Release: %v", err)})
-		}
+		w.Turn(context.Background())
 	}
 }
 
 // below draws a duration.
 func below(rnd *rand.Rand, d time.Duration) time.Duration { return time.Duration(rnd.Int64N(int64(d))) }
-
-// holdFor is mostly short; sometimes long enough for renewals to matter.
-func holdFor(rnd *rand.Rand) time.Duration {
-	if rnd.IntN(50) == 0 {
-		return below(rnd, 2*campaignTTL)
-	}
-	return below(rnd, 3*time.Millisecond)
-}
 
 func randomRequest(rnd *rand.Rand) lockcore.Request {
 	keys := []string{"a", "b", "c", "d", "e", "f"}
@@ -138,8 +97,8 @@ func randomRequest(rnd *rand.Rand) lockcore.Request {
 	return lockcore.Request{Requirements: []lockcore.Requirement{r}, TTL: campaignTTL}
 }
 
-// A campaign is eight processes on five servers, and somebody who kills.
-type campaign struct {
+// A chaos is eight processes on five servers, and somebody who kills.
+type chaos struct {
 	t      *testing.T
 	url    string
 	seed   uint64
@@ -147,6 +106,8 @@ type campaign struct {
 	limit  time.Duration
 	want   int           // grants
 	enough chan struct{} // closed when they are there
+
+	printed atomic.Int64 // uses that began
 
 	mu      sync.Mutex
 	history []judge.Use
@@ -158,7 +119,7 @@ type campaign struct {
 // whether anybody ever had what somebody else had. A server that was killed comes
 // back after the TTL, as the algorithm demands.
 func TestHistory(t *testing.T) {
-	c := &campaign{t: t, want: 300, delay: campaignTTL + campaignTTL/10, limit: watchdog, seed: rand.Uint64(), enough: make(chan struct{})}
+	c := &chaos{t: t, want: 300, delay: campaignTTL + campaignTTL/10, limit: watchdog, seed: rand.Uint64(), enough: make(chan struct{})}
 	setting(t, campaignGrants, func(v string) (err error) { c.want, err = strconv.Atoi(v); return err })
 	setting(t, campaignSeed, func(v string) (err error) { c.seed, err = strconv.ParseUint(v, 10, 64); return err })
 	setting(t, campaignDelay, func(v string) (err error) { c.delay, err = time.ParseDuration(v); return err })
@@ -202,7 +163,7 @@ func setting(t *testing.T, name string, set func(string) error) {
 
 // hurt takes one or two servers at a time away and gives them back, until there
 // are enough grants. It counts servers that it killed and stopped.
-func (c *campaign) hurt(servers []*redistest.Server) (kills, stops int) {
+func (c *chaos) hurt(servers []*redistest.Server) (kills, stops int) {
 	rnd := rand.New(rand.NewPCG(c.seed, 1000))
 	limit := time.After(c.limit)
 	for round := 1; ; round++ {
@@ -243,7 +204,7 @@ func (c *campaign) hurt(servers []*redistest.Server) (kills, stops int) {
 }
 
 // client runs one process after the other, each killed at some moment.
-func (c *campaign) client(rnd *rand.Rand, stop chan struct{}) {
+func (c *chaos) client(rnd *rand.Rand, stop chan struct{}) {
 	for {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childURL+"="+c.url, fmt.Sprintf("%s=%d", childSeed, rnd.Uint64()))
@@ -281,56 +242,17 @@ func (c *campaign) client(rnd *rand.Rand, stop chan struct{}) {
 	}
 }
 
-// listen takes in what a process prints: a use twice, when it begins and when it
-// ends, and what it finds odd. Of a use that did not live to see the end, the
-// beginning counts.
-func (c *campaign) listen(out io.Reader) {
-	var begun *judge.Use
-	keep := func(u judge.Use) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.history = append(c.history, u); len(c.history) == c.want {
+// listen takes in what a process prints.
+func (c *chaos) listen(out io.Reader) {
+	uses, err := campaign.Read(out, func(n campaign.Note) {
+		if n.Use != nil && c.printed.Add(1) == int64(c.want) {
 			close(c.enough)
 		}
+	})
+	if err != nil {
+		c.t.Error(err)
 	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		var u judge.Use
-		if json.Unmarshal(lines.Bytes(), &u) != nil {
-			break // killed in the midst of a line
-		}
-		if begun != nil || u.Odd != "" {
-			keep(u)
-			begun = nil
-			continue
-		}
-		begun = &u
-	}
-	if begun != nil {
-		keep(*begun)
-	}
-}
-
-// TestListen forges what three processes print: what is heard of them contradicts
-// itself in the ways in which they do.
-func TestListen(t *testing.T) {
-	const a, b, c = `{"Want":[1],"Got":[{"Mode":"x","Keys":["k"]}],"From":`, `{"Want":[2],"Got":[{"Mode":"s","Keys":["other"]}],"From":`, `{"Want":[1],"Got":[{"Mode":"n2","Keys":["k"]}],"From":`
-	heard := &campaign{t: t, want: 6, enough: make(chan struct{})}
-	for _, said := range []string{
-		a + `10,"To":10}` + "\n" + a + `10,"To":20}` + "\n" + a + `40,"To":40}` + "\n",
-		`{"Odd":"Release: out of paper"}` + "\n" + c + `20,"To":20}` + "\n" + c + `20,"To":30}` + "\n" + c + `40,"T`,
-		b + `10,"To":10}` + "\n" + b + `10,"To":50}` + "\n" + c + `60,"To":60}` + "\n" + c + `60,"To":70}` + "\n",
-	} {
-		heard.listen(strings.NewReader(said))
-	}
-	select {
-	case <-heard.enough:
-	default:
-		t.Error("five uses and an oddity were printed, and are not enough")
-	}
-	bad := strings.Join(judge.Promises{Unfenced: true}.Contradictions(heard.history), "\n")
-	for _, want := range []string{"k: ", "not get what was wanted", "out of paper"} {
-		if strings.Count(bad, "\n") != 2 || !strings.Contains(bad, want) {
-			t.Errorf("want three contradictions, of which one says %q; of %+v is found\n%s", want, heard.history, bad)
-		}
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.history = append(c.history, uses...)
 }

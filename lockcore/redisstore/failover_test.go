@@ -2,13 +2,12 @@ package redisstore_test
 
 import (
 	"errors"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
@@ -17,15 +16,7 @@ import (
 // often as REDISSTORE_ROUNDS says.
 func rounds(t *testing.T) int {
 	t.Helper()
-	v := os.Getenv("REDISSTORE_ROUNDS")
-	if v == "" {
-		return 2
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil {
-		t.Fatalf("REDISSTORE_ROUNDS=%q is not a number", v)
-	}
-	return n
+	return int(campaign.Knob(t, "REDISSTORE_ROUNDS", 2))
 }
 
 func waiting(t *testing.T, l *lockcore.Locker, ttl time.Duration) <-chan *lockcore.Lease {

@@ -2,13 +2,10 @@ package redisstore_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,50 +15,30 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
-// knob reads a number from the environment.
-func knob(t *testing.T, name string, standard uint64) uint64 {
-	t.Helper()
-	v := os.Getenv(name)
-	if v == "" {
-		return standard
-	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil {
-		t.Fatalf("%s=%q is not a number", name, v)
-	}
-	return n
-}
-
-// A campaign is sixteen processes on one server, and somebody who does to them
+// A chaos is sixteen processes on one server, and somebody who does to them
 // and to it what days bring.
-type campaign struct {
+type chaos struct {
 	*testing.T
 	server  *redistest.Server
 	proxy   *redistest.Proxy
 	dir     string
 	seed    uint64
-	pace    time.Duration // the longest pause between two miseries
+	pace    time.Duration // the longest pause between two faults
 	rng     *rand.Rand
 	workers []*child
 	started int // processes so far
 	stopped map[*child]bool
-	undo    []undo
-	diary   []string       // what was done, and when
-	whom    string         // to which process, of the last misery
-	done    map[string]int // what was done, and how often
+	faults  *campaign.Faults
+	diary   []string // what was done, and when
+	whom    string   // to which process, of the last fault
 	uses    atomic.Int64
 	reading sync.WaitGroup
-}
-
-// An undo ends a misery when it is due.
-type undo struct {
-	due time.Time
-	f   func()
 }
 
 const (
@@ -81,8 +58,8 @@ const (
 // REDISSTORE_SEED replays the choices of an earlier one, as far as the machine's
 // scheduler lets it.
 func TestHistory(t *testing.T) {
-	want := int64(knob(t, "REDISSTORE_GRANTS", 500))
-	c := &campaign{T: t, pace: 600 * time.Millisecond, seed: knob(t, "REDISSTORE_SEED", rand.Uint64()), dir: t.TempDir(), stopped: make(map[*child]bool), done: make(map[string]int)}
+	want := int64(campaign.Knob(t, "REDISSTORE_GRANTS", 500))
+	c := &chaos{T: t, pace: 600 * time.Millisecond, seed: campaign.Knob(t, "REDISSTORE_SEED", rand.Uint64()), dir: t.TempDir(), stopped: make(map[*child]bool)}
 	c.rng = rand.New(rand.NewPCG(c.seed, 0))
 	if want > 10_000 {
 		c.pace = 3 * time.Second // else most of the time nothing works
@@ -98,8 +75,18 @@ func TestHistory(t *testing.T) {
 	}
 	start := time.Now()
 	looking := c.look()
-	c.torment(want, start.Add(campaignLimit))
-	c.wind()
+	c.faults = &campaign.Faults{All: c.all(), Rand: c.rng, Pause: c.pace, Done: func(name string, began int64, lasts time.Duration) bool {
+		c.diary = append(c.diary, fmt.Sprintf("%d-%d %s %s %s", began, judge.Now(), name, lasts, c.whom))
+		c.whom = ""
+		if time.Since(start) < campaignLimit {
+			return true
+		}
+		c.Errorf("only %d of %d grants within %s", c.uses.Load(), want, campaignLimit)
+		return false
+	}}
+	c.faults.Run(func() bool { return c.uses.Load() >= want })
+	c.faults.End()
+	c.stopAll()
 	c.leftovers()
 	looks := looking()
 	c.verdict(want, start, looks)
@@ -107,7 +94,7 @@ func TestHistory(t *testing.T) {
 
 // employ starts a process at place i. Every other one talks to the server
 // through the proxy.
-func (c *campaign) employ(i int) {
+func (c *chaos) employ(i int) {
 	c.started++
 	addr := c.server.Addr
 	if i%2 == 0 {
@@ -132,13 +119,9 @@ func (c *campaign) employ(i int) {
 	})
 }
 
-// miseries are what can happen. Each returns the end of it, if it has one, and
-// how long it lasts.
-func (c *campaign) miseries() map[string]func() (time.Duration, func()) {
-	at := func(f func()) func() (time.Duration, func()) {
-		return func() (time.Duration, func()) { f(); return 0, nil }
-	}
-	lasting := func(most time.Duration, begin, end func()) func() (time.Duration, func()) {
+// all are the faults.
+func (c *chaos) all() map[string]campaign.Fault {
+	lasting := func(most time.Duration, begin, end func()) campaign.Fault {
 		return func() (time.Duration, func()) { begin(); return time.Duration(c.rng.Int64N(int64(most))), end }
 	}
 	mend := func() { c.proxy.Heal(); c.proxy.Cut() }
@@ -146,64 +129,22 @@ func (c *campaign) miseries() map[string]func() (time.Duration, func()) {
 	oversleep := func() (time.Duration, func()) {
 		return c.stop(campaignTTL + time.Duration(c.rng.Int64N(int64(campaignTTL))))
 	}
-	return map[string]func() (time.Duration, func()){
-		"kill": at(c.kill), "kill again": at(c.kill), "stop beyond the TTL": oversleep, "stop again": oversleep, "stop": stall,
-		"server restart":     at(c.restart),
-		"server stop":        at(c.swap),
-		"script flush":       at(func() { c.server.Do("SCRIPT", "FLUSH") }),
-		"client kill":        at(func() { c.server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }),
-		"client kill pubsub": at(func() { c.server.Do("CLIENT", "KILL", "TYPE", "pubsub") }),
-		"proxy cut":          at(c.proxy.Cut),
+	return map[string]campaign.Fault{
+		"kill": campaign.AtOnce(c.kill), "kill again": campaign.AtOnce(c.kill), "stop beyond the TTL": oversleep, "stop again": oversleep, "stop": stall,
+		"server restart":     campaign.AtOnce(c.restart),
+		"server stop":        campaign.AtOnce(c.swap),
+		"script flush":       campaign.AtOnce(func() { c.server.Do("SCRIPT", "FLUSH") }),
+		"client kill":        campaign.AtOnce(func() { c.server.Do("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }),
+		"client kill pubsub": campaign.AtOnce(func() { c.server.Do("CLIENT", "KILL", "TYPE", "pubsub") }),
+		"proxy cut":          campaign.AtOnce(c.proxy.Cut),
 		"proxy delay":        lasting(campaignTTL, func() { c.proxy.Delay(time.Duration(c.rng.IntN(20)) * time.Millisecond) }, func() { c.proxy.Delay(0) }),
 		"answers lost":       lasting(2*campaignTTL, func() { c.proxy.Blackhole(redistest.ToClient) }, mend),
 		"requests lost":      lasting(2*campaignTTL, func() { c.proxy.Blackhole(redistest.ToServer) }, mend),
 	}
 }
 
-// torment goes through all miseries in random orders, each time in another,
-// until there are enough grants.
-func (c *campaign) torment(want int64, deadline time.Time) {
-	all := c.miseries()
-	names := make([]string, 0, len(all))
-	for name := range all {
-		names = append(names, name)
-	}
-	slices.Sort(names) // a map has no order, and the seed shall decide
-	for c.done["rounds"] == 0 || c.uses.Load() < want {
-		c.rng.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		for _, name := range names {
-			if time.Now().After(deadline) {
-				c.Errorf("only %d of %d grants within %s", c.uses.Load(), want, campaignLimit)
-				return
-			}
-			c.settle(time.Now())
-			begun := machineTime()
-			lasts, end := all[name]()
-			c.done[name]++
-			c.diary = append(c.diary, fmt.Sprintf("%d-%d %s %s %s", begun, machineTime(), name, lasts, c.whom))
-			c.whom = ""
-			if end != nil {
-				c.undo = append(c.undo, undo{time.Now().Add(lasts), end})
-			}
-			time.Sleep(time.Duration(c.rng.Int64N(int64(c.pace))))
-		}
-		c.done["rounds"]++
-	}
-}
-
-// settle ends the miseries that are due.
-func (c *campaign) settle(now time.Time) {
-	c.undo = slices.DeleteFunc(c.undo, func(u undo) bool {
-		over := !u.due.After(now)
-		if over {
-			u.f()
-		}
-		return over
-	})
-}
-
 // kill ends a process and puts another in its place.
-func (c *campaign) kill() {
+func (c *chaos) kill() {
 	i := c.rng.IntN(len(c.workers))
 	w := c.workers[i]
 	c.whom = filepath.Base(w.log)
@@ -214,30 +155,30 @@ func (c *campaign) kill() {
 
 // restart kills the server and starts it again with its data, which it takes a
 // while to read.
-func (c *campaign) restart() {
+func (c *chaos) restart() {
 	c.server.Restart()
 	c.server.Loaded()
 }
 
 // swap stops the server for a while. Nothing else can be done to it meanwhile.
-func (c *campaign) swap() {
+func (c *chaos) swap() {
 	c.server.Stop()
 	time.Sleep(time.Duration(c.rng.Int64N(int64(campaignTTL / 2))))
 	c.server.Cont()
 }
 
 // stop freezes a process until its end is due, if it is not frozen already.
-func (c *campaign) stop(d time.Duration) (time.Duration, func()) {
+func (c *chaos) stop(d time.Duration) (time.Duration, func()) {
 	w := c.workers[c.rng.IntN(len(c.workers))]
 	if c.stopped[w] {
 		return 0, nil
 	}
 	c.whom = filepath.Base(w.log)
-	stop(c.T, w)
+	w.stop()
 	c.stopped[w] = true
 	return d, func() {
 		if c.stopped[w] { // it may have been killed
-			cont(c.T, w)
+			w.cont()
 			delete(c.stopped, w)
 		}
 	}
@@ -246,7 +187,7 @@ func (c *campaign) stop(d time.Duration) (time.Duration, func()) {
 // look takes snapshots all the while, and looks whether their holders go
 // together and have all they asked for. It returns what ends it, which in turn
 // returns the number of looks.
-func (c *campaign) look() func() int {
+func (c *chaos) look() func() int {
 	client := redis.NewClient(&redis.Options{Addr: c.server.Addr, Protocol: 2, ReadTimeout: 400 * time.Millisecond, DisableIdentity: true, ContextTimeoutEnabled: true})
 	st := on(c.T, client, redisstore.Options{})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -276,7 +217,7 @@ func (c *campaign) look() func() int {
 	return end
 }
 
-func (c *campaign) examine(snap lockcore.Snapshot) {
+func (c *chaos) examine(snap lockcore.Snapshot) {
 	byKey := make(map[string][]judge.Taken)
 	for _, h := range snap.Holders {
 		if got := unitsOf(h); got != h.Reason {
@@ -288,7 +229,7 @@ func (c *campaign) examine(snap lockcore.Snapshot) {
 				units[k]++
 			}
 			for k, n := range units {
-				byKey[k] = append(byKey[k], judge.Taken{Mode: modeOf(h.Requirements[i]), Units: n})
+				byKey[k] = append(byKey[k], judge.Taken{Mode: campaign.Mode(h.Requirements[i]), Units: n})
 			}
 		}
 	}
@@ -307,9 +248,8 @@ func unitsOf(h lockcore.Holder) string {
 	return units(reqs)
 }
 
-// wind lets everybody come to an end: most by being told, some by being killed.
-func (c *campaign) wind() {
-	c.settle(time.Now().Add(time.Hour))
+// stopAll lets everybody come to an end: most by being told, some by being killed.
+func (c *chaos) stopAll() {
 	for i, w := range c.workers {
 		if i < 3 {
 			w.kill()
@@ -323,7 +263,7 @@ func (c *campaign) wind() {
 }
 
 // leftovers waits until every lease has expired, and looks what is left then.
-func (c *campaign) leftovers() {
+func (c *chaos) leftovers() {
 	st := openURL(c.T, c.server.URL(), redisstore.Options{})
 	var endings map[string]lockcore.Ending
 	await(c.T, "nobody holds or waits", func() bool {
@@ -341,28 +281,33 @@ func (c *campaign) leftovers() {
 	nothingLeft(c.T, c.server, "used")
 }
 
-func (c *campaign) verdict(want int64, start time.Time, looks int) {
+func (c *chaos) verdict(want int64, start time.Time, looks int) {
 	logs, err := filepath.Glob(filepath.Join(c.dir, "*.log"))
 	if err != nil {
 		c.Fatal(err)
 	}
-	var written []use
+	var written []judge.Use
 	for _, path := range logs {
-		uses, err := readUses(path)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		f, err := os.Open(path)
+		if err != nil {
 			c.Fatal(err)
+		}
+		uses, err := campaign.Read(f, nil)
+		f.Close()
+		if err != nil {
+			c.Errorf("%s: %v", path, err)
 		}
 		written = append(written, uses...)
 	}
 	if int64(len(written)) < want {
 		c.Errorf("%d grants were written down, want %d", len(written), want)
 	}
-	bad := contradictions(written)
+	bad := judge.Promises{}.Contradictions(written)
 	if len(bad) > 0 {
 		c.Log("what was done:\n", strings.Join(c.diary, "\n"))
 	}
 	for _, b := range bad[:min(len(bad), 10)] {
 		c.Error(b)
 	}
-	c.Logf("%d grants to %d processes in %s, %d looks; %v; %d contradictions", len(written), c.started, time.Since(start).Round(time.Second), looks, c.done, len(bad))
+	c.Logf("%d grants to %d processes in %s, %d looks; %v; %d contradictions", len(written), c.started, time.Since(start).Round(time.Second), looks, c.faults, len(bad))
 }

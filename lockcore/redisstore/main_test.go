@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
@@ -225,6 +226,21 @@ func (c *child) tell(word string) {
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill()
 	_ = c.cmd.Wait() // and let go of its pipes
+}
+
+// stop stops the process, as ^Z does; cont lets it go on.
+func (c *child) stop() {
+	c.t.Helper()
+	if err := campaign.Stop(c.cmd.Process); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *child) cont() {
+	c.t.Helper()
+	if err := campaign.Cont(c.cmd.Process); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func theJob() (j job, l *lockcore.Locker, err error) {

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
 // A phase is a group of tests.
@@ -95,7 +97,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &mutantRun{exe: exe, last: knobOr(t, "REDISSTORE_MUTANT_PHASES", len(phases)), killers: make(map[string][]string), died: make(map[string]int)}
+	r := &mutantRun{exe: exe, last: int(campaign.Knob(t, "REDISSTORE_MUTANT_PHASES", uint64(len(phases)))), killers: make(map[string][]string), died: make(map[string]int)}
 	known := ""
 	if name := os.Getenv("REDISSTORE_MUTANT_RESULTS"); name != "" {
 		data, err := os.ReadFile(name)
@@ -110,7 +112,7 @@ func TestMutants(t *testing.T) {
 	}
 	todo := make(chan mutant)
 	var workers sync.WaitGroup
-	for range knobOr(t, "REDISSTORE_MUTANT_WORKERS", 1) {
+	for range campaign.Knob(t, "REDISSTORE_MUTANT_WORKERS", 1) {
 		workers.Go(func() {
 			for m := range todo {
 				r.judge(t, m)
@@ -281,17 +283,4 @@ func (r *mutantRun) run(which, tests string, as phase) (killer string) {
 		}
 	}
 	return cmp.Or(killer, aHang)
-}
-
-func knobOr(t *testing.T, name string, def int) int {
-	t.Helper()
-	v := os.Getenv(name)
-	if v == "" {
-		return def
-	}
-	n, err := strconv.Atoi(v)
-	if err != nil {
-		t.Fatalf("%s=%q is not a number", name, v)
-	}
-	return n
 }

@@ -52,7 +52,7 @@ func TestWaiterKilledBetweenGrantAndConfirmation(t *testing.T) {
 	le := acquire(t, l, request(time.Minute, of(1, "k")))
 	c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: time.Hour})
 	waiters(t, st, 1)
-	stop(t, c)
+	c.stop()
 	next := make(chan *lockcore.Lease, 1)
 	go func() {
 		if le, err := l.Acquire(t.Context(), request(time.Minute, of(1, "k"))); err == nil {
@@ -80,10 +80,10 @@ func TestWaiterStoppedBeyondItsGrant(t *testing.T) {
 	le := acquire(t, l, request(time.Minute, of(1, "k")))
 	c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: shortTTL})
 	waiters(t, st, 1)
-	stop(t, c)
+	c.stop()
 	release(t, le)
 	rival := acquire(t, l, request(time.Minute, of(1, "k")))
-	cont(t, c)
+	c.cont()
 	waiters(t, st, 1) // it is in line again
 	release(t, rival)
 	var token uint64
@@ -99,11 +99,11 @@ func TestStoppedHolder(t *testing.T) {
 	s := redistest.Start(t)
 	c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: shortTTL})
 	c.says("held")
-	stop(t, c)
+	c.stop()
 	l := locker(t, open(t, s.Addr, redisstore.Options{}))
 	le := acquire(t, l, request(time.Minute, of(1, "k")))
 	c.tell("check") // what it finds in its mailbox when it goes on
-	cont(t, c)
+	c.cont()
 	said := arrives(t, "the child says what it found", c.lines)
 	if !strings.Contains(said, lockcore.ErrLost.Error()) {
 		t.Fatalf("a child that was stopped beyond its TTL says %q", said)
@@ -119,12 +119,12 @@ func TestStoppedHolderWithoutRivals(t *testing.T) {
 	st := open(t, s.Addr, redisstore.Options{})
 	c := spawn(t, "hold", job{URL: s.URL(), Keys: []string{"k"}, TTL: shortTTL})
 	c.says("held")
-	stop(t, c)
+	c.stop()
 	await(t, "the lease expires", func() bool {
 		snap, err := st.Snapshot(t.Context())
 		return err == nil && len(snap.Holders) == 0
 	})
-	cont(t, c)
+	c.cont()
 	c.says("lost")
 	release(t, acquire(t, locker(t, st), request(time.Minute, of(1, "k"))))
 }
