@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -50,6 +51,7 @@ func endsBy(s os.Signal) (code int, ends bool) {
 // a process group.
 type process struct {
 	cmd    *exec.Cmd
+	guard  guard      // for a lock that is killed
 	ended  chan int   // its exit code, once
 	over   bool       // the code was taken
 	mu     sync.Mutex // guards what follows: signals come while the command is waited for
@@ -74,10 +76,14 @@ func newProcess(c *exec.Cmd) *process {
 // the kernel kills that when its parent ends, and takes the thread for the parent.
 func (p *process) start() error {
 	adoptOrphans()
+	p.guard = newGuard()
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good: the thread ends with the goroutine
 		err := p.cmd.Start()
+		if err == nil {
+			p.guard.tell(strconv.Itoa(p.group()))
+		}
 		started <- err
 		if err == nil {
 			p.ended <- p.wait()

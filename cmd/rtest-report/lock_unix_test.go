@@ -137,6 +137,59 @@ func TestLockStopped(t *testing.T) {
 	assert.Contains(t, stderr.String(), "lock does not say that it renewed it")
 }
 
+// What the command has started dies, too, and before somebody else gets what it uses,
+// even if it has closed everything that it was handed down, as Python has it.
+func TestLockKilledWithGrandchild(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		t.Run(fmt.Sprint("watched ", watched), func(t *testing.T) {
+			lock := program(t, "lock", "b1", "--", "sh", "-c", `orphan & echo $$ $!; wait`)
+			require.NoError(t, os.Symlink(lock.Path, filepath.Join(lock.Dir, "orphan")))
+			out, err := lock.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, lock.Start())
+			r := bufio.NewReader(out)
+			var command, child int
+			_, err = fmt.Fscan(r, &command, &child)
+			require.NoError(t, err)
+			closed := filepath.Join(lock.Dir, "closed")
+			eventually(func() bool { _, err := os.Stat(closed); return err == nil })
+			eventually(func() bool { return strings.HasPrefix(commandOf(child), "sleep") })
+			if watched {
+				eventually(func() bool {
+					return exec.Command("pgrep", "-f", watchCommand+" "+strconv.Itoa(command)+" ").Run() == nil
+				})
+			}
+			require.NoError(t, lock.Process.Kill())
+			_ = lock.Wait()
+			next, err := again(lock, "lock", "b1", "--", "sh", "-c", fmt.Sprintf(`case $(ps -o stat= -p %d) in ""|Z*) echo it is gone;; esac`, child)).CombinedOutput()
+			require.NoError(t, err, string(next))
+			assert.Contains(t, string(next), "it is gone")
+		})
+	}
+}
+
+// commandOf is what a process runs.
+func commandOf(pid int) string {
+	out, _ := exec.Command("ps", "-o", "args=", "-p", strconv.Itoa(pid)).Output()
+	return string(out)
+}
+
+func init() { programs["orphan"] = orphan }
+
+// orphan sleeps, without the descriptors that it was handed down.
+func orphan() {
+	for fd := 3; fd < 1024; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	_ = os.WriteFile("closed", nil, 0o600)
+	sleep, err := exec.LookPath("sleep")
+	if err == nil {
+		err = syscall.Exec(sleep, []string{"sleep", "1000"}, os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
 // A terminal is one that a test types into.
 type terminal struct {
 	*os.File

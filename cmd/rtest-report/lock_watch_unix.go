@@ -27,10 +27,48 @@ import (
 //	11 s  somebody stops lock
 //	39 s  watcher: the lease is over, TERM for the group of the command
 //
-// When lock ends without a word, the watcher kills the group at once.
+// When lock ends without a word, the watcher kills the group at once, and lives until
+// the group is gone: for as long as it does, a store in files knows lock for alive.
+//
+// Until the watcher is there, a shell, which starts faster, does the same for a lock
+// that is killed.
 
-// watchAfter spares a command that is over soon the second process.
+// watchAfter spares a command that is over soon the watcher.
 const watchAfter = 100 * time.Millisecond
+
+// killedTime is how long the watcher waits for that: a process that has ended stays in
+// its group where nobody asks how it ended, as in a container whose first process does not.
+const killedTime = 500 * time.Millisecond
+
+// guardScript reads the number of the group, and kills that when its input ends
+// without another line.
+const guardScript = `read -r group || exit 0
+read -r _ && exit 0
+n=0
+while kill -KILL "-$group" && [ $n -lt 50 ]; do
+	n=$((n+1))
+	sleep 0.01
+done`
+
+// A guard is the shell that kills the group of a lock that is killed.
+type guard struct{ in io.WriteCloser }
+
+// newGuard starts the shell. Without one, in is nil.
+func newGuard() (g guard) {
+	c := exec.Command("/bin/sh", "-c", guardScript)
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of ^C
+	if in, err := c.StdinPipe(); err == nil && c.Start() == nil {
+		g.in = in
+		go c.Wait()
+	}
+	return g
+}
+
+func (g guard) tell(line string) {
+	if g.in != nil {
+		_, _ = io.WriteString(g.in, line+"\n") // one that was killed is no help
+	}
+}
 
 // watchCommand is the hidden subcommand that the watcher runs.
 const watchCommand = "__watch"
@@ -46,8 +84,13 @@ func (p *process) watchLock(lease *lockcore.Lease, grace time.Duration) watchdog
 	w := watchdog{make(chan struct{}), make(chan struct{})}
 	go func() {
 		defer close(w.ended)
+		defer p.guard.tell("done")
+		after := watchAfter
+		if p.guard.in == nil {
+			after = 0
+		}
 		select {
-		case <-time.After(watchAfter):
+		case <-time.After(after):
 			w.run(p, lease, grace)
 		case <-w.done:
 		}
@@ -68,6 +111,7 @@ func (w watchdog) run(p *process, lease *lockcore.Lease, grace time.Duration) {
 	if err != nil || c.Start() != nil {
 		return // the kernel's help is left, where it helps
 	}
+	p.guard.tell("done")
 	ttl := time.Until(lease.ValidUntil())
 	tick := time.NewTicker(max(ttl/6, 10*time.Millisecond))
 	defer tick.Stop()
@@ -129,7 +173,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 		select {
 		case line, ok := <-lines:
 			if !ok {
-				_ = syscall.Kill(-group, syscall.SIGKILL)
+				killGroup(group)
 				return
 			}
 			ms, err := strconv.ParseInt(line, 10, 64)
@@ -141,7 +185,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 			}
 		case <-timer.C:
 			if termed {
-				_ = syscall.Kill(-group, syscall.SIGKILL)
+				killGroup(group)
 				return
 			}
 			termed = true
@@ -150,5 +194,12 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 			_ = syscall.Kill(-group, syscall.SIGCONT)
 			timer.Reset(grace)
 		}
+	}
+}
+
+// killGroup kills a process group and waits until it is gone.
+func killGroup(group int) {
+	for deadline := time.Now().Add(killedTime); syscall.Kill(-group, syscall.SIGKILL) == nil && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
 	}
 }
