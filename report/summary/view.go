@@ -16,7 +16,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/internal/words"
 )
 
-// A View says what [Report.WriteText] and [Report.WriteMarkdown] show. The zero
+// A View says what [Text] and [Markdown] show. The zero
 // value shows what most readers want.
 type View struct {
 	By  []By // tables, in this order; none means test, pair, resource, holder, and tag and preparation where there are any
