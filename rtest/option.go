@@ -118,8 +118,10 @@ func OnBusy(p Policy) Option {
 // RTEST_ON_ERROR (fail or skip), else [Fail].
 //
 // When a server cannot be reached, this package's message is all that is printed.
-// With RTEST_DEBUG=1, go-redis prints its own line for each attempt to connect, too. Its logger belongs to the whole program, and is left alone; what it
-// writes about Sentinels goes there in any case.
+// With RTEST_DEBUG=1, go-redis prints its own line for each attempt to connect, too.
+// Its logger belongs to the whole program, and is left alone; what it writes about
+// Sentinels, which one it chose and which are down, goes there in any case. A program
+// that wants none of it calls redis.SetLogger in TestMain.
 func OnError(p Policy) Option {
 	return Option{func(c *config) error {
 		c.onError = p
