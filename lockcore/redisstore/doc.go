@@ -60,6 +60,11 @@
 // replicas have it, and is given back if too few answer; without, a doubly held
 // key is possible for up to a third of the TTL, until the first holder is told.
 //
+// The same goes for reservations and outages, which nobody renews: one that the
+// replica does not have is over after the fail-over, and the resource goes to the next
+// in line. With Options.MinReplicas, to reserve, extend or disable is an error if too
+// few replicas have it.
+//
 // Fencing tokens rise strictly within a namespace while the server keeps its
 // data. After a fail-over that lost data they may fall behind.
 //

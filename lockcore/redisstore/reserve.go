@@ -12,7 +12,7 @@ import (
 
 // ExtendReservation implements [lockcore.Store].
 func (s *Store) ExtendReservation(ctx context.Context, id string, d time.Duration) (end time.Time, err error) {
-	v, err := s.run(ctx, s.scripts.extend, encodeID(id), micros(d))
+	v, err := s.runReplicated(ctx, s.scripts.extend, "the end of the reservation", encodeID(id), micros(d))
 	switch at := text(v); {
 	case err != nil:
 		return end, err
@@ -47,7 +47,7 @@ func (s *Store) Disable(ctx context.Context, o lockcore.Outage) ([]lockcore.Hold
 		length = max(1, length)
 	}
 	info := infoOf(&lockcore.Ticket{Owner: o.Owner, Reason: o.Reason})
-	v, err := s.run(ctx, s.scripts.disable, appendArgs([]any{rand.Text(), length, why, info}, o.Keys)...)
+	v, err := s.runReplicated(ctx, s.scripts.disable, "the outage", appendArgs([]any{rand.Text(), length, why, info}, o.Keys)...)
 	return holders(v, ""), err
 }
 
@@ -55,6 +55,19 @@ func (s *Store) Disable(ctx context.Context, o lockcore.Outage) ([]lockcore.Hold
 func (s *Store) Enable(ctx context.Context, keys []string) ([]lockcore.Holder, error) {
 	v, err := s.run(ctx, s.scripts.enable, appendArgs([]any{rand.Text()}, keys)...)
 	return holders(v, ""), err
+}
+
+// runReplicated is run that fails if too few replicas have what the script wrote. It
+// stands all the same, and can be written once more: only a fail-over would lose it.
+func (s *Store) runReplicated(ctx context.Context, sc *script, what string, args ...any) (any, error) {
+	if s.opts.MinReplicas == 0 {
+		return s.run(ctx, sc, args...)
+	}
+	v, acks, err := s.runAcknowledged(ctx, sc, args...)
+	if err == nil && acks < s.opts.MinReplicas {
+		err = fmt.Errorf("%s: %d of min_replicas=%d replicas have %s, which a fail-over would lose: see INFO replication, and try again", s, acks, s.opts.MinReplicas, what)
+	}
+	return v, err
 }
 
 func appendArgs(args []any, keys []string) []any {
