@@ -229,8 +229,21 @@ func (l *lab) scenario(t *testing.T, run string, args ...string) *child {
 
 func scenario(t *testing.T, run string, args ...string) *exec.Cmd {
 	t.Helper()
-	return exec.Command(binary(t, "scenarios"), append([]string{"-test.run=^(" + run + ")$", "-test.timeout=2m"}, args...)...)
+	exe := binary(t, "scenarios")
+	there := strings.Fields(scenarios())
+	for name := range strings.SplitSeq(run, "|") {
+		if name != "^$" && !slices.Contains(there, name) { // of a name that matches nothing, a test binary says PASS
+			t.Fatalf("testdata/scenarios has no test %s", name)
+		}
+	}
+	return exec.Command(exe, append([]string{"-test.run=^(" + run + ")$", "-test.timeout=2m"}, args...)...)
 }
+
+// scenarios lists the tests of testdata/scenarios.
+var scenarios = sync.OnceValue(func() string {
+	out, _ := exec.Command(filepath.Join(builds.dir, "scenarios.test"), "-test.list=.").Output()
+	return string(out)
+})
 
 // await returns when the child has printed the words; it fails if it ends
 // without. Only the limit of the whole test run bounds it: how fast a machine is

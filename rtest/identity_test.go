@@ -89,7 +89,7 @@ func TestWhereEventsGoIsTheSameEverywhere(t *testing.T) {
 func TestAVariableThatIsSpelledWrongIsToldOnce(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	cmd := scenario(t, "TestPass|TestTwoInARow")
+	cmd := scenario(t, "TestPass|TestParkedB")
 	cmd.Env = []string{"RTEST_" + "WIAT=5m"}
 	code, out := l.launch(t, cmd).end()
 	if want := `warning: the environment variable "RTEST_` + `WIAT" has no meaning here; did you mean RTEST_WAIT?`; code != 0 || strings.Count(out, want) != 1 {

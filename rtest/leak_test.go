@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
@@ -16,6 +19,7 @@ func TestNoGoroutineStays(t *testing.T) {
 	t.Setenv("RTEST_URL", "mem:")
 	t.Setenv("RTEST_NAMESPACE", t.Name())
 	t.Setenv("RTEST_EVENTS", t.TempDir())
+	others := goleak.IgnoreCurrent()
 	t.Run("lease", func(t *testing.T) {
 		rtest.Acquire(t, rtest.R("a"))
 		fake("TestWaiter", func(f *fakeTB) { rtest.Acquire(f, rtest.R("a"), rtest.Wait(1)) })
@@ -23,7 +27,7 @@ func TestNoGoroutineStays(t *testing.T) {
 			yield() // until the guard against signals stands
 		}
 	})
-	for strings.Contains(stacks(), "/rtest.") || strings.Contains(stacks(), "/lockcore.") || strings.Contains(stacks(), "/eventlog.") {
+	for goleak.Find(others) != nil {
 		yield() // they end soon, or the test run ends here
 	}
 }
@@ -32,13 +36,22 @@ func TestNoGoroutineStays(t *testing.T) {
 // what a store needs for its waiters, it keeps for them only.
 func TestNoGoroutineStaysAfterContention(t *testing.T) {
 	t.Parallel()
-	onEachStore(t, func(t *testing.T, l *lab) {
+	contend := func(t *testing.T, l *lab) {
 		run := func() *child { return l.launch(t, exec.Command(binary(t, "leaks"), "-test.parallel=4")) }
 		for _, c := range []*child{run(), run()} {
 			if code, out := c.end(); code != 0 {
 				t.Errorf("exit code %d:\n%s", code, out)
 			}
 		}
+	}
+	onEachStore(t, contend)
+	t.Run("redlock", func(t *testing.T) {
+		t.Parallel()
+		var addrs []string
+		for _, s := range redistest.StartN(t, 3) {
+			addrs = append(addrs, s.Addr)
+		}
+		contend(t, newLabAt(t, "redlock://"+strings.Join(addrs, ",")))
 	})
 }
 

@@ -1,6 +1,7 @@
 package quorumstore
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -36,6 +37,9 @@ func (s *Store) removeFromLine(k *ticket) {
 	if k.waiting {
 		k.waiting, k.hint, k.wake = false, none, nil
 		s.line = slices.DeleteFunc(s.line, func(o *ticket) bool { return o == k })
+		if len(s.line) == 0 {
+			s.hearNoMore()
+		}
 	}
 }
 
@@ -164,10 +168,13 @@ func (k *ticket) lists(key string) bool {
 
 // subscribed notes that the subscription to a server began or broke. Messages may
 // have been missed before it began, so all waiters then look anew.
-func (s *Store) subscribed(i int, on bool) {
+func (s *Store) subscribed(life context.Context, i int, on bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if life.Err() != nil {
+		return // another subscription has taken its place, or none
+	}
 	s.nodes[i].subscribed = on
 	if !on {
 		return

@@ -11,15 +11,41 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// listen opens the subscriptions, one a server, when the first request waits.
+// listen opens the subscriptions, one a server, when a request begins to wait.
 // Store.mu is held.
 func (s *Store) listen() {
 	if s.subscribing || s.life.Err() != nil {
 		return
 	}
-	s.subscribing = true
+	life, end := context.WithCancel(s.life)
+	s.subscribing, s.unsubscribe = true, end
 	for i := range s.nodes {
-		s.spawn(func() { s.subscribe(i) })
+		s.spawn(func() { s.subscribe(life, i) })
+	}
+}
+
+// hearNoMore has the subscriptions end soon, unless somebody waits again. Store.mu is
+// held.
+func (s *Store) hearNoMore() {
+	if s.unused == nil {
+		s.unused = time.AfterFunc(linger, s.stopListening)
+	} else {
+		s.unused.Reset(linger)
+	}
+}
+
+// stopListening ends the subscriptions if nobody waits. The next waiter looks anew once
+// it is subscribed, so that it misses nothing of what was published meanwhile.
+func (s *Store) stopListening() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.line) > 0 || s.unsubscribe == nil {
+		return
+	}
+	s.unsubscribe()
+	s.subscribing, s.unsubscribe = false, nil
+	for _, n := range s.nodes {
+		n.subscribed = false
 	}
 }
 
@@ -29,21 +55,21 @@ const (
 	subscribePauseMax = 2 * time.Second
 )
 
-// subscribe follows what a server publishes until the store is closed. A message that
-// it misses while the connection is down costs waiters the time to their next poll.
-func (s *Store) subscribe(i int) {
+// subscribe follows what a server publishes until life ends. A message that it misses
+// while the connection is down costs waiters the time to their next poll.
+func (s *Store) subscribe(life context.Context, i int) {
 	n := s.nodes[i]
-	for pause := subscribePause; s.life.Err() == nil; pause = min(2*pause, subscribePauseMax) {
-		sub := n.client.Subscribe(s.life, n.channel)
-		stop := context.AfterFunc(s.life, func() { sub.Close() })
-		if s.follow(i, sub) {
+	for pause := subscribePause; life.Err() == nil; pause = min(2*pause, subscribePauseMax) {
+		sub := n.client.Subscribe(life, n.channel)
+		stop := context.AfterFunc(life, func() { sub.Close() })
+		if s.follow(life, i, sub) {
 			pause = subscribePause
-			s.subscribed(i, false)
+			s.subscribed(life, i, false)
 		}
 		stop()
 		sub.Close()
 		select {
-		case <-s.life.Done():
+		case <-life.Done():
 		case <-time.After(jitter(pause)):
 		}
 	}
@@ -51,14 +77,14 @@ func (s *Store) subscribe(i int) {
 
 // follow takes in messages until the connection fails, and reports whether it
 // ever worked.
-func (s *Store) follow(i int, sub *redis.PubSub) (worked bool) {
+func (s *Store) follow(life context.Context, i int, sub *redis.PubSub) (worked bool) {
 	for tested := false; ; {
-		msg, err := sub.ReceiveTimeout(s.life, quiet)
+		msg, err := sub.ReceiveTimeout(life, quiet)
 		var timeout net.Error
 		switch {
-		case errors.As(err, &timeout) && timeout.Timeout() && !tested && s.life.Err() == nil:
+		case errors.As(err, &timeout) && timeout.Timeout() && !tested && life.Err() == nil:
 			tested = true
-			if sub.Ping(s.life) != nil {
+			if sub.Ping(life) != nil {
 				return worked
 			}
 			continue
@@ -69,7 +95,7 @@ func (s *Store) follow(i int, sub *redis.PubSub) (worked bool) {
 		switch m := msg.(type) {
 		case *redis.Subscription:
 			worked = true
-			s.subscribed(i, true)
+			s.subscribed(life, i, true)
 		case *redis.Message:
 			text, id, _ := strings.Cut(m.Payload, " ")
 			if text == "disabled" {

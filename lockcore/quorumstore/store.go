@@ -52,10 +52,12 @@ type Store struct {
 	duplicate   error // two of the names lead to one server
 	view        view
 	tickets     map[string]*ticket
-	pruneAt     int       // number of tickets at which to look for stale ones
-	line        []*ticket // waiters, by rank
-	last        int64     // number of the last attempt
-	subscribing bool      // the subscriptions were opened
+	pruneAt     int         // number of tickets at which to look for stale ones
+	line        []*ticket   // waiters, by rank
+	last        int64       // number of the last attempt
+	subscribing bool        // the subscriptions were opened,
+	unsubscribe func()      // which this ends
+	unused      *time.Timer // since the last waiter has left
 	timer       *time.Timer
 	due         time.Time                 // when timer fires; zero: it does not run
 	unconfirmed map[string]unconfirmedEnd // by lease
@@ -132,8 +134,8 @@ func (s *Store) everyone() []int {
 
 // spawn runs f on a goroutine that Close waits for.
 //
-// Goroutines are kept for the next call, and begin with a deep stack: a client of
-// Redis needs one, and growing it in small steps costs a tenth of a request.
+// Goroutines are kept for the next call for a moment, and begin with a deep stack: a
+// client of Redis needs one, and growing it in small steps costs a tenth of a request.
 func (s *Store) spawn(f func()) {
 	s.background.Lock()
 	defer s.background.Unlock()
@@ -148,19 +150,30 @@ func (s *Store) spawn(f func()) {
 	}
 }
 
+// linger is how long goroutines, and the subscriptions, outlive their last use: the
+// next one often comes soon. It ends before tests that look for goroutines at their end
+// run out of patience, which is half a second.
+const linger = 200 * time.Millisecond
+
 // serve runs f, and then what spawn is called for next, unless too many goroutines
-// are idle already.
+// are idle already, or nothing comes.
 func (s *Store) serve(f func()) {
 	deepen(0)
+	patience := time.NewTimer(linger)
+	defer patience.Stop()
 	for {
 		f()
 		if s.idle.Add(1) > int32(2*len(s.nodes)) {
 			s.idle.Add(-1)
 			return
 		}
+		patience.Reset(linger)
 		select {
 		case f = <-s.jobs:
 			s.idle.Add(-1)
+		case <-patience.C:
+			s.idle.Add(-1)
+			return
 		case <-s.life.Done():
 			return
 		}

@@ -1,41 +1,33 @@
-// Package leaks looks for goroutines that are left when its tests are over, as
-// go.uber.org/goleak does: it gives them a second to end.
+// Package leaks looks for goroutines that are left when its tests are over.
 package leaks
 
 import (
 	"fmt"
 	"os"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
+// TestMain is goleak.VerifyTestMain with more patience, for a machine that has much
+// else to do.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	left := others()
-	for end := time.Now().Add(time.Second); len(left) > 0 && time.Now().Before(end); left = others() {
-		time.Sleep(10 * time.Millisecond)
+	left := goleak.Find()
+	for range 50 {
+		if left == nil {
+			break
+		}
+		left = goleak.Find() // each time it waits for about half a second
 	}
-	for _, g := range left {
-		fmt.Println("LEFT", g)
+	if left != nil {
+		fmt.Println("LEFT", left)
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// others are the goroutines but for this one and those that goleak leaves out.
-func others() (list []string) {
-	buf := make([]byte, 1<<20)
-	all := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")
-	for _, g := range all[1:] { // the first is this one
-		if !strings.Contains(g, "os/signal.loop") && !strings.Contains(g, "os/signal.signal_recv") && !strings.Contains(g, "runtime.ensureSigM") {
-			list = append(list, g)
-		}
-	}
-	return list
 }
 
 // TestContention has tests that wait for each other, here and in other processes.
