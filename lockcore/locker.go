@@ -61,10 +61,26 @@ func New(s Store, opts *Options) *Locker {
 	}
 	// A store that finds its state gone says so, instead of leaving a holder in the
 	// belief until the next renewal.
-	if s, ok := s.(interface{ OnLostState(f func()) }); ok {
+	if s, ok := optional[interface{ OnLostState(f func()) }](s); ok {
 		s.OnLostState(l.renewNow)
 	}
 	return l
+}
+
+// optional finds what a store can do beyond [Store], in it or in those that it wraps:
+// a wrapper that embeds a Store hides the rest of its methods.
+func optional[T any](s Store) (t T, ok bool) {
+	for s != nil {
+		if t, ok = s.(T); ok {
+			return t, true
+		}
+		w, wraps := s.(interface{ Unwrap() Store })
+		if !wraps {
+			break
+		}
+		s = w.Unwrap()
+	}
+	return t, false
 }
 
 // usable returns an error if there is no store to ask.
@@ -120,9 +136,9 @@ func (l *Locker) Snapshot(ctx context.Context) (Snapshot, error) {
 // is what plays the line forward, for all stores alike; it is not called from here
 // because it is made of the words of this package.
 func (l *Locker) expectedStarts(s Snapshot, id string) map[string]time.Time {
-	if f, ok := l.store.(interface {
+	if f, ok := optional[interface {
 		ExpectedStarts(s Snapshot, id string) map[string]time.Time
-	}); ok {
+	}](l.store); ok {
 		return f.ExpectedStarts(s, id)
 	}
 	return nil
@@ -136,9 +152,9 @@ func (l *Locker) History(ctx context.Context) ([]Usage, error) {
 	if err := l.usable(); err != nil {
 		return nil, err
 	}
-	s, ok := l.store.(interface {
+	s, ok := optional[interface {
 		History(context.Context) ([]Usage, error)
-	})
+	}](l.store)
 	if !ok {
 		return nil, fmt.Errorf("%s: this store does not learn how long tests hold: %w", l.store, errors.ErrUnsupported)
 	}

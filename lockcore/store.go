@@ -21,7 +21,14 @@ import (
 //	ExpectedStarts(s Snapshot, id string) map[string]time.Time
 //
 // by the ID of the waiter, without those of whom nothing is known. With an id, that
-// one's will do.
+// one's will do. One that gives resources on as soon as the process that holds them has
+// ended, however it ends, says so; see [Lease.KeepUntilExit]:
+//
+//	SeesExits() bool
+//
+// A Store that wraps another one says which, so that such methods of that one are found:
+//
+//	Unwrap() Store
 //
 // # Reservations
 //

@@ -12,6 +12,10 @@ type holding interface {
 	// release gives the resources back. With keep above 0 they stay taken for so
 	// long, for somebody to look at them.
 	release(keep time.Duration) error
+	// exit gives the resources back for a process that is about to end. They stay
+	// taken until it has, or, if the store cannot see that, for most; kept says how
+	// long whatever becomes of the process.
+	exit(most time.Duration) (kept time.Duration, err error)
 	// stored is the lease in the store, nil if this process has none.
 	stored() *lockcore.Lease
 	// own is false if another process gives the resources back.
@@ -28,6 +32,10 @@ func (h ownHolding) release(keep time.Duration) error {
 	return h.lease.Release(context.Background())
 }
 
+func (h ownHolding) exit(most time.Duration) (time.Duration, error) {
+	return h.lease.KeepUntilExit(context.Background(), most)
+}
+
 func (h ownHolding) stored() *lockcore.Lease { return h.lease }
 func (h ownHolding) own() bool               { return true }
 
@@ -40,6 +48,8 @@ func (h joinedHolding) release(time.Duration) error {
 	return nil
 }
 
+func (h joinedHolding) exit(time.Duration) (time.Duration, error) { return 0, h.release(0) }
+
 func (h joinedHolding) stored() *lockcore.Lease { return h.lease }
 func (h joinedHolding) own() bool               { return false }
 
@@ -47,6 +57,7 @@ func (h joinedHolding) own() bool               { return false }
 // of its workers.
 type parentHolding struct{}
 
-func (parentHolding) release(time.Duration) error { return nil }
-func (parentHolding) stored() *lockcore.Lease     { return nil }
-func (parentHolding) own() bool                   { return false }
+func (parentHolding) release(time.Duration) error               { return nil }
+func (parentHolding) exit(time.Duration) (time.Duration, error) { return 0, nil }
+func (parentHolding) stored() *lockcore.Lease                   { return nil }
+func (parentHolding) own() bool                                 { return false }

@@ -189,10 +189,10 @@ func (l *Lease) spent() spent {
 var errNotOwn = errors.New("the lease belongs to another process")
 
 // releaseEarly gives the resources back while the test still runs, because the
-// process is about to end; keep is how long it may take to do so. The error says
+// process is about to end; most is how long it may take to do so. The error says
 // that they were not given back: the lease was lost before, or the store cannot be
 // told and will let it expire.
-func (l *Lease) releaseEarly(keep time.Duration) error {
+func (l *Lease) releaseEarly(most time.Duration) error {
 	if !l.held.own() {
 		return errNotOwn
 	}
@@ -200,8 +200,8 @@ func (l *Lease) releaseEarly(keep time.Duration) error {
 		return lockcore.ErrLost
 	}
 	l.held.stored().SetEnding(Died) // the process does, in the middle of the test
-	err := l.held.release(keep)
-	l.recordEnd(l.spent(), keep, err)
+	kept, err := l.held.exit(most)
+	l.recordEnd(l.spent(), kept, err)
 	l.log.flush()
 	return err
 }

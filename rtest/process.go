@@ -72,6 +72,9 @@ func (e *openError) mistake() bool { return strings.HasPrefix(e.err.Error(), "st
 // report should show how close it came.
 type watchedStore struct{ lockcore.Store }
 
+// Unwrap lets package lockcore find what else the store can do.
+func (s *watchedStore) Unwrap() lockcore.Store { return s.Store }
+
 func (s *watchedStore) Renew(ctx context.Context, grants []*lockcore.Grant) ([]error, error) {
 	errs, err := s.Store.Renew(ctx, grants)
 	if err != nil {

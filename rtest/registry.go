@@ -207,13 +207,13 @@ func (r *registry) renewalFailed(grants []*lockcore.Grant, err error) {
 }
 
 // releaseAll is for the end of the process.
-func (r *registry) releaseAll(keep, limit time.Duration) []string {
+func (r *registry) releaseAll(most, limit time.Duration) []string {
 	var mu sync.Mutex
 	var keys []string
 	var each sync.WaitGroup
 	for _, l := range r.all() {
 		each.Go(func() {
-			if err := l.releaseEarly(keep); err == nil {
+			if err := l.releaseEarly(most); err == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				keys = append(keys, l.keys...)

@@ -114,9 +114,12 @@ const (
 	// withdrawLimit is the part of it that waiting calls have to leave the line: a
 	// ticket left behind would keep its place until the store finds it out.
 	withdrawLimit = 2 * time.Second
-	// dyingTime is how long the resources stay taken after they are given back,
-	// because until its end the process may still touch them. Half of it is what
-	// giving back may take; then the process ends, whatever the store has answered.
+	// dyingTime is how long the resources stay taken on a server after they are given
+	// back, because until its end the process may still touch them, and a server does
+	// not see that end. (A file store does: there the end is what gives them back.)
+	// Half of it is what giving back may take; then the process ends, whatever the
+	// store has answered. The other half is for the signal to do its work, on a machine
+	// that may have a hundred processes to serve.
 	dyingTime = 500 * time.Millisecond
 )
 
@@ -155,9 +158,10 @@ var holdings interface {
 	// refuse ends all calls, and those that come later, with the error. The channel
 	// is closed when no call is left.
 	refuse(why error) (idle <-chan struct{})
-	// releaseAll gives everything back, but keeps it taken for a time, and returns
-	// the keys. It returns at the limit at the latest, with those given back so far.
-	releaseAll(keep, limit time.Duration) []string
+	// releaseAll gives everything back for a process that is about to end, and returns
+	// the keys. A store that does not see the end keeps them taken for most. It returns
+	// at the limit at the latest, with those given back so far.
+	releaseAll(most, limit time.Duration) []string
 }
 
 // stopCalls refuses new calls, ends those that wait, and returns when they have

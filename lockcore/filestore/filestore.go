@@ -219,6 +219,10 @@ func (s *Store) forget(id string) {
 	<-s.turn
 }
 
+// SeesExits reports that the resources of a process are others' as soon as it has
+// ended, however it ends.
+func (s *Store) SeesExits() bool { return true }
+
 // OnLostState sets what the store calls when its state was deleted together with
 // leases of this process: f renews all leases, to learn which. It must not wait.
 func (s *Store) OnLostState(f func()) {

@@ -2,11 +2,8 @@ package nested
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
@@ -54,22 +51,5 @@ func (s *store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	return snap, nil
 }
 
-// History is that of the store below.
-func (s *store) History(ctx context.Context) ([]lockcore.Usage, error) {
-	if h, ok := s.Store.(interface {
-		History(context.Context) ([]lockcore.Usage, error)
-	}); ok {
-		return h.History(ctx)
-	}
-	return nil, fmt.Errorf("%s: this store does not learn how long tests hold: %w", s.Store, errors.ErrUnsupported)
-}
-
-// ExpectedStarts is that of the store below.
-func (s *store) ExpectedStarts(snap lockcore.Snapshot, id string) map[string]time.Time {
-	if f, ok := s.Store.(interface {
-		ExpectedStarts(lockcore.Snapshot, string) map[string]time.Time
-	}); ok {
-		return f.ExpectedStarts(snap, id)
-	}
-	return nil
-}
+// Unwrap lets package lockcore find what else the store can do.
+func (s *store) Unwrap() lockcore.Store { return s.Store }
