@@ -281,18 +281,6 @@ func (c *child) end() (code int, output string) {
 // yield is the pause between two looks at what no event tells of.
 func yield() { time.Sleep(5 * time.Millisecond) }
 
-// await takes a key, waiting for it, and gives it back.
-func (l *lab) await(t *testing.T, key string) {
-	t.Helper()
-	le, err := l.locker.Acquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: key}}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := le.Release(context.Background()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestEndsOfATest(t *testing.T) {
 	for _, c := range []struct {
 		run   string
