@@ -15,7 +15,7 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/inventory"
-	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/live"
 )
 
 func newLsCmd() *cobra.Command {
@@ -67,7 +67,7 @@ tests, and of those that have subtests.`,
 				if format == "json" {
 					return indented(cmd.OutOrStdout(), l)
 				}
-				return l.text(cmd.OutOrStdout())
+				return listText(cmd.OutOrStdout(), l)
 			})
 		},
 	}
@@ -87,45 +87,47 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 	if err != nil {
 		return nil, err
 	}
-	taken := map[string]bool{}
-	for _, h := range snap.Holders {
-		for _, k := range h.Keys() {
-			taken[k] = true
-		}
+	items, err := itemsOf(v)
+	if err != nil {
+		return nil, err
 	}
 	if len(keys) > 0 {
 		snap = only(snap, keys)
+		items = slices.DeleteFunc(items, func(i live.Item) bool { return !slices.Contains(keys, i.Key) })
 	}
-	l := newListing(store.String(), snap)
+	l := &listing{Listing: live.List(store.String(), snap, items)}
 	for _, k := range keys {
-		if s := only(snap, []string{k}); len(s.Holders)+len(s.Waiters) == 0 {
+		listed := slices.ContainsFunc(items, func(i live.Item) bool { return i.Key == k })
+		if s := only(snap, []string{k}); !listed && len(s.Holders)+len(s.Waiters) == 0 {
 			l.unheard = append(l.unheard, k)
 		}
 	}
+	return l, nil
+}
+
+// A listing is what ls prints.
+type listing struct {
+	*live.Listing
+	unheard []string // keys that were asked for, of which the store knows nothing: free, or spelled wrong
+}
+
+// itemsOf lists the items of all pools, by the names of the pools; nil without an
+// inventory.
+func itemsOf(v *inventory.Inventory) ([]live.Item, error) {
 	if v == nil {
-		return l, nil
+		return nil, nil
 	}
-	l.Free = []freeItem{}
-	listed := map[string]bool{}
+	items := []live.Item{}
 	for _, name := range v.Names() {
 		p, err := v.Pool(name)
 		if err != nil {
 			return nil, err
 		}
 		for _, i := range p.Items {
-			if taken[i.Key] || listed[i.Key] || len(keys) > 0 && !slices.Contains(keys, i.Key) {
-				continue
-			}
-			listed[i.Key] = true
-			f := freeItem{Key: i.Key, Pool: name, Tags: i.Tags}
-			if e, known := snap.Endings[i.Key]; known {
-				f.Last = e.String()
-			}
-			l.Free = append(l.Free, f)
-			l.unheard = slices.DeleteFunc(l.unheard, func(k string) bool { return k == i.Key })
+			items = append(items, live.Item{Key: i.Key, Pool: name, Tags: i.Tags, Seats: p.Seats})
 		}
 	}
-	return l, nil
+	return items, nil
 }
 
 func indented(w io.Writer, v any) error {
@@ -152,86 +154,8 @@ func only(s lockcore.Snapshot, keys []string) lockcore.Snapshot {
 	return out
 }
 
-// A listing is what ls prints as JSON.
-type listing struct {
-	Store   string     `json:"store"`
-	Time    time.Time  `json:"time"` // the store's clock
-	Holders []holding  `json:"holders"`
-	Waiters []waiting  `json:"waiters"`
-	Free    []freeItem `json:"free,omitempty"` // of the inventory
-
-	unheard []string // keys that were asked for, of which the store knows nothing: free, or spelled wrong
-}
-
-type freeItem struct {
-	Key  string            `json:"key"`
-	Pool string            `json:"pool"`
-	Tags map[string]string `json:"tags,omitempty"`
-	Last string            `json:"last,omitempty"` // how its last use ended, if not in order
-}
-
-type holding struct {
-	ID      string         `json:"id"`
-	Keys    []string       `json:"keys"`
-	State   string         `json:"state"`
-	Owner   lockcore.Owner `json:"owner"`
-	Token   uint64         `json:"token,omitempty"`
-	Since   time.Time      `json:"since"`
-	For     eventlog.MS    `json:"for_ms"`
-	Expires time.Time      `json:"expires,omitzero"`
-	EndsIn  eventlog.MS    `json:"expires_in_ms"`
-	Reason  string         `json:"reason,omitempty"`
-}
-
-type waiting struct {
-	Place    int            `json:"place"` // 1 is served first
-	ID       string         `json:"id"`
-	Wants    []string       `json:"wants"`
-	Owner    lockcore.Owner `json:"owner"`
-	Priority int            `json:"priority,omitempty"`
-	Since    time.Time      `json:"since"`
-	For      eventlog.MS    `json:"for_ms"`
-	Reserved []string       `json:"reserved,omitempty"` // free keys kept aside for it
-	Start    time.Time      `json:"expected,omitzero"`  // when it is expected to be served
-	StartIn  eventlog.MS    `json:"expected_in_ms,omitzero"`
-	Reason   string         `json:"reason,omitempty"`
-}
-
-func newListing(store string, s lockcore.Snapshot) *listing {
-	l := &listing{Store: store, Time: s.Time.UTC(), Holders: []holding{}, Waiters: []waiting{}}
-	for _, h := range s.Holders {
-		l.Holders = append(l.Holders, holdingOf(h, s.Time))
-	}
-	for i, w := range s.Waiters {
-		v := waiting{Place: i + 1, ID: w.ID, Owner: w.Owner, Priority: w.Priority, Since: w.Since.UTC(), For: eventlog.MS(s.Time.Sub(w.Since)), Reserved: w.Reserved, Reason: w.Reason}
-		for _, r := range w.Requirements {
-			v.Wants = append(v.Wants, r.String())
-		}
-		if !w.Start.IsZero() {
-			v.Start, v.StartIn = w.Start.UTC(), eventlog.MS(max(0, w.Start.Sub(s.Time)))
-		}
-		l.Waiters = append(l.Waiters, v)
-	}
-	return l
-}
-
-// holdingOf is a holder as it is at a moment of the store's clock; zero: unknown.
-func holdingOf(h lockcore.Holder, now time.Time) holding {
-	v := holding{ID: h.ID, Keys: h.Keys(), State: h.State, Owner: h.Owner, Token: h.Token, Reason: h.Reason, Since: h.Since.UTC()}
-	if !h.Since.IsZero() && !now.IsZero() {
-		v.For = eventlog.MS(now.Sub(h.Since))
-	}
-	if !h.Expires.IsZero() {
-		v.Expires = h.Expires.UTC()
-		if !now.IsZero() {
-			v.EndsIn = eventlog.MS(h.Expires.Sub(now))
-		}
-	}
-	return v
-}
-
-// text prints a row a key, because a key is what somebody looks for.
-func (l *listing) text(w io.Writer) error {
+// listText prints a row a key, because a key is what somebody looks for.
+func listText(w io.Writer, l *listing) error {
 	var rows [][]string
 	for _, h := range l.Holders {
 		ends := "-"

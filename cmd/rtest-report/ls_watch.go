@@ -45,9 +45,9 @@ func watchStore(cmd *cobra.Command, s *storeFlags, keys []string, format string,
 		case err != nil:
 		default:
 			trouble = ""
-			now := l.outline()
+			now := l.Outline()
 			if now != last || terminal {
-				if err := l.show(out, format, terminal); err != nil {
+				if err := showListing(out, l, format, terminal); err != nil {
 					return err
 				}
 			}
@@ -71,22 +71,8 @@ func lookOnce(ctx context.Context, s *storeFlags, store lockcore.Store, keys []s
 	return look(ctx, store, v, keys)
 }
 
-// outline is what of a listing does not change by itself.
-func (l *listing) outline() string {
-	var b bytes.Buffer
-	for _, h := range l.Holders {
-		fmt.Fprintf(&b, "%q %q %s %q %s\n", h.ID, h.Keys, h.State, h.Reason, h.Owner)
-	}
-	for _, w := range l.Waiters {
-		fmt.Fprintf(&b, "%d %q %q %q %d\n", w.Place, w.ID, w.Wants, w.Reserved, w.Priority)
-	}
-	for _, f := range l.Free {
-		fmt.Fprintf(&b, "%q %s\n", f.Key, f.Last)
-	}
-	return b.String() + "."
-}
-
-func (l *listing) show(w io.Writer, format string, terminal bool) error {
+// showListing prints a listing in one piece.
+func showListing(w io.Writer, l *listing, format string, terminal bool) error {
 	var b bytes.Buffer
 	if format == "json" {
 		if err := json.NewEncoder(&b).Encode(l); err != nil {
@@ -96,7 +82,7 @@ func (l *listing) show(w io.Writer, format string, terminal bool) error {
 		if terminal {
 			b.WriteString("\x1b[H\x1b[2J")
 		}
-		if err := l.text(&b); err != nil {
+		if err := listText(&b, l); err != nil {
 			return err
 		}
 		if !terminal {

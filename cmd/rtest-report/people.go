@@ -15,6 +15,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
+	"github.com/resourcelocker/resourcelocker/report/live"
 )
 
 // personFlags are those of the commands by which a person acts: reserve, release,
@@ -79,13 +80,13 @@ func namesKeys(_ *cobra.Command, args []string) error {
 
 // A deed is what a person did, as JSON and for the events.
 type deed struct {
-	Action string    `json:"action"`
-	Keys   []string  `json:"keys"`
-	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty"`
-	Until  time.Time `json:"until,omitzero"`
-	Token  uint64    `json:"token,omitempty"`
-	Held   []holding `json:"held,omitempty"` // by whom it was held, or still is
+	Action string         `json:"action"`
+	Keys   []string       `json:"keys"`
+	By     string         `json:"by"`
+	Reason string         `json:"reason,omitempty"`
+	Until  time.Time      `json:"until,omitzero"`
+	Token  uint64         `json:"token,omitempty"`
+	Held   []live.Holding `json:"held,omitempty"` // by whom it was held, or still is
 }
 
 // done tells what was done, and puts it on record where RTEST_EVENTS says.
@@ -277,7 +278,7 @@ reserved: that is taken with «rtest-report free».`,
 						line += ", which " + printable(h.Owner.String()) + " had reserved"
 					}
 					lines = append(lines, line)
-					d.Held = append(d.Held, holdingOf(h, time.Time{}))
+					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
 				return p.done(cmd, d, strings.Join(lines, "\n"))
 			})
@@ -322,7 +323,7 @@ request that cannot be met without them ends at once and says why.`,
 						line = keyList(h.Keys()) + " was taken from " + printable(h.Owner.String())
 					}
 					lines = append(lines, line)
-					d.Held = append(d.Held, holdingOf(h, time.Time{}))
+					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
 				return p.done(cmd, d, strings.Join(lines, "\n"))
 			})

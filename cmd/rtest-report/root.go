@@ -18,6 +18,7 @@ var subcommands = []func() *cobra.Command{
 	newSummaryCmd,
 	newCheckCmd,
 	newLsCmd,
+	newServeCmd,
 	newReserveCmd,
 	newReleaseCmd,
 	newDisableCmd,

@@ -2,15 +2,12 @@
 package metrics
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
-	"github.com/resourcelocker/resourcelocker/report/internal/words"
+	"github.com/resourcelocker/resourcelocker/report/internal/openmetrics"
 
 	"github.com/resourcelocker/resourcelocker/report"
 )
@@ -24,7 +21,7 @@ const poolsMost = 50
 // pools, causes and outcomes only; tests and resources have too many names. Of
 // the pools, those that were waited for most have their own numbers.
 func Write(w io.Writer, r *report.Report) error {
-	m := metrics{w: bufio.NewWriter(w)}
+	m := metrics{openmetrics.NewWriter(w)}
 	pools := slices.Clone(r.Pools)
 	slices.SortStableFunc(pools, func(a, b report.Group) int { return int(max(-1, min(1, b.Blamed()-a.Blamed()))) })
 	// The pools that cost most, but in the order of their names, which does not
@@ -33,44 +30,43 @@ func Write(w io.Writer, r *report.Report) error {
 	pools = pools[:len(pools)-omitted]
 	slices.SortFunc(pools, func(a, b report.Group) int { return strings.Compare(a.Name, b.Name) })
 
-	m.family("rtest_window_seconds", "gauge", "seconds", "Time from the first to the last event.")
-	m.value("rtest_window_seconds", r.Window.Duration().Seconds())
-	m.family("rtest_events", "counter", "", "Events read.")
-	m.value("rtest_events_total", float64(r.Events))
-	m.family("rtest_events_dropped", "counter", "", "Events that their writers lost.")
-	m.value("rtest_events_dropped_total", float64(r.Dropped))
-	m.family("rtest_requests", "counter", "", "Requests by what became of them.")
+	m.Family("rtest_window_seconds", "gauge", "seconds", "Time from the first to the last event.")
+	m.Value("rtest_window_seconds", r.Window.Duration().Seconds())
+	m.Family("rtest_events", "counter", "", "Events read.")
+	m.Value("rtest_events_total", float64(r.Events))
+	m.Family("rtest_events_dropped", "counter", "", "Events that their writers lost.")
+	m.Value("rtest_events_dropped_total", float64(r.Dropped))
+	m.Family("rtest_requests", "counter", "", "Requests by what became of them.")
 	t := &r.Total
 	for _, o := range []struct {
 		name string
 		n    int
 	}{{"acquired", t.Acquired}, {"cancelled", t.Canceled}, {"failed", t.Failed}, {"skipped", t.Skipped}, {"timeout", t.TimedOut}} {
-		m.value("rtest_requests_total", float64(o.n), "outcome", o.name)
+		m.Value("rtest_requests_total", float64(o.n), "outcome", o.name)
 	}
-	m.family("rtest_requests_backfilled", "counter", "", "Requests served before somebody who came earlier, out of what was reserved for them.")
-	m.value("rtest_requests_backfilled_total", float64(t.Backfilled))
-	m.family("rtest_leases_gone", "counter", "", "Leases that ended without being given back.")
-	m.value("rtest_leases_gone_total", float64(t.Lost), "how", "lost")
-	m.value("rtest_leases_gone_total", float64(t.Orphaned), "how", "orphaned")
-	m.family("rtest_renewals_failed", "counter", "", "Renewals that did not get through.")
-	m.value("rtest_renewals_failed_total", float64(r.RenewFails))
-	m.family("rtest_blame_seconds", "counter", "seconds", "Time waited, by what it was spent on.")
+	m.Family("rtest_requests_backfilled", "counter", "", "Requests served before somebody who came earlier, out of what was reserved for them.")
+	m.Value("rtest_requests_backfilled_total", float64(t.Backfilled))
+	m.Family("rtest_leases_gone", "counter", "", "Leases that ended without being given back.")
+	m.Value("rtest_leases_gone_total", float64(t.Lost), "how", "lost")
+	m.Value("rtest_leases_gone_total", float64(t.Orphaned), "how", "orphaned")
+	m.Family("rtest_renewals_failed", "counter", "", "Renewals that did not get through.")
+	m.Value("rtest_renewals_failed_total", float64(r.RenewFails))
+	m.Family("rtest_blame_seconds", "counter", "seconds", "Time waited, by what it was spent on.")
 	// All of them, those without a second too: a series that comes and goes cannot
 	// be compared.
 	for _, c := range report.Causes {
-		m.value("rtest_blame_seconds_total", timeOf(c, r.Blame).Duration().Seconds(), "cause", string(c))
+		m.Value("rtest_blame_seconds_total", timeOf(c, r.Blame).Duration().Seconds(), "cause", string(c))
 	}
 	m.stats("rtest_wait", "Waits of requests, served or not", func(yield func(report.Stat, ...string)) { yield(t.Wait) })
 	m.stats("rtest_hold", "Holds", func(yield func(report.Stat, ...string)) { yield(t.Hold) })
-	m.family("rtest_queue_depth", "gauge", "", "Requests waiting at one moment, on average.")
-	m.value("rtest_queue_depth", r.QueueMean)
-	m.family("rtest_queue_depth_max", "gauge", "", "Requests waiting at one moment, at most.")
-	m.value("rtest_queue_depth_max", float64(r.QueueMax))
+	m.Family("rtest_queue_depth", "gauge", "", "Requests waiting at one moment, on average.")
+	m.Value("rtest_queue_depth", r.QueueMean)
+	m.Family("rtest_queue_depth_max", "gauge", "", "Requests waiting at one moment, at most.")
+	m.Value("rtest_queue_depth_max", float64(r.QueueMax))
 	m.pools(pools)
-	m.family("rtest_pools_omitted", "gauge", "", "Pools without numbers of their own.")
-	m.value("rtest_pools_omitted", float64(omitted))
-	fmt.Fprintln(m.w, "# EOF")
-	return m.w.Flush()
+	m.Family("rtest_pools_omitted", "gauge", "", "Pools without numbers of their own.")
+	m.Value("rtest_pools_omitted", float64(omitted))
+	return m.End()
 }
 
 func timeOf(c report.Cause, l []report.CauseTime) eventlog.MS {
@@ -82,7 +78,7 @@ func timeOf(c report.Cause, l []report.CauseTime) eventlog.MS {
 	return 0
 }
 
-type metrics struct{ w *bufio.Writer }
+type metrics struct{ *openmetrics.Writer }
 
 // pools writes what each pool has.
 func (m *metrics) pools(pools []report.Group) {
@@ -100,18 +96,18 @@ func (m *metrics) pools(pools []report.Group) {
 	m.stats("rtest_pool_hold", "Holds of resources of a pool", func(yield func(report.Stat, ...string)) {
 		each(func(g *report.Group) { yield(g.Hold, "pool", g.Name) })
 	})
-	m.family("rtest_pool_resources", "gauge", "", "Resources of a pool.")
-	each(func(g *report.Group) { m.value("rtest_pool_resources", float64(g.Size), "pool", g.Name) })
-	m.family("rtest_pool_in_use", "gauge", "", "Resources in use at one moment, on average.")
-	each(func(g *report.Group) { m.value("rtest_pool_in_use", g.InUse, "pool", g.Name) })
-	m.family("rtest_pool_utilisation_ratio", "gauge", "ratio", "Share of the time that the resources of a pool were in use.")
-	each(func(g *report.Group) { m.value("rtest_pool_utilisation_ratio", g.Utilisation, "pool", g.Name) })
-	m.family("rtest_pool_queue_depth", "gauge", "", "Requests waiting for a pool at one moment, on average.")
-	each(func(g *report.Group) { m.value("rtest_pool_queue_depth", g.QueueMean, "pool", g.Name) })
-	m.family("rtest_pool_blame_seconds", "counter", "seconds", "Time for which a pool was what requests waited for.")
+	m.Family("rtest_pool_resources", "gauge", "", "Resources of a pool.")
+	each(func(g *report.Group) { m.Value("rtest_pool_resources", float64(g.Size), "pool", g.Name) })
+	m.Family("rtest_pool_in_use", "gauge", "", "Resources in use at one moment, on average.")
+	each(func(g *report.Group) { m.Value("rtest_pool_in_use", g.InUse, "pool", g.Name) })
+	m.Family("rtest_pool_utilisation_ratio", "gauge", "ratio", "Share of the time that the resources of a pool were in use.")
+	each(func(g *report.Group) { m.Value("rtest_pool_utilisation_ratio", g.Utilisation, "pool", g.Name) })
+	m.Family("rtest_pool_queue_depth", "gauge", "", "Requests waiting for a pool at one moment, on average.")
+	each(func(g *report.Group) { m.Value("rtest_pool_queue_depth", g.QueueMean, "pool", g.Name) })
+	m.Family("rtest_pool_blame_seconds", "counter", "seconds", "Time for which a pool was what requests waited for.")
 	each(func(g *report.Group) {
 		for _, b := range g.Blame {
-			m.value("rtest_pool_blame_seconds_total", b.Time.Duration().Seconds(), "pool", g.Name, "cause", string(b.Cause))
+			m.Value("rtest_pool_blame_seconds_total", b.Time.Duration().Seconds(), "pool", g.Name, "cause", string(b.Cause))
 		}
 	})
 }
@@ -119,55 +115,19 @@ func (m *metrics) pools(pools []report.Group) {
 // stats writes a summary, and the longest as a gauge of its own: a summary has no
 // place for it.
 func (m *metrics) stats(name, what string, all func(yield func(report.Stat, ...string))) {
-	m.family(name+"_seconds", "summary", "seconds", what+".")
+	m.Family(name+"_seconds", "summary", "seconds", what+".")
 	all(func(s report.Stat, labels ...string) {
 		for _, q := range []struct {
 			q string
 			v eventlog.MS
 		}{{"0.5", s.P50}, {"0.95", s.P95}} {
-			m.value(name+"_seconds", q.v.Duration().Seconds(), append(slices.Clone(labels), "quantile", q.q)...)
+			m.Value(name+"_seconds", q.v.Duration().Seconds(), append(slices.Clone(labels), "quantile", q.q)...)
 		}
-		m.value(name+"_seconds_sum", s.Total.Duration().Seconds(), labels...)
-		m.value(name+"_seconds_count", float64(s.N), labels...)
+		m.Value(name+"_seconds_sum", s.Total.Duration().Seconds(), labels...)
+		m.Value(name+"_seconds_count", float64(s.N), labels...)
 	})
-	m.family(name+"_max_seconds", "gauge", "seconds", what+": the longest.")
+	m.Family(name+"_max_seconds", "gauge", "seconds", what+": the longest.")
 	all(func(s report.Stat, labels ...string) {
-		m.value(name+"_max_seconds", s.Max.Duration().Seconds(), labels...)
+		m.Value(name+"_max_seconds", s.Max.Duration().Seconds(), labels...)
 	})
-}
-
-func (m *metrics) family(name, kind, unit, help string) {
-	fmt.Fprintf(m.w, "# TYPE %s %s\n", name, kind)
-	if unit != "" {
-		fmt.Fprintf(m.w, "# UNIT %s %s\n", name, unit)
-	}
-	fmt.Fprintf(m.w, "# HELP %s %s\n", name, escapes.Replace(help))
-}
-
-// value writes a sample; labels are names and values in turn.
-func (m *metrics) value(name string, v float64, labels ...string) {
-	m.w.WriteString(name)
-	for i := 0; i < len(labels); i += 2 {
-		open := ","
-		if i == 0 {
-			open = "{"
-		}
-		fmt.Fprintf(m.w, `%s%s="%s"`, open, labels[i], label(labels[i+1]))
-	}
-	if len(labels) > 0 {
-		m.w.WriteString("}")
-	}
-	fmt.Fprintf(m.w, " %s\n", strconv.FormatFloat(v, 'g', -1, 64))
-}
-
-var escapes = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-
-// label is a name as the value of a label. The format escapes line feeds; what else
-// a terminal or an editor would obey is written as Go writes it.
-func label(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = words.Visible(lines[i])
-	}
-	return escapes.Replace(strings.Join(lines, "\n"))
 }

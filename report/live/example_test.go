@@ -1,0 +1,80 @@
+package live_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+	"github.com/resourcelocker/resourcelocker/report/live"
+)
+
+// A lab of two boards, one of which a test holds.
+func ExampleNew() {
+	store := memstore.New(nil)
+	locker := lockcore.New(store, nil)
+	defer locker.Close()
+	lease, err := locker.Acquire(context.Background(), lockcore.Request{
+		Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: "board-1"}}}},
+		Owner:        lockcore.Owner{Test: "TestBoot"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer lease.Release(context.Background())
+
+	var page *live.Server
+	page, err = live.New(store, live.Options{
+		Items: func(context.Context) ([]live.Item, error) {
+			return []live.Item{{Key: "board-1", Pool: "boards"}, {Key: "board-2", Pool: "boards"}}, nil
+		},
+		Access:  (*live.Access)(nil),  // everybody may look, nobody may act
+		History: (*live.History)(nil), // nothing is told of the past
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer page.Close()
+	server := httptest.NewUnstartedServer(page)
+	page.Harden(server.Config)
+	server.Start()
+	defer server.Close()
+
+	answer, err := http.Get(server.URL)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	fmt.Println(answer.StatusCode, strings.Contains(string(body), "1 held, 1 free; nobody waits."))
+	// Output: 200 true
+}
+
+// What ls prints is a listing.
+func ExampleList() {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	h := lockcore.Holder{ID: "H1", Obtained: [][]string{{"board-1"}}, State: "held", Owner: lockcore.Owner{Test: "TestBoot"}, Since: now.Add(-time.Minute)}
+	s := lockcore.Snapshot{Time: now, Holders: []lockcore.Holder{h}, Waiters: []lockcore.Waiter{{ID: "W1", Since: now, Owner: lockcore.Owner{Test: "TestPair"}}}}
+
+	var l *live.Listing = live.List("redis:lab", s, []live.Item{{Key: "board-1", Pool: "boards"}, {Key: "board-2", Pool: "boards"}})
+	var holding live.Holding = l.Holders[0]
+	var waiting live.Waiting = l.Waiters[0]
+	var free live.Free = l.Free[0]
+	fmt.Println(holding.Keys, holding.Owner.Test, holding.For.Duration())
+	fmt.Println(waiting.Place, waiting.Owner.Test)
+	fmt.Println(free.Key)
+	fmt.Println(live.HoldingOf(h, now).For == holding.For)
+	// Output:
+	// [board-1] TestBoot 1m0s
+	// 1 TestPair
+	// board-2
+	// true
+}

@@ -1,0 +1,425 @@
+package live
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/internal/words"
+)
+
+// How many rows a page has at most. Who looks for one of the others says which.
+const (
+	rowsMost = 2000
+	lineMost = 1000
+)
+
+// A page is what the templates show.
+type page struct {
+	Title, Store, Standing string
+	Seen, AsOf, Zone       string
+	Trouble, Warning       string
+	Version                string
+	Now                    int64 // the store's clock, in ms since 1970
+	Refresh                int   // seconds
+	Here, Again            string
+	Live, Loaded           bool
+	HasPast                bool
+
+	User                string
+	CanLogIn, CanLogOut bool
+	LogInHelp           string
+	CSRF                string
+	Notices             []notice
+	Forms               []form
+
+	Filter      string
+	Caption     string
+	Rows        []rowView
+	RowsMore    int
+	Line        []lineView
+	LineMore    int
+	ShowLine    bool
+	LineTitle   string
+	LineCaption string
+	Wanted      *table
+	Unknown     bool
+	Holds       []holdView
+	Facts       []fact
+	PastNote    string
+	Lines       []string
+	Tables      []table
+	Sections    []section
+}
+
+type notice struct {
+	Text string
+	Bad  bool
+}
+
+// An age is a moment that is shown by how long ago it was, or how far off it is.
+type age struct{ RFC, Text string }
+
+// ago is the age of a moment, nil if it is not known.
+func ago(at, now time.Time) *age {
+	if at.IsZero() || now.IsZero() {
+		return nil
+	}
+	return &age{at.UTC().Format(time.RFC3339), span(now.Sub(at))}
+}
+
+// ahead is how far off a moment is.
+func ahead(at, now time.Time) *age {
+	if at.IsZero() || now.IsZero() {
+		return nil
+	}
+	a := &age{at.UTC().Format(time.RFC3339), "any moment"}
+	if d := at.Sub(now); d >= time.Second/2 {
+		a.Text = "in " + span(d)
+	}
+	return a
+}
+
+// span words a duration in whole seconds, as the script of the page does.
+func span(d time.Duration) string {
+	d = max(0, d).Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d >= 48*time.Hour:
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return words.Short(eventlog.MS(d))
+}
+
+// clock is a time of the day, with the day if that is not today.
+func clock(at, now time.Time, zone *time.Location) string {
+	at, now = at.In(zone), now.In(zone)
+	if at.YearDay() == now.YearDay() && at.Year() == now.Year() {
+		return at.Format("15:04")
+	}
+	return at.Format("2006-01-02 15:04")
+}
+
+// A who is somebody who holds or waits.
+type who struct{ ID, Name, Sub, Job string }
+
+func whoOf(id string, o lockcore.Owner) *who {
+	w := &who{ID: id, Name: words.Plain(nameOf(o)), Job: link(o.URL)}
+	if o.User != "" && o.Test == "" {
+		return w // the process that asked for a person has ended
+	}
+	var sub []string
+	for _, s := range []string{o.Package, o.Host} {
+		if s != "" {
+			sub = append(sub, words.Plain(s))
+		}
+	}
+	if o.PID != 0 {
+		sub = append(sub, fmt.Sprint("pid ", o.PID))
+	}
+	w.Sub = strings.Join(sub, ", ")
+	return w
+}
+
+func nameOf(o lockcore.Owner) string {
+	return cmp.Or(o.Test, o.User, o.Run, o.Package, o.Host, "an unnamed holder")
+}
+
+// link is an address if a reader may follow it.
+func link(url string) string {
+	if strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") {
+		return url
+	}
+	return ""
+}
+
+type rowView struct {
+	Mark                   string // tells rows apart
+	Key, Name, Pool, State string
+	Since                  *age
+	Note                   string
+	Who                    *who
+	Reason, More           string
+	Until                  *untilView
+	Waiting                int
+}
+
+// mark is a name by which the script of the page tells rows apart.
+func mark(s string) string {
+	if words.Visible(s) == s {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+type untilView struct {
+	Clock string
+	When  *age
+	Sure  bool
+}
+
+func (s *Server) rowView(r *row, now time.Time) rowView {
+	v := rowView{Mark: mark(r.Key), Key: r.Key, Name: words.Plain(r.Key), State: r.State, Waiting: r.Waiting}
+	if r.Pool != "" {
+		v.Pool = words.Plain(r.Pool)
+	}
+	if len(r.holders) == 0 {
+		if r.Last != "" {
+			v.Note = "last use: " + r.Last
+		}
+		if r.asideOf != "" {
+			v.Note = "kept aside for the line"
+		}
+		return v
+	}
+	h := r.holders[0]
+	v.Since, v.Who, v.Reason = ago(h.Since, now), whoOf(h.ID, h.Owner), words.Cut(words.Visible(h.Reason))
+	if end, sure := h.until(); !end.IsZero() {
+		v.Until = &untilView{clock(end, now, s.zone), ahead(end, now), sure}
+	}
+	if r.Seats > 0 {
+		v.Note = fmt.Sprintf("%d of %d seats", r.seatsTaken(), r.Seats)
+	}
+	switch n := len(r.holders) - 1; {
+	case n == 1:
+		v.More = "and " + words.Plain(nameOf(r.holders[1].Owner))
+		if h.State == "disabled" {
+			v.More = "still held by " + words.Plain(nameOf(r.holders[1].Owner))
+		}
+	case n > 1:
+		v.More = fmt.Sprint("and ", n, " more")
+	}
+	return v
+}
+
+func (r *row) seatsTaken() (n int) {
+	for _, h := range r.holders {
+		if h.State == "disabled" {
+			continue
+		}
+		for _, k := range h.Keys {
+			if k == r.Key {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+type lineView struct {
+	Mark         string // tells rows apart
+	Place        int
+	ID           string
+	Who          *who
+	Wants, Aside string
+	Reason       string
+	Priority     string
+	Since, Start *age
+}
+
+func lineOf(l *Listing, i int) lineView {
+	w := &l.Waiters[i]
+	v := lineView{Mark: mark(w.ID), Place: w.Place, ID: w.ID, Who: whoOf(w.ID, w.Owner), Wants: words.Cut(words.Visible(strings.Join(w.Wants, " and "))),
+		Reason: words.Cut(words.Visible(w.Reason)), Since: ago(w.Since, l.Time)}
+	if len(w.Reserved) > 0 {
+		var keys []string
+		for _, k := range w.Reserved {
+			keys = append(keys, words.Plain(k))
+		}
+		v.Aside = words.Cut(strings.Join(keys, ", "))
+	}
+	switch {
+	case w.Priority >= lockcore.FrontOfLine:
+		v.Priority = "front of the line"
+	case w.Priority != 0:
+		v.Priority = fmt.Sprint(w.Priority)
+	}
+	if !w.Start.IsZero() {
+		v.Start = ahead(w.Start, l.Time)
+	}
+	return v
+}
+
+// line fills the line of a page with those that are wanted.
+func (p *page) line(st *state, want func(i int) bool) {
+	n := 0
+	for i := range st.listing.Waiters {
+		if !want(i) {
+			continue
+		}
+		if n++; len(p.Line) < lineMost {
+			p.Line = append(p.Line, lineOf(st.listing, i))
+		}
+	}
+	p.LineMore = n - len(p.Line)
+	p.LineCaption = "Nobody waits."
+	if n > 0 {
+		p.LineCaption = words.Count(n, "request") + ", the first is served first"
+	}
+}
+
+// A table is one whose cells may be links.
+type table struct {
+	Label, Caption string
+	Head           []string
+	Words          int // how many of the last columns are words and not numbers
+	Rows           [][]cell
+	More           int
+}
+
+type cell struct{ Text, Key, Job string }
+
+// Numeric reports whether column i holds numbers.
+func (t table) Numeric(i int) bool { return i > 0 && i < len(t.Head)-t.Words }
+
+type section struct {
+	ID, Title string
+	Lines     []string
+	Tables    []table
+}
+
+func wantedTable(l []wanted) *table {
+	if len(l) == 0 {
+		return nil
+	}
+	t := &table{Label: "Most waited for", Caption: "What most requests wait for now, with how long they have waited", Head: []string{"What", "Waiting", "Mean", "Longest"}}
+	for _, c := range l {
+		t.Rows = append(t.Rows, []cell{{Text: words.Plain(c.Name)}, {Text: fmt.Sprint(c.Waiting)}, {Text: span(c.Mean.Duration())}, {Text: span(c.Longest.Duration())}})
+	}
+	return t
+}
+
+// A fact is a line about a resource or a request.
+type fact struct {
+	Name, Text    string
+	Job, Run, Key string // what it links to
+	Age           *age
+}
+
+type holdView struct {
+	Label string
+	Facts []fact
+}
+
+// moment is a moment in words.
+func (s *Server) moment(at time.Time) string {
+	return at.In(s.zone).Format("2006-01-02 15:04:05")
+}
+
+// ownerFacts tell who somebody is.
+func ownerFacts(o lockcore.Owner) (f []fact) {
+	add := func(name, text string) {
+		if text != "" {
+			f = append(f, fact{Name: name, Text: words.Visible(text)})
+		}
+	}
+	add("person", o.User)
+	add("test", o.Test)
+	add("package", o.Package)
+	add("machine", o.Host)
+	if o.PID != 0 {
+		add("process", fmt.Sprint(o.PID))
+	}
+	if o.Run != "" {
+		f = append(f, fact{Name: "run", Text: words.Visible(o.Run), Run: o.Run})
+	}
+	if o.URL != "" {
+		f = append(f, fact{Name: "job", Text: words.Visible(o.URL), Job: link(o.URL)})
+	}
+	add("asked at", o.Site)
+	return f
+}
+
+// holdView tells all of a holder.
+func (s *Server) holdView(h *Holding, now time.Time) holdView {
+	v := holdView{Label: strings.ToUpper(h.State[:min(1, len(h.State))]) + h.State[min(1, len(h.State)):]}
+	for i, k := range h.Keys {
+		if i == 50 {
+			v.Facts = append(v.Facts, fact{Name: "resources", Text: fmt.Sprint("and ", len(h.Keys)-i, " more")})
+			break
+		}
+		v.Facts = append(v.Facts, fact{Name: "resource", Text: words.Plain(k), Key: k})
+	}
+	v.Facts = append(v.Facts, ownerFacts(h.Owner)...)
+	if !h.Since.IsZero() {
+		v.Facts = append(v.Facts, fact{Name: "since", Text: s.moment(h.Since), Age: ago(h.Since, now)})
+	}
+	end, sure := h.until()
+	switch {
+	case !end.IsZero() && sure:
+		v.Facts = append(v.Facts, fact{Name: "until", Text: s.moment(end), Age: ahead(end, now)})
+	case !end.IsZero():
+		v.Facts = append(v.Facts, fact{Name: "expected until", Text: s.moment(end), Age: ahead(end, now)})
+	case h.State == "disabled":
+		v.Facts = append(v.Facts, fact{Name: "until", Text: "somebody enables it"})
+	case h.State == "held":
+		v.Facts = append(v.Facts, fact{Name: "until", Text: "it is given back"})
+	}
+	if h.Reason != "" {
+		v.Facts = append(v.Facts, fact{Name: "reason", Text: words.Visible(h.Reason)})
+	}
+	if h.Token != 0 {
+		v.Facts = append(v.Facts, fact{Name: "fencing token", Text: fmt.Sprint(h.Token)})
+	}
+	return v
+}
+
+// waitView tells all of a waiter.
+func (s *Server) waitView(st *state, i int) holdView {
+	w, now := &st.listing.Waiters[i], st.listing.Time
+	v := holdView{Label: fmt.Sprint("Waiting at place ", w.Place)}
+	for _, wants := range w.Wants {
+		v.Facts = append(v.Facts, fact{Name: "waits for", Text: words.Visible(wants)})
+	}
+	v.Facts = append(v.Facts, ownerFacts(w.Owner)...)
+	v.Facts = append(v.Facts, fact{Name: "since", Text: s.moment(w.Since), Age: ago(w.Since, now)})
+	if w.Start.IsZero() {
+		v.Facts = append(v.Facts, fact{Name: "expected", Text: "unknown"})
+	} else {
+		v.Facts = append(v.Facts, fact{Name: "expected", Text: s.moment(w.Start), Age: ahead(w.Start, now)})
+	}
+	for _, k := range w.Reserved {
+		v.Facts = append(v.Facts, fact{Name: "kept aside", Text: words.Plain(k), Key: k})
+	}
+	if w.Reason != "" {
+		v.Facts = append(v.Facts, fact{Name: "reason", Text: words.Visible(w.Reason)})
+	}
+	for _, b := range inTheWay(st, i) {
+		v.Facts = append(v.Facts, fact{Name: "in the way", Text: b.text, Key: b.key})
+	}
+	return v
+}
+
+type obstacle struct{ key, text string }
+
+// obstaclesMost bounds those in the way that are named.
+const obstaclesMost = 20
+
+// inTheWay lists who has what a waiter could use.
+func inTheWay(st *state, i int) (l []obstacle) {
+	wants := map[string]bool{}
+	for _, r := range st.snap.Waiters[i].Requirements {
+		for _, c := range r.Candidates {
+			wants[c.Key] = true
+		}
+	}
+	for n := range st.listing.Holders {
+		h := &st.listing.Holders[n]
+		for k, key := range h.Keys {
+			if !wants[key] || slices.Contains(h.Keys[:k], key) {
+				continue
+			}
+			if len(l) == obstaclesMost {
+				return append(l, obstacle{text: "and more"})
+			}
+			l = append(l, obstacle{key, words.Plain(key) + " is " + h.State + " by " + words.Plain(nameOf(h.Owner)) + " for " + span(h.For.Duration())})
+		}
+	}
+	return l
+}
