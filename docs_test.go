@@ -5,7 +5,9 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -158,4 +160,41 @@ func TestGoDocFitsOneScreen(t *testing.T) {
 		}
 	}
 	require.Equal(t, 2, screens)
+}
+
+// TestCommentsNameWhatTheyExplain: a comment that begins with a name begins with that
+// of what it stands above. Sentences begin with a capital letter; so a comment of a
+// function or a type that begins with a small one begins with a name.
+func TestCommentsNameWhatTheyExplain(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]\w*$`)
+	found := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		for _, d := range f.Decls {
+			var what, text string
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				what, text = d.Name.Name, d.Doc.Text()
+			case *ast.GenDecl:
+				if s, ok := d.Specs[0].(*ast.TypeSpec); ok && len(d.Specs) == 1 {
+					what, text = s.Name.Name, d.Doc.Text()
+				}
+			}
+			first, _, _ := strings.Cut(text, " ")
+			if first = strings.TrimRight(first, ",:"); !name.MatchString(first) {
+				continue
+			}
+			if found++; first != what {
+				t.Errorf("%s: the comment of %s is about %s", path, what, first)
+			}
+		}
+		return nil
+	}))
+	require.Greater(t, found, 1000)
 }

@@ -60,7 +60,7 @@ func TestSpecsThatLookAlikeGetWhatEachNeeds(t *testing.T) {
 	}
 }
 
-// PreviewSpecs costs the nodes outside of containers.
+// A preview of the specs costs the nodes outside of containers.
 func TestSpecsHoldAfterPreviewSpecs(t *testing.T) {
 	l := newLab(t)
 	l.run("preview", 1).ok()

@@ -42,7 +42,7 @@ type slot struct {
 	res   *resource
 }
 
-// count adds, or with sign -1 takes away, what a key contributes to a pool.
+// addSlot adds what a key contributes to a pool, or takes it away if sign is -1.
 func (p *pool) addSlot(s *slot, sign int) {
 	if len(s.uses) == 0 {
 		return

@@ -33,7 +33,7 @@ var boards = rtest.R(
 	Board{"board-1", true}, Board{"board-2", false}, Board{"board-3", true},
 ).Named("boards")
 
-// lab stands for the store that RTEST_URL names.
+// exampleLab stands for the store that RTEST_URL names.
 func exampleLab() rtest.Option { return rtest.Using(lockcore.New(memstore.New(nil), nil)) }
 
 // Any two boards and the RF chamber, or wait for them.

@@ -170,7 +170,7 @@ func waitFile(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// redis starts a server and puts its address into $REDIS.
+// startRedis starts a server and puts its address into $REDIS.
 func startRedis(ts *testscript.TestScript, _ bool, _ []string) {
 	server := miniredis.NewMiniRedis()
 	ts.Check(server.Start())

@@ -98,7 +98,7 @@ func inLab(t *testing.T, first *exec.Cmd, dir, name string, args ...string) *exe
 	return c
 }
 
-// pytest is the Python that has it: Debian's own, else the one in PATH.
+// pytestPython is the Python that has pytest: Debian's own, else the one in PATH.
 func pytestPython(t *testing.T) string {
 	t.Helper()
 	for _, python := range []string{"/usr/bin/python3", "python3"} {

@@ -94,7 +94,7 @@ func TestHeadStartForOneKey(t *testing.T) {
 	})
 }
 
-// TestClaimedAtHome: what another request of this process is about to take is not
+// what another request of this process is about to take is not
 // asked for by one that can wait; it is by a single attempt, as the other one may
 // fail.
 func TestClaimedInThisProcess(t *testing.T) {

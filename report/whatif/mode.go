@@ -107,7 +107,7 @@ func (p *replay) preferring(jobs []simulate.Job, seed uint64) []simulate.Job {
 // looked at: each request has a list of its own then.
 const listsMost = 2_000_000
 
-// lists is how many candidates all requests list.
+// listed is how many candidates all requests list.
 func (p *replay) listed() (n int) {
 	for _, uses := range p.uses {
 		for _, s := range uses {
