@@ -67,49 +67,47 @@ func TestRead(t *testing.T) {
 func TestWorker(t *testing.T) {
 	for name, broken := range map[string]bool{"a good store": false, "one that gives too little": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var store lockcore.Store = memstore.New(nil)
-				if broken {
-					store = half{store}
+			var store lockcore.Store = memstore.New(nil)
+			if broken {
+				store = half{store}
+			}
+			l := lockcore.New(store, nil)
+			defer l.Close()
+			out := make([]bytes.Buffer, 2)
+			done := make(chan bool)
+			for i := range out {
+				rnd := rand.New(rand.NewPCG(1, uint64(i)))
+				w := &Worker{Name: fmt.Sprint("w", i), Locker: l, Rand: rnd, TTL: 100 * time.Millisecond, Nested: true, Busy: time.Millisecond, Out: &out[i]}
+				w.Draw = func() lockcore.Request {
+					return lockcore.Request{TTL: w.TTL, Requirements: Draw(rnd, []string{"a", "b", "c", "d"})}
 				}
-				l := lockcore.New(store, nil)
-				defer l.Close()
-				out := make([]bytes.Buffer, 2)
-				done := make(chan bool)
-				for i := range out {
-					rnd := rand.New(rand.NewPCG(1, uint64(i)))
-					w := &Worker{Name: fmt.Sprint("w", i), Locker: l, Rand: rnd, TTL: time.Second, Nested: true, Busy: time.Millisecond, Out: &out[i]}
-					w.Draw = func() lockcore.Request {
-						return lockcore.Request{TTL: w.TTL, Requirements: Draw(rnd, []string{"a", "b", "c", "d"})}
+				w.Excused = func(err error) bool {
+					return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrUnsatisfiable) || errors.Is(err, lockcore.ErrDeadlock) || errors.Is(err, lockcore.ErrLost) || errors.Is(err, context.DeadlineExceeded)
+				}
+				go func() {
+					for w.Uses() < 100 {
+						w.Turn(t.Context())
 					}
-					w.Excused = func(err error) bool {
-						return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrUnsatisfiable) || errors.Is(err, lockcore.ErrDeadlock) || errors.Is(err, context.DeadlineExceeded)
-					}
-					go func() {
-						for w.Uses() < 100 {
-							w.Turn(t.Context())
-						}
-						w.Check("Mend", io.ErrShortWrite)
-						w.Check("Mend", nil)
-						done <- true
-					}()
+					w.Check("Mend", io.ErrShortWrite)
+					w.Check("Mend", nil)
+					done <- true
+				}()
+			}
+			<-done
+			<-done
+			var all []judge.Use
+			for i := range out {
+				uses, err := Read(&out[i], nil)
+				if err != nil || len(uses) != 101 {
+					t.Fatalf("%d uses were read, %v", len(uses), err)
 				}
-				<-done
-				<-done
-				var all []judge.Use
-				for i := range out {
-					uses, err := Read(&out[i], nil)
-					if err != nil || len(uses) != 101 {
-						t.Fatalf("%d uses were read, %v", len(uses), err)
-					}
-					all = append(all, uses...)
-				}
-				bad := judge.Promises{}.Contradictions(all)
-				odd := slices.DeleteFunc(slices.Clone(bad), func(b string) bool { return !strings.HasSuffix(b, "Mend: short write") })
-				if len(odd) != 2 || broken != (len(bad) > 2) {
-					t.Errorf("%d contradictions: %.3q", len(bad), bad)
-				}
-			})
+				all = append(all, uses...)
+			}
+			bad := judge.Promises{}.Contradictions(all)
+			odd := slices.DeleteFunc(slices.Clone(bad), func(b string) bool { return !strings.HasSuffix(b, "Mend: short write") })
+			if len(odd) != 2 || broken != (len(bad) > 2) {
+				t.Errorf("%d contradictions: %.3q", len(bad), bad)
+			}
 		})
 	}
 }
