@@ -25,10 +25,10 @@ function M.median_of(history)
     local all, i = {}, -2
     for d in string.gmatch(history, '%d+') do
       i = i + 1
-      if i > 0 then all[i] = tonumber(d) end
+      if i > 0 then all[i] = tonumber(d) end -- no difference: neither # nor sort looks at all[0]
     end
     table.sort(all)
-    m = math.max(all[math.floor(#all / 2) + 1], 1)
+    m = math.max(all[math.floor(#all / 2) + 1], 1) -- no difference: a microsecond more
     T.median[history] = m
   end
   return m
@@ -39,19 +39,19 @@ function M.age(history, at) return at - string.match(history, '^%d+') end
 -- How long a waiter or a newcomer will hold.
 function M.length(e)
   local said, test = M.about(e)
-  if said > 0 then return said end
+  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
   local history = M.recall(test)
-  return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil
+  return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil -- no difference: a microsecond in 90 days
 end
 
 -- A lease keeps the history as it was at its grant, and from when it was first
 -- worked out the length that follows from it.
 function M.length_of_lease(id, e)
   local said = M.about(e)
-  if said > 0 then return said end
+  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
   local plan = e.plan or ''
   if plan == '' or tonumber(plan) then return tonumber(plan) end
-  local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan)
+  local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan) -- no difference: a microsecond in 90 days
   e.plan = length and M.int(length) or ''
   T.changed[id] = true
   return length or nil

@@ -24,12 +24,12 @@ function M.available(req, own, want, reserved)
   local list, cap, sum = {}, {}, 0
   M.visit(req, own, function(k)
     local c = M.free(req, M.at(k), reserved[k])
-    if c > 0 and not cap[k] then
+    if c > 0 and not cap[k] then -- no difference: of one without a unit nothing is taken
       list[#list + 1] = k
       cap[k] = c
       sum = sum + c
     end
-    return sum >= want
+    return sum >= want -- no difference: a candidate more is looked at
   end, want)
   return list, cap
 end
@@ -41,7 +41,7 @@ function M.assign(reqs, lists, caps)
     local got, cap = {}, caps[r]
     picks[r] = got
     for _, k in ipairs(lists[r]) do
-      if #got >= req.need then break end
+      if #got >= req.need then break end -- no difference: then the loop below takes none
       for _ = 1, math.min(cap[k] - (taken[k] or 0), req.need - #got) do
         got[#got + 1] = k
         taken[k] = (taken[k] or 0) + 1
@@ -49,14 +49,14 @@ function M.assign(reqs, lists, caps)
     end
     if #got < req.need then complete = false end
   end
-  if complete or #reqs == 1 then return picks, complete end
+  if complete or #reqs == 1 then return picks, complete end -- no difference: nothing is to be improved then, or there is nobody to move
   return M.improve(reqs, lists, caps, picks, taken)
 end
 
 -- What the requirements could take now beside what is reserved, and whether that is
 -- everything.
 function M.match(reqs, own, reserved)
-  local want, lists, caps = 0, {}, {}
+  local want, lists, caps = 0, {}, {} -- no difference: some candidates more are looked at
   for _, req in ipairs(reqs) do want = want + req.need end
   for r, req in ipairs(reqs) do lists[r], caps[r] = M.available(req, own, want, reserved) end
   return M.assign(reqs, lists, caps)

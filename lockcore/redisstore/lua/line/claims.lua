@@ -6,13 +6,13 @@ function M.plus(units, k, mode)
   local u = units[k] or { x = 0, s = 0, n = 0, m = 0 }
   units[k] = u
   if mode == 'x' then
-    u.x = u.x + 1
+    u.x = u.x + 1 -- no difference: that anybody has it alone is all that counts
   elseif mode == 's' then
-    u.s = u.s + 1
+    u.s = u.s + 1 -- no difference: that anybody shares it is all that counts
   else
     local seats = M.seats_of(mode)
     u.n = u.n + 1
-    if u.m == 0 or seats < u.m then u.m = seats end
+    if u.m == 0 or seats < u.m then u.m = seats end -- no difference: of two equal numbers either is the smaller one
   end
 end
 
@@ -63,7 +63,7 @@ function M.drains_of(req)
       order[#order + 1], places[k] = k, tonumber(i)
     end
   end
-  table.sort(order, function(a, b) return places[a] < places[b] end)
+  table.sort(order, function(a, b) return places[a] < places[b] end) -- no difference: no two have the same place
   for _, k in ipairs(order) do look(k) end
   return out
 end
@@ -72,10 +72,10 @@ end
 -- from newcomers until they are free. Each requirement looks at what it has
 -- first, then at those, so that every free resource that was matched stays so.
 function M.with_drained(reqs, picks)
-  local any, drains, want = false, {}, 0
+  local any, drains, want = false, {}, 0 -- no difference: some candidates more are looked at
   for r, req in ipairs(reqs) do
     drains[r] = M.drains_of(req)
-    any = any or #drains[r] > 0
+    any = any or #drains[r] > 0 -- no difference: without drains the matching stays what it is
     want = want + req.need
   end
   if not any then return picks end
@@ -91,7 +91,7 @@ function M.with_drained(reqs, picks)
     for _, k in ipairs(drains[r]) do cap[k] = math.max(1, req.seats) end
     local drained = cap
     cap = {}
-    for _, k in ipairs(picks[r]) do take(k, drained[k] or M.free(req, M.at(k), T.reserved[k])) end
+    for _, k in ipairs(picks[r]) do take(k, drained[k] or M.free(req, M.at(k), T.reserved[k])) end -- no difference: what has no units here gets them from the last loop
     for _, k in ipairs(drains[r]) do take(k, drained[k]) end
     local rest, units = M.available(req, true, want, T.reserved)
     for _, k in ipairs(rest) do take(k, units[k]) end

@@ -8,8 +8,8 @@
 -- pool cost what ten cost.
 
 function M.is_before(a, b)
-  if a.rank ~= b.rank then return a.rank < b.rank end
-  return a.seq < b.seq
+  if a.rank ~= b.rank then return a.rank < b.rank end -- no difference: the ranks differ
+  return a.seq < b.seq -- no difference: no two arrive at once
 end
 
 -- Moves a class to its next waiter; false at the end.
@@ -21,7 +21,7 @@ function M.advance(line)
   local m = line.page[line.i + 1]
   if not m then return false end
   line.member, line.id = m, string.sub(m, 13)
-  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12))
+  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)) -- no difference: the first of the twelve digits is 0
   line.i, line.length = line.i + 2, nil
   return true
 end
@@ -109,7 +109,7 @@ end
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
 -- Returns "served", "passed" if that was past others, or nil; and who was served.
 function M.serve(line)
-  if M.counter('outages') > 0 and not line.spent and M.waits_for_outage(line.reqs) then
+  if M.counter('outages') > 0 and not line.spent and M.waits_for_outage(line.reqs) then -- no difference: without outages nobody waits for one
     line.spent = true
     return
   end

@@ -18,7 +18,7 @@ function M.move(k, u, before)
     if s then
       -- Its page of the vacant may not have been read yet.
       local j = 1
-      while s.softplace[j] and s.softplace[j] < tonumber(i) do j = j + 1 end
+      while s.softplace[j] and s.softplace[j] < tonumber(i) do j = j + 1 end -- no difference: no two have the same place
       table.insert(s.soft, j, k)
       table.insert(s.softplace, j, tonumber(i))
     end
@@ -70,7 +70,7 @@ function M.take_in(p, which, got, keys, places, all)
       all = 'mixed'
     end
   end
-  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end
+  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end -- no difference: no two have the same place
   local fresh = {}
   for i, e in ipairs(entries) do
     keys[#keys + 1], places[#places + 1], fresh[i] = e[1], e[2], e[1]
@@ -83,8 +83,8 @@ end
 function M.source(p)
   local s = T.source[p]
   if not s then
-    local short = M.pool(p).size <= PAGE
-    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end
+    local short = M.pool(p).size <= PAGE -- no difference: a pool of just a page may be read at once or not
+    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end -- no difference: the lists are mended now or at the end
     s = { vacant = {}, place = {}, soft = {}, softplace = {}, last = '-inf', all = false, short = short }
     M.take_in(p, 'so:', call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES'), s.soft, s.softplace, true)
     T.source[p] = s
@@ -111,7 +111,7 @@ function M.in_place(p, joined, f)
   while true do
     if not s.vacant[i] and not s.all then M.more(p, s) end
     local a, b = s.place[i], joined and s.softplace[j]
-    if a and (not b or a < b) then
+    if a and (not b or a < b) then -- no difference: no two have the same place
       if f(s.vacant[i]) then return end
       i = i + 1
     elseif b then
