@@ -59,8 +59,12 @@ func (r *request) firstPool() int32 {
 	return r.spec.wants[0].name
 }
 
-// recordRivals records the demands whose foremost rival may change with c. Who
-// lacks resources is not kept by rivals, but by holders.
+// recordRivals records the demands whose foremost rival may change with c: those that
+// could be met with what is free. The others wait for holders, so rivals do not matter
+// to them:
+//
+//	one board is free, TestA and TestB want one each   TestA is the rival of TestB
+//	no board is free                                   the holder is what both wait for
 func (f *fold) recordRivals(c *demand) {
 	for i := range c.wants {
 		for _, p := range c.wants[i].pool.rivals {

@@ -43,7 +43,7 @@ func (c *call) judge(err error) verdict {
 	// what will be the same tomorrow, a skip would hide a mistake for good.
 	switch {
 	case errors.Is(err, errSilent), v.busy != nil && isWaitOver(v.busy.Cause) && v.busy.Position == 0:
-		// Whoever waits in line is told his place; here nobody answered.
+		// A store that answers tells a waiter its place. This one did not answer.
 		policy, knob, v.cause = c.cfg.onError, envOnError, eventlog.RefusedStore
 		v.words = fmt.Sprintf("rtest: the store did not answer within %s when asked for %s", short(v.busy.Waited), wanted(c.reqs))
 	case errors.Is(err, lockcore.ErrOutOfService):

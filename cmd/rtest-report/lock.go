@@ -149,7 +149,7 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	say := &sayer{w: cmd.ErrOrStderr(), json: o.format == "json"}
-	// Whoever cannot be run need not wait in line.
+	// A command that cannot be run should not wait in line first.
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return cannotRun(args[0], err)
 	}

@@ -14,7 +14,7 @@ import (
 
 // A state can be deleted under the hands of those who hold something by it: by
 // rm -rf of the namespace, by a program that cleans up, by emptying the file.
-// Whoever comes next finds nothing and begins an empty state. So that this gives
+// The next process finds nothing and begins an empty state. So that this gives
 // nothing to a second holder:
 //
 //   - As long as a process has leases, it keeps a file locked that does not lie

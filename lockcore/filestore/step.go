@@ -34,8 +34,8 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 		if err := s.commit(file, ticks, offset); err != nil {
 			return err
 		}
-		// Whoever deleted the file before it was written may have made another one,
-		// and given away there what this step has granted.
+		// If the file was deleted before it was written, there may be another one by
+		// now, in which somebody else has what this step has granted.
 		if i, err := file.info(); err != nil || i.links == 0 {
 			return errDeleted
 		}

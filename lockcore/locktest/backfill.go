@@ -135,7 +135,8 @@ func overrun(e *env) {
 	sc.giveBack(late)
 }
 
-// Who is before another in line needs nobody's leave, and is not let past.
+// A request with a higher priority comes first by its rank: it is granted without being
+// let past anybody.
 func priorityAndBackfill(e *env) {
 	sc := newScene(e, e.open())
 	g := sc.ask("", "", 0, 1, of(1, "a"))

@@ -68,13 +68,14 @@ func explanation(m mutant) string {
 
 // unnoticed are constants that may be a little more or less.
 var unnoticed = map[string]string{
-	"FEW_ARGUMENTS": "in one call or in several",
-	"SWEEP_EVERY":   "sooner or later",
-	"TESTS_KEPT":    "a few tests more or less",
-	"TOKEN_KEPT":    "any time beyond the longest TTL",
-	"LIST_KEPT_MS":  "an hour or so",
-	"REPLY_KEPT_MS": "a minute or so",
-	"LONG_LIST":     "a list of 64 candidates stays registered, or not",
+	"FEW_ARGUMENTS":   "in one call or in several",
+	"SWEEP_EVERY":     "sooner or later",
+	"TESTS_KEPT":      "a few tests more or less",
+	"TOKEN_KEPT":      "any time beyond the longest TTL",
+	"LIST_KEPT_MS":    "an hour or so",
+	"REPLY_KEPT_MS":   "a minute or so",
+	"ENDING_RELEASED": "no client sends it and no record has it: any number that is no other ending will do",
+	"LONG_LIST":       "a list of 64 candidates stays registered, or not",
 }
 
 // mutantsOfConstants have a number less, or half a percent.

@@ -9,7 +9,7 @@ import (
 )
 
 // settle gives every request that stood in line an end, and leaves out the others.
-// Who was not served kept others waiting all the same:
+// A request that was never served kept others waiting all the same:
 //
 //	0s  TestPair asks for two boards, and keeps the free one aside
 //	5s  it gives up; the test behind it is given that board

@@ -38,7 +38,7 @@ func expected(t *lockcore.Ticket) time.Duration {
 }
 
 // expectation is how long the waiter will hold what it asks for: what it says
-// itself, else what its test took the last times, else 0: unknown.
+// itself, else the median of what earlier runs of its test took, else 0: unknown.
 func (w *waiter) expectation() time.Duration {
 	if w.expect > 0 {
 		return w.expect

@@ -49,10 +49,9 @@
 // Under [lockcore.Backfill] a request may also use what is reserved for waiters
 // before it, if it is expected to give it back before each of them could start
 // anyway: before their shadow time, which follows from the expected ends of those
-// who hold. What is expected is what the request says, else the median of what its
-// test took the last times; of whom nothing is known is never let past a
-// reservation, and nobody is let past one that waits for a holder of whom nothing
-// is known. See backfill.go for the rule and patience.go for the guard.
+// who hold. What is expected is what the request says, else the median of what
+// earlier runs of its test took. A request without either is never let past a
+// reservation; and nobody is let past a waiter that waits for a holder without either. See backfill.go for the rule and patience.go for the guard.
 //
 // Expectations may be wrong, and requests may lie. The order promise under
 // backfill does not depend on them. For a waiter that came at moment A, let M be

@@ -40,7 +40,7 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 		w.learned = s.recall(w.owner, w.class.reqs)
 	}
 	if l := s.leases[t.ID]; l != nil {
-		// Whoever asks is there to take it: no need to be told or to confirm.
+		// Its process is here and asks, so it takes the grant: it need not be told.
 		s.granted = slices.DeleteFunc(s.granted, func(g Granted) bool { return g.ID == t.ID })
 		s.takeUp(l)
 		return s.grantOf(l, t), 0

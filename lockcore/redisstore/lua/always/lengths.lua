@@ -1,5 +1,5 @@
 -- How long holders and waiters are expected to hold: what they say themselves,
--- else what the same test took the last times, else nil: unknown.
+-- else the median of what earlier runs of the same test took, else nil: unknown.
 
 -- What the client says of the length, 0 if nothing, and the name of the history,
 -- empty if there is none.

@@ -141,7 +141,7 @@ function M.walk(classes, newcomer)
     how, w = M.serve(line)
     if w then left[#left + 1] = { line.id, w } else stay[line.c or ''] = true end
     if line.newcomer then
-      -- Whoever stands behind it gets nothing by it, unless they may be let past.
+      -- Those behind it get nothing by what it does, unless they may be let past.
       if not lines[1] or not M.lenient() or not M.any_known(lines) then break end
     elseif how ~= 'passed' and M.go_on(line) then
       M.enter(lines, line)

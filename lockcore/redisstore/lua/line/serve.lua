@@ -1,7 +1,8 @@
 -- The rest of a step, which only needs doing if something came free or is over.
 
--- Whoever is served by force of being stuck changes what is left for the others: so
--- everybody is looked at again then.
+-- A nested waiter that is stuck behind what others keep aside may be served before its
+-- turn (untangle, nested.lua). That changes what is left for the others, so everybody
+-- is looked at again then.
 function M.schedule(classes)
   if not classes[1] then return end
   local untangled

@@ -7,7 +7,7 @@
 
 do
   local id, first = ARGV[1], 6
-  -- Who says how long it will take needs no history; "#" is the name of none.
+  -- A request that says how long it will take needs no history: "#" names none.
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
   local records = #ARGV >= first and #ARGV < FEW_ARGUMENTS and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]

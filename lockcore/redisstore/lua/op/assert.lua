@@ -9,7 +9,7 @@
 -- or REPLY_DISABLED resource;
 -- and the generation.
 
--- Who stands in the way: the resource, and the lease if there is one.
+-- What stands in the way: the resource, and the lease on it if there is one.
 local function obstacle(e)
   for _, k in ipairs(M.keys_of(e.got)) do
     local u = M.at(k)
