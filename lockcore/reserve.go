@@ -153,7 +153,7 @@ func (l *Locker) reservations(ctx context.Context, by string, force bool, keys [
 		case h == nil && other != nil:
 			return nil, fmt.Errorf("lockcore: %s is not reserved: %s: %w", quote(k), blocker(k, other).describe(s.Time), ErrNotHeld)
 		case h == nil:
-			return nil, fmt.Errorf("lockcore: %s is not reserved: %w", quote(k), ErrNotHeld)
+			return nil, fmt.Errorf("lockcore: %s is not reserved: %w; %s", quote(k), ErrNotHeld, s.reserved())
 		case h.Owner.User != by && !force:
 			return nil, fmt.Errorf("lockcore: %s, not by %s: only force ends it", blocker(k, h).describe(s.Time), by)
 		}
@@ -176,6 +176,26 @@ func (s *Snapshot) reservation(key string) (h, other *Holder) {
 		other = &s.Holders[i]
 	}
 	return nil, other
+}
+
+// reserved says which keys are reserved, to whoever spelled one wrong.
+func (s *Snapshot) reserved() string {
+	var keys []string
+	for _, h := range s.Holders {
+		if h.State == "reserved" {
+			keys = append(keys, h.Keys()...)
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	const shown = 20
+	switch n := len(keys); {
+	case n == 0:
+		return "nothing is"
+	case n > shown:
+		return fmt.Sprintf("reserved are %s and %d more", quoteAll(keys[:shown]), n-shown)
+	}
+	return "reserved are " + quoteAll(keys)
 }
 
 func blocker(key string, h *Holder) Blocker {

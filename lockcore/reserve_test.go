@@ -180,6 +180,7 @@ func TestReservationsOfOthers(t *testing.T) {
 	require.ErrorContains(t, err, "c is reserved by bob@desk")
 	_, err = l.EndReservation(t.Context(), "ann@bench", false, "a", "d")
 	require.ErrorIs(t, err, lockcore.ErrNotHeld)
+	require.ErrorContains(t, err, "d is not reserved: not held; reserved are a, b, c")
 	_, err = l.ExtendReservation(t.Context(), "ann@bench", false, time.Hour, "c")
 	require.ErrorContains(t, err, "c is reserved by bob@desk")
 	outage(t, l, false, "d")
