@@ -139,6 +139,7 @@ func (f *fold) closeUses() {
 	}
 }
 
+// ratio is 0 for an empty window: JSON has no number for what a division by it gives.
 func ratio(a, b micros) float64 {
 	if b <= 0 {
 		return 0
@@ -163,15 +164,18 @@ func (t *totals) group(name string) Group {
 		Wait: t.waits.stat(), Hold: t.holds.stat(), Blame: causeTimes(&t.blame),
 		Prepare: t.prepare.ms(), Restore: t.restore.ms(),
 	}
+	// An end that only a later version writes counts as a failure, too: the sum is right.
 	g.Failed = g.Requests - g.Acquired - g.TimedOut - g.Skipped - g.Canceled
 	return g
 }
 
-// usage sums up the resources of a group.
+// usage sums up the resources of a group. A licence with three seats is one resource
+// and three units: with one seat taken all the time it is in use, and a third utilised.
 type usage struct {
-	named, units int
-	used         micros
-	inUse        micros
+	named int    // resources whose keys are in the events
+	units int    // seats, or 1 of what is held as a whole
+	used  micros // by all units together
+	inUse micros // while any unit was used
 }
 
 func (u *usage) add(r *resource) {
@@ -243,6 +247,8 @@ func (f *fold) resourceGroups(r *Report, window micros) {
 	byWait(r.Resources)
 }
 
+// byWait puts first what was waited for longest, since it is what to mend first. Names
+// decide between equals, so that the same events give the same report.
 func byWait(l []Group) {
 	slices.SortFunc(l, func(a, b Group) int {
 		return cmp.Or(cmp.Compare(b.Wait.Total, a.Wait.Total), cmp.Compare(b.Hold.Total, a.Hold.Total), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Pkg, b.Pkg))
@@ -262,6 +268,7 @@ func (f *fold) testGroups(r *Report) {
 		for _, c := range t.caused {
 			caused += c
 		}
+		// A test that asked in vain has held nothing, and nobody waited for it.
 		if caused > 0 || t.totals.holds.n > 0 {
 			r.Holders = append(r.Holders, HolderGroup{Holder: t.first, Runs: t.runs, Hold: t.totals.holds.stat(), Caused: caused.ms(), Blame: causeTimes(&t.caused)})
 		}

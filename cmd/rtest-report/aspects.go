@@ -135,6 +135,9 @@ func (c *keyCounts) learnLists(events iter.Seq2[eventlog.Event, error]) iter.Seq
 	}
 }
 
+// count adds a request to the sums of its keys, each once, as the original does: a key
+// that is a candidate of two requirements, or of which two seats were obtained, is one
+// key of one request.
 func (c *keyCounts) count(r *report.Request) {
 	add := func(key string, a redisreport.Aspect, n float64) {
 		if c.keys[key] == nil {

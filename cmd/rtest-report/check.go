@@ -41,7 +41,7 @@ is a breach.`,
 			if err != nil {
 				return err
 			}
-			in.gate = true
+			in.gate = true // what cannot be read is an error: a gate that skips it could pass for want of evidence
 			var c suspects.Collector
 			r, err := foldInput(cmd, &in, report.Options{OnTest: c.Add}, args...)
 			if err != nil {
@@ -140,7 +140,8 @@ func (l *limits) gates(cmd *cobra.Command) ([]gate, error) {
 	return gates, nil
 }
 
-// fraction reads 20% or 0.2.
+// fraction reads 20% or 0.2. The condition is written so that NaN, which ParseFloat
+// reads and no comparison is true for, is refused.
 func fraction(s string) (float64, error) {
 	if s == "" {
 		return 0, nil
@@ -161,6 +162,7 @@ func judge(cmd *cobra.Command, gates []gate, r *report.Report) error {
 	breaches := 0
 	for _, g := range gates {
 		value, breached := g.value(r)
+		// A median of nothing is 0 s, which would look like a measurement.
 		if r.Total.Requests == 0 && !breached {
 			value = "no lock was asked for"
 		}

@@ -95,7 +95,8 @@ func (s *stillHeld) check(ctx context.Context, cmd *cobra.Command, store lockcor
 	return nil
 }
 
-// refuse says what --force would do.
+// refuse says what --force would do: a resource that is held is mostly in use, and its
+// test fails when it is taken away.
 func refuse(ctx context.Context, store lockcore.Store, key string) error {
 	s, err := store.Snapshot(ctx)
 	if err != nil {
@@ -140,7 +141,7 @@ func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, re
 		why += ": " + reason
 	}
 	holders, err := store.Free(ctx, key, why)
-	if errors.Is(err, lockcore.ErrNotHeld) {
+	if errors.Is(err, lockcore.ErrNotHeld) { // given back since it was looked at, or mistyped
 		s, snapErr := store.Snapshot(ctx)
 		if snapErr != nil {
 			return breach("%s is not held", printable(key))

@@ -127,7 +127,7 @@ func (o *lockOptions) check(cmd *cobra.Command, args []string) error {
 			}
 			*d.value = v
 		case d.flag == "wait":
-			o.wait = -1
+			o.wait = -1 // without end: a person sees the line that waits, and can press ^C
 		}
 	}
 	switch v := environ.Getenv("RTEST_ON_OUTAGE"); v {
@@ -164,6 +164,8 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	// When lock is killed, what its command does to a board goes on for a moment. The
+	// lease is to end with the last of the processes, not with the first.
 	if s, ok := store.(interface{ LiveInChildren() error }); ok {
 		if err := s.LiveInChildren(); err != nil {
 			say.line("warning", "warning: "+err.Error())
@@ -174,6 +176,7 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	id := eventlog.Identity(environ.Getenv)
 	locker := lockcore.New(store, &lockcore.Options{Owner: lockcore.Owner{Test: o.name, Run: id.ID, URL: id.URL}})
+	// From here on, before there is a lease: a signal in between would leave it behind.
 	signals := catchSignals()
 	defer signals.stop()
 	rec, err := newLockRecord(cmd.Context(), o)

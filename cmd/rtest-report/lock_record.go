@@ -28,6 +28,15 @@ type lockRecord struct {
 
 // newLockRecord opens the log that RTEST_EVENTS names, if it does.
 func newLockRecord(ctx context.Context, o *lockOptions) (*lockRecord, error) {
+	w, err := openLog(ctx)
+	if w == nil {
+		return nil, err
+	}
+	return &lockRecord{log: w, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
+}
+
+// openLog opens the log that RTEST_EVENTS names; nil if it names none.
+func openLog(ctx context.Context) (*eventlog.Writer, error) {
 	target := environ.Getenv("RTEST_EVENTS")
 	if target == "" {
 		return nil, nil
@@ -37,11 +46,7 @@ func newLockRecord(ctx context.Context, o *lockOptions) (*lockRecord, error) {
 			return nil, fmt.Errorf("the environment variable RTEST_EVENTS %w", err)
 		}
 	}
-	w, err := redisstream.Open(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	return &lockRecord{log: w, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
+	return redisstream.Open(ctx, target)
 }
 
 func (r *lockRecord) write(e eventlog.Event) {
@@ -80,6 +85,7 @@ func (r *lockRecord) queue(b *lockcore.BusyError) {
 	for _, k := range b.Blockers {
 		who.WriteString(k.Key + "\x00" + k.ID + "\x00")
 	}
+	// It is told of again each time that somebody looks; only a change says something.
 	if who.String() == r.seen {
 		return
 	}
@@ -132,8 +138,9 @@ func (r *lockRecord) gone(le *lockcore.Lease, err error) {
 	r.write(e)
 }
 
-// ended takes the exit code of the command for the verdict of a test. Who was killed,
-// or lost what it needed, neither passed nor failed.
+// ended takes the exit code of the command for the verdict of a test. A command that was
+// killed, or that lost what it needed, has neither passed nor failed: as a failure it
+// would make the board suspect.
 func (r *lockRecord) ended(code int) {
 	switch {
 	case r == nil || code == exitLost || code > 128:

@@ -136,7 +136,8 @@ func indented(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// only keeps what is about one of the keys.
+// only keeps what is about one of the keys. Leases and requests stay whole: what else
+// they have says why they take so long.
 func only(s lockcore.Snapshot, keys []string) lockcore.Snapshot {
 	out := lockcore.Snapshot{Time: s.Time, Endings: s.Endings}
 	for _, h := range s.Holders {

@@ -14,7 +14,6 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
-	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 	"github.com/resourcelocker/resourcelocker/report/live"
 )
 
@@ -106,17 +105,8 @@ func (p *personFlags) done(cmd *cobra.Command, d deed, text string) error {
 
 // audit writes the event of what a person did.
 func audit(ctx context.Context, d deed) error {
-	target := environ.Getenv("RTEST_EVENTS")
-	if target == "" {
-		return nil
-	}
-	if !redisstream.IsURL(target) {
-		if err := environ.Absolute(target); err != nil {
-			return fmt.Errorf("the environment variable RTEST_EVENTS %w", err)
-		}
-	}
-	w, err := redisstream.Open(ctx, target)
-	if err != nil {
+	w, err := openLog(ctx)
+	if w == nil {
 		return err
 	}
 	e := eventlog.Event{Ev: eventlog.Action, Action: d.Action, User: d.By, Reason: d.Reason}
@@ -235,6 +225,8 @@ func (p *personFlags) extend(ctx context.Context, cmd *cobra.Command, l *lockcor
 	if err != nil {
 		return storeError(refused(err))
 	}
+	// Keys of several reservations may end at several times, as an extension moves no end
+	// to an earlier one. What is told is until when all of them stay.
 	until := found[0].Expires
 	for _, h := range found {
 		if h.Expires.Before(until) {

@@ -273,10 +273,7 @@ func (a *address) client() (redis.UniversalClient, error) {
 			return nil, err
 		}
 		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-		o.DisableIdentity = true
-		patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
-		o.ContextTimeoutEnabled = true
-		o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
+		o.Dialer = settle(&o.DisableIdentity, &o.ContextTimeoutEnabled, &o.DialTimeout, &o.ReadTimeout, &o.DialerRetries, o.TLSConfig)
 		return redis.NewClusterClient(o), nil
 	}
 	o, err := redis.ParseURL(a.forGoRedis(a.user))
@@ -284,10 +281,7 @@ func (a *address) client() (redis.UniversalClient, error) {
 		return nil, err
 	}
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.DisableIdentity = true
-	patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
-	o.ContextTimeoutEnabled = true
-	o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
+	o.Dialer = settle(&o.DisableIdentity, &o.ContextTimeoutEnabled, &o.DialTimeout, &o.ReadTimeout, &o.DialerRetries, o.TLSConfig)
 	return redis.NewClient(o), nil
 }
 
@@ -303,10 +297,7 @@ func (a *address) failover() (redis.UniversalClient, error) {
 		o.Username = a.user.Username()
 		o.Password, _ = a.user.Password()
 	}
-	o.DisableIdentity = true
-	patient(&o.DialTimeout, &o.ReadTimeout, &o.DialerRetries)
-	o.ContextTimeoutEnabled = true
-	o.Dialer = dialer(o.DialTimeout, o.TLSConfig)
+	o.Dialer = settle(&o.DisableIdentity, &o.ContextTimeoutEnabled, &o.DialTimeout, &o.ReadTimeout, &o.DialerRetries, o.TLSConfig)
 	client := redis.NewFailoverClient(o)
 	client.AddHook(lateMaster{}) // for what the Sentinels say
 	return client, nil
@@ -327,9 +318,11 @@ func (lateMaster) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	return next
 }
 
-// patient sets limits that the URL does not. A command is tried four times, so
-// a server that swallows everything is given up after some ten seconds.
-func patient(dial, read *time.Duration, dials *int) {
+// settle sets what every client has, and the limits that the URL does not set. A
+// command is tried four times, so a server that swallows everything is given up after
+// some ten seconds.
+func settle(noIdentity, heedContexts *bool, dial, read *time.Duration, dials *int, tls *tls.Config) latedial.Func {
+	*noIdentity, *heedContexts = true, true
 	if *dial == 0 {
 		*dial = 2 * time.Second
 	}
@@ -339,6 +332,7 @@ func patient(dial, read *time.Duration, dials *int) {
 	if *dials == 0 {
 		*dials = 1
 	}
+	return dialer(*dial, tls)
 }
 
 // forGoRedis is the address as go-redis writes it: further hosts are parameters,

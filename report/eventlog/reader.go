@@ -132,15 +132,9 @@ func (r *Reader) ordered(add func(*merger) error) iter.Seq2[Event, error] {
 				r.Stats.Events++
 				r.Stats.Dropped += s.event.Dropped
 			}
-			ok, err := s.advance(r)
-			if err != nil {
+			if err := m.next(r); err != nil {
 				yield(Event{}, err)
 				return
-			}
-			if ok {
-				heap.Fix(&m, 0)
-			} else {
-				heap.Pop(&m)
 			}
 		}
 	}
@@ -247,6 +241,21 @@ func (r *Reader) Decode(name string, in io.Reader) iter.Seq2[Event, error] {
 	}
 }
 
+// next puts the next event of the first stream in its place among the others. A
+// stream that has none leaves.
+func (m *merger) next(r *Reader) error {
+	ok, err := m.streams[0].advance(r)
+	if err != nil {
+		return err
+	}
+	if ok {
+		heap.Fix(m, 0)
+	} else {
+		heap.Pop(m)
+	}
+	return nil
+}
+
 // Merge yields the events of several sequences, each in the order of time, in
 // the order of time.
 func Merge(seqs ...iter.Seq2[Event, error]) iter.Seq2[Event, error] {
@@ -273,15 +282,9 @@ func Merge(seqs ...iter.Seq2[Event, error]) iter.Seq2[Event, error] {
 			if !yield(s.event, nil) {
 				return
 			}
-			ok, err := s.advance(nil)
-			if err != nil {
+			if err := m.next(nil); err != nil {
 				yield(Event{}, err)
 				return
-			}
-			if ok {
-				heap.Fix(&m, 0)
-			} else {
-				heap.Pop(&m)
 			}
 		}
 	}
