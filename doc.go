@@ -40,6 +40,7 @@
 //   - [eventlog] is the record: one JSON line an event, written by [rtest], read
 //     by everything below.
 //   - [report] folds events into the data of a report: who waited for whom.
+//   - [live] is the page of who has what now, which rtest-report serve shows.
 //   - [redisreport] keeps sums by tag in Redis, as the Python package
 //     resource_locker does.
 //
@@ -64,5 +65,6 @@
 // [simulate]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/lockcore/simulate
 // [eventlog]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report/eventlog
 // [report]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report
+// [live]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report/live
 // [redisreport]: https://pkg.go.dev/github.com/resourcelocker/resourcelocker/report/redisreport
 package resourcelocker

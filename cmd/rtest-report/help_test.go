@@ -12,7 +12,10 @@ import (
 )
 
 func TestHelpTellsExitCodes(t *testing.T) {
+	var names []string
+	defer func() { assert.Contains(t, names, "completion", "it is one that cobra makes") }()
 	for _, c := range newRoot().Commands() {
+		names = append(names, c.Name())
 		assert.Regexp(t, `(?i)exit codes?`, c.Long, c.Name())
 		if c.Flags().Lookup("ci") != nil {
 			assert.Contains(t, c.Long, "--ci warns of the bottleneck", c.Name())
