@@ -30,8 +30,9 @@ type recipeLint func(t *testing.T, texts []string) []string
 //
 // GitHub's has a linter in Go, above. For Azure there is nothing: the schema is in the
 // repository of the editor's extension, and azure-pipelines-language-service, the
-// one package around it, comes without: hold the recipe against a copy by hand. For Jenkins the one full linter is a server of
-// Jenkins; this one reads the file with Groovy's own compiler.
+// one package around it, comes without: hold the recipe against a copy by hand. For
+// Jenkins the one full linter is a server of Jenkins; this one reads the file with
+// Groovy's own compiler.
 func TestRecipeSchemas(t *testing.T) {
 	for _, r := range []struct {
 		file    string
