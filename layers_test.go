@@ -52,7 +52,7 @@ func TestLayers(t *testing.T) {
 		{"lockcore/inventory", []string{"rtest", "ginkgolock", "cmd"}, "stores know no pools: which resources exist is the client's business"},
 		{"lockcore/nested", []string{"rtest", "cmd"}, "those who start programs, or are started, hand leases down"},
 		{"lockcore/hold", []string{"examples/plain"}, "it is for programs that are no tests; tests have rtest, and stores and reports hold nothing"},
-		{"lockcore/locktest", nil, "it is for tests"},
+		{"lockcore/locktest", []string{"examples/internal/overlap"}, "it is for tests"},
 		{"lockcore/simulate", []string{"report/whatif"}, "only an estimate plays the scheduler"},
 		{"rtest", []string{"ginkgolock", "examples"}, "the library must not need testing"},
 		{"ginkgolock", nil, "it needs Ginkgo"},

@@ -19,7 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	uses "github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
 func init() { programs["flash-tool"] = flashTool }
@@ -29,13 +30,8 @@ func init() { programs["flash-tool"] = flashTool }
 // written down.
 func flashTool() {
 	dir := os.Getenv("JUDGE")
-	f, err := os.OpenFile(filepath.Join(dir, "board "+os.Args[1]), os.O_CREATE|os.O_RDWR, 0o600)
-	if err == nil {
-		// Of a process that is killed, the kernel ends record locks before all others: a
-		// store must not find it dead while the judge still takes it for a user.
-		err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
-	}
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+	_, err := uses.Take(filepath.Join(dir, "board "+os.Args[1]), false)
+	if errors.Is(err, uses.ErrInUse) {
 		tell(dir, "overlaps", strings.Join(os.Args[1:], " "))
 		os.Exit(9)
 	}

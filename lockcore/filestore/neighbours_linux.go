@@ -11,7 +11,7 @@ import (
 )
 
 // passwd lists the users of this machine and their homes.
-const passwd = "/etc/passwd"
+var passwd = "/etc/passwd" // a test has its own
 
 // neighbours finds the default stores of other users in which somebody lives. It
 // only looks: to try the lock of a process that is about to take it would be in

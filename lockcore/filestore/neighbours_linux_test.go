@@ -48,13 +48,20 @@ func TestTheDefaultStoreOfAnotherUserIsSeenWhileItIsInUse(t *testing.T) {
 	if got, want := see(), fmt.Sprintf("alice %s process %d", cache(other), hers.cmd.Process.Pid); got != want {
 		t.Errorf("saw %q, want %q", got, want)
 	}
+	passwd = users
+	words := "it is the default store of one user of this machine, and alice has another one that is in use (" + cache(other) + ", by process "
+	if warnings, err := s.Check(t.Context()); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], words) || !strings.Contains(warnings[0], "set RTEST_URL=file:///var/lib/rtest") {
+		t.Errorf("%q %v, want %s", warnings, err, words)
+	}
 	hers.kill()
 	if got := see(); got != "" {
 		t.Errorf("it was killed: saw %s", got)
 	}
-	if warnings, err := s.Check(t.Context()); err != nil || len(warnings) > 0 && !strings.Contains(warnings[0], "it is the default store of one user of this machine") {
-		t.Errorf("%q %v", warnings, err)
+	if warnings, err := s.Check(t.Context()); err != nil || warnings != nil {
+		t.Errorf("it was killed: %q %v", warnings, err)
 	}
+	hers = startChild(t, cache(other))
+	hers.acquire("held", 1, "board-1")
 	if warnings, err := open(t, cache(other)).Check(t.Context()); err != nil || warnings != nil {
 		t.Errorf("of a directory that was named: %q %v", warnings, err)
 	}

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
 // TB is what it needs of a test. (A program that is no test should not import
@@ -70,9 +72,8 @@ func Take(key string, shared bool) (done func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	done, err = lock(filepath.Join(dir, url.PathEscape(key)), shared)
-	if err != nil {
-		return nil, fmt.Errorf("%s is in use by somebody else: %w", key, err)
+	if done, err = judge.Take(filepath.Join(dir, url.PathEscape(key)), shared); err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return done, nil
 }

@@ -14,28 +14,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
-// use is what a test does with a resource. Two processes that use the same one
-// at the same time are found out by the kernel: it keeps a lock on a file in
-// $JUDGE for each of them, until it says that it is done, or dies.
+// use is what a test does with a resource. Two that use the same one at the same time
+// are found out by the judge in $JUDGE.
 func use(l *rtest.Lease) (done func()) {
-	var files []*os.File
+	var ends []func()
 	for _, key := range l.Keys() {
-		f, err := os.OpenFile(filepath.Join(os.Getenv("JUDGE"), key), os.O_CREATE|os.O_RDWR, 0o600)
+		end, err := judge.Take(filepath.Join(os.Getenv("JUDGE"), key), false)
 		if err != nil {
-			panic(err)
-		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			fmt.Fprintln(os.Stderr, "OVERLAP", key, err)
+			continue
 		}
-		files = append(files, f)
+		ends = append(ends, end)
 	}
 	ready(l)
 	return func() {
-		for _, f := range files {
-			f.Close()
+		for _, end := range ends {
+			end()
 		}
 	}
 }

@@ -10,12 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 	"github.com/resourcelocker/resourcelocker/rtest"
 )
 
@@ -25,23 +23,9 @@ var (
 	uses   *os.File // a line for each
 )
 
-// A judged board is one of which the kernel knows whether another process uses it.
-type judged struct {
-	inUse sync.Mutex // by a test of this process
-	file  *os.File
-}
-
-// all have record locks, which the kernel ends before all others when it kills a
-// process: a store must not find it dead while another process still sees its lock.
-var all = map[string]*judged{}
-
 func TestMain(m *testing.M) {
 	if dir != "" {
 		uses = open("uses")
-		for i := range 5 {
-			key := fmt.Sprint("board-", i+1)
-			all[key] = &judged{file: open("board " + key)}
-		}
 	}
 	os.Exit(m.Run())
 }
@@ -56,29 +40,17 @@ func open(name string) *os.File {
 
 // use uses a board for a moment.
 func use(t *testing.T, key string) {
-	b := all[key]
-	overlap := func(with string) {
-		fmt.Fprintln(open("overlaps"), key, t.Name(), with)
-		t.Errorf("%s is in use by %s", key, with)
-	}
-	if !b.inUse.TryLock() {
-		overlap("another test")
-		return
-	}
-	defer b.inUse.Unlock()
-	err := unix.FcntlFlock(b.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-		overlap("another process")
-		return
+	done, err := judge.Take(filepath.Join(dir, "board "+key), false)
+	if errors.Is(err, judge.ErrInUse) {
+		fmt.Fprintln(open("overlaps"), key, t.Name(), err)
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
+	defer done()
 	time.Sleep(time.Millisecond) // the use of it
 	fmt.Fprintln(uses, key, "test")
-	if err := unix.FcntlFlock(b.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_UNLCK}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestBoards has LINELAB_ROUNDS uses in each of four parallel tests.
