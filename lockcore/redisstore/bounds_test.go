@@ -195,3 +195,30 @@ func TestLineOfManyPages(t *testing.T) {
 		}
 	})
 }
+
+// The server counts the leases that were let past others, so that it need not look for
+// any while there are none.
+func TestLeasesLetPastAreCounted(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		counted := func(when, want string) {
+			b.Helper()
+			if got := b.server.HGet("{rtest:default}:all", "#past"); got != want {
+				b.Errorf("%s, %q were let past others, want %q", when, got, want)
+			}
+		}
+		expecting := func(id string, d time.Duration, req lockcore.Requirement) *lockcore.Grant {
+			tk := ticket(id, time.Hour, req)
+			tk.Expect = d
+			return ask(b, s, tk).Grant
+		}
+		expecting("holder", time.Hour, of(1, "k"))
+		ask(b, s, ticket("all", time.Hour, of(3, "k", "a", "b")))
+		first, second := expecting("first", time.Second, of(1, "a")), expecting("second", time.Second, of(1, "b"))
+		counted("while two hold", "2")
+		giveBack(b, s, first)
+		counted("while one holds", "1")
+		giveBack(b, s, second)
+		counted("in the end", "0")
+	})
+}

@@ -30,7 +30,7 @@ type phase struct {
 var phases = []phase{
 	{"stories", "^TestStories$", 15, false},
 	{"bubbles", "^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|" +
-		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestRenewalKeepsALease.*)$", 15, false},
+		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestLeasesLetPast.*|TestRenewalKeepsALease.*)$", 15, false},
 	{"traces", "^TestTraces$", 40, false},
 	{"servers", "", 180, true}, // the rest of the tests
 	{"conformance", "^TestConformance(WithInterop|OnRedis)$", 240, true},

@@ -18,5 +18,5 @@ end
 
 -- Whether somebody waits who would be told what a test has taught (queue.lua).
 local function awaited(test)
-  return call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11', 'LIMIT', 0, 1)[1]
+  return call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11', 'LIMIT', 0, 1)[1] -- no difference: one is enough, the first of more is looked at
 end

@@ -41,7 +41,7 @@ local T = {
   line_changed = nil, -- whether the size of the key wait may have changed
   nest_changed = nil, -- whether that of the key nest may have
   moves = nil,        -- resource -> the list in which it stands, if that may be the wrong one (pools.lua)
-  moving = 0,         -- how many these are
+  moving = 0,         -- how many these are -- no difference: the lists are mended now or at the end
 
   -- What a walk along the line has found so far (pass.lua).
   reserved = {}, -- resource -> units that waiters reserved
@@ -75,7 +75,7 @@ local CHUNK = 1000 -- no difference: one call or several
 function M.read(hash, fields)
   local n = #fields
   if n == 0 then return {} end
-  if n <= CHUNK then return call('HMGET', hash, unpack(fields)) end
+  if n <= CHUNK then return call('HMGET', hash, unpack(fields)) end -- no difference: one call or several
   local out = {}
   for i = 1, n, CHUNK do
     local part = call('HMGET', hash, unpack(fields, i, math.min(i + CHUNK - 1, n)))
@@ -117,7 +117,7 @@ end
 
 -- concat of any number of strings; some interpreters push them all at once.
 function M.glue(list, sep)
-  if #list <= CHUNK then return table.concat(list, sep) end
+  if #list <= CHUNK then return table.concat(list, sep) end -- no difference: one call or several
   local parts = {}
   for i = 1, #list, CHUNK do
     parts[#parts + 1] = table.concat(list, sep, i, math.min(i + CHUNK - 1, #list))

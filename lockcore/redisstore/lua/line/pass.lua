@@ -60,7 +60,7 @@ end
 function M.promote(line, picks, past)
   past = past and M.int(line.rank) .. ' ' .. M.int(line.newcomer and M.count_up('seq') or line.seq)
   for r, req in ipairs(line.reqs) do
-    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end
+    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end -- no difference: M.move puts it among those that can be shared, too
   end
   if line.newcomer then
     line.newcomer.lease = M.grant(line.id, line.newcomer, line.reqs, picks, STATE_HELD, past)
@@ -103,7 +103,7 @@ function M.backfills() return T.claims[1] and M.lenient() end
 
 function M.guarded()
   local _, past = M.rules()
-  return M.lenient() and past ~= 0
+  return M.lenient() and past ~= 0 -- no difference: without such leases a look for them finds none
 end
 
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
@@ -126,7 +126,7 @@ function M.serve(line)
   if not line.spent then
     if M.guarded() then M.note_delay(line) end
     M.reserve(line)
-    line.spent = line.newcomer or not M.any_left(line.reqs)
+    line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
   end
 end
 
@@ -142,7 +142,7 @@ function M.walk(classes, newcomer)
     if w then left[#left + 1] = { line.id, w } else stay[line.c or ''] = true end
     if line.newcomer then
       -- Those behind it get nothing by what it does, unless they may be let past.
-      if not lines[1] or not M.lenient() or not M.any_known(lines) then break end
+      if not lines[1] or not M.lenient() or not M.any_known(lines) then break end -- no difference: a longer walk gives nothing
     elseif how ~= 'passed' and M.go_on(line) then
       M.enter(lines, line)
     end

@@ -10,9 +10,9 @@ function M.move(k, u, before)
   T.moves = T.moves or {}
   if T.moves[k] == nil then
     T.moves[k] = before or ''
-    T.moving = T.moving + 1
+    T.moving = T.moving + 1 -- no difference: the lists are mended now or at the end
   end
-  if after ~= 'so:' then return end
+  if after ~= 'so:' then return end -- no difference: M.drains_of finds it in T.sharing, too
   for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
     local s = T.source[p]
     if s then
@@ -44,7 +44,7 @@ function M.flush_moves()
   end
   for name, l in pairs(rem) do M.write('ZREM', BASE .. name, l) end
   for name, l in pairs(add) do M.write('ZADD', BASE .. name, l) end
-  T.moves, T.moving = nil, 0
+  T.moves, T.moving = nil, 0 -- no difference: the lists are mended now or at the end
 end
 
 function M.shuffle(list)
@@ -101,7 +101,7 @@ end
 
 function M.any_listed(p)
   local s = M.source(p)
-  if not s.vacant[1] and not s.all then M.more(p, s) end
+  if not s.vacant[1] and not s.all then M.more(p, s) end -- no difference: some more are read
   return s.vacant[1] or s.soft[1]
 end
 
