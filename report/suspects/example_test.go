@@ -32,7 +32,7 @@ func ExampleCollector() {
 		panic(err)
 	}
 	// Output:
-	// board-3: 9 of 14 runs of tests with it failed; the same tests failed 2 of 61 times without it (chance: 1 in 321525)
+	// board-3: 9 of 14 runs of tests with it failed; the same tests failed 2 of 61 times without it (chance: 1 in 964575)
 	// 75 runs of tests with resources, 11 failed; 3 comparisons.
 }
 

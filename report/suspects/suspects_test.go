@@ -79,7 +79,8 @@ func TestTailCountsAllCases(t *testing.T) {
 				want += n / all
 			}
 		}
-		if got := tail(strata); math.Abs(got-want) > 1e-9 {
+		got, _ := tail(strata)
+		if math.Abs(got-want) > 1e-9 {
 			t.Fatalf("%+v: %v, want %v", strata, got, want)
 		}
 	})
@@ -244,4 +245,35 @@ func (l lab) play(rnd *rand.Rand, uses int) *Collector {
 		c.Add(r)
 	}
 	return &c
+}
+
+// TestPairsThatRanOnceDoNotCount has 1,200 pairs of a test and a board that could never
+// be suspects, and one that is.
+func TestPairsThatRanOnceDoNotCount(t *testing.T) {
+	var c Collector
+	for test := range 300 {
+		for board := range 4 {
+			c.several(fmt.Sprint("Test", test), fmt.Sprint("board-", board), btoi(board == test%4), 1)
+		}
+	}
+	c.several("TestOTA", "board-2", 5, 6)
+	c.several("TestOTA", "board-1", 0, 12)
+	r := c.Find()
+	require.Len(t, r.Suspects, 1)
+	assert.Equal(t, "TestOTA on board-2: 5 of 6 runs failed; it failed 0 of 12 times without that resource", r.Suspects[0].String())
+	assert.Greater(t, r.Compared, 1200)
+}
+
+func TestComparable(t *testing.T) {
+	for _, c := range []struct {
+		least []float64
+		want  int
+	}{
+		{[]float64{0.001}, 1},
+		{[]float64{0.3, 0.2, 0.001}, 1},
+		{[]float64{0.001, 0.01, 0.025}, 2}, // the third could not come out at 0.04/2
+		{[]float64{0.001, 0.001, 0.001}, 3},
+	} {
+		assert.Equal(t, c.want, comparable(c.least, 0.04), c.least)
+	}
 }

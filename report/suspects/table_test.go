@@ -20,7 +20,7 @@ type row struct {
 
 // TestSimulatedLabs prints the table of the package doc, and holds what it promises:
 // at most 5 of 100 healthy labs have a suspect, and a board that fails 30 of 100 more
-// is found within 100 uses.
+// is found within 100 uses in 99 of 100 labs.
 func TestSimulatedLabs(t *testing.T) {
 	t.Logf("boards tests  fail  healthy labs with  sick board found within  another found")
 	t.Logf("                    a suspect          25    50    100  uses    besides")
@@ -36,7 +36,7 @@ func TestSimulatedLabs(t *testing.T) {
 		if limit := max(3, *labs/20); r.healthy > limit {
 			t.Errorf("%+v: %d of %d healthy labs have a suspect", l, r.healthy, *labs)
 		}
-		if r.found[2] < *labs*95/100 {
+		if missed := *labs - r.found[2]; missed > max(1, *labs/100) {
 			t.Errorf("%+v: the sick board was found in %d of %d labs", l, r.found[2], *labs)
 		}
 	}
