@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/resourcelocker/resourcelocker/report"
-	"github.com/resourcelocker/resourcelocker/report/suspects"
 )
 
 // limits are what check holds a report against.
@@ -24,6 +23,7 @@ type limits struct {
 func newCheckCmd() *cobra.Command {
 	var in input
 	var l limits
+	var c comparison
 	cmd := &cobra.Command{
 		Use:   "check [flags] [EVENTS...]",
 		Short: "Exit with 1 when tests waited too long or lost leases: a gate for CI",
@@ -42,16 +42,20 @@ is a breach.`,
 				return err
 			}
 			in.gate = true // what cannot be read is an error: a gate that skips it could pass for want of evidence
-			var c suspects.Collector
-			r, err := foldInput(cmd, &in, report.Options{OnTest: c.Add}, args...)
+			c.alone(&in, args)
+			r, err := foldInput(cmd, &in, c.options(report.Options{}), args...)
 			if err != nil {
 				return err
 			}
-			r.Suspects = suspicions(c.Find())
+			found, err := c.find()
+			if err != nil {
+				return err
+			}
+			r.Suspects = suspicions(found)
 			if err := in.done(cmd); err != nil {
 				return err
 			}
-			if empty := in.empty(); empty != "" {
+			if empty := in.empty(); empty != "" && len(c.files) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), empty+"; no limit was looked at")
 				return nil
 			}
@@ -59,6 +63,7 @@ is a breach.`,
 		},
 	}
 	in.bind(cmd)
+	c.bind(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&l.waitP50, "max-wait-p50", 0, "longest median wait of a request")
 	f.DurationVar(&l.waitP95, "max-wait-p95", 0, "longest wait of 95 of 100 requests")

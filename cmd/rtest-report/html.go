@@ -12,12 +12,12 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/html"
-	"github.com/resourcelocker/resourcelocker/report/suspects"
 	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
 func newHTMLCmd() *cobra.Command {
 	var in input
+	var c comparison
 	var dir, title string
 	cmd := &cobra.Command{
 		Use:   "html -o DIR [flags] [EVENTS...]",
@@ -31,31 +31,33 @@ the workspace browser of a CI server.`,
 			if dir == "" {
 				return errors.New("html needs a directory to write to: -o DIR")
 			}
-			if err := writeHTML(cmd, &in, dir, title, args...); err != nil {
+			if err := writeHTML(cmd, &in, &c, dir, title, args...); err != nil {
 				return err
 			}
 			return in.done(cmd)
 		},
 	}
 	in.bind(cmd)
+	c.bind(cmd)
 	cmd.Flags().StringVarP(&dir, "output", "o", "", "`DIR` to write to; made if it is not there")
 	cmd.Flags().StringVar(&title, "title", "", "`TITLE` of the page")
 	_ = cmd.MarkFlagDirname("output")
 	return cmd
 }
 
-func writeHTML(cmd *cobra.Command, in *input, dir, title string, args ...string) error {
+func writeHTML(cmd *cobra.Command, in *input, c *comparison, dir, title string, args ...string) error {
 	page := html.Page{Title: title}
 	events, err := in.open(cmd, args...)
 	if err != nil {
 		return err
 	}
-	var c suspects.Collector
-	rep, err := whatif.FoldAndCompare(events, report.Options{OnRequest: page.Add, OnTest: c.Add}, replayMost)
+	rep, err := whatif.FoldAndCompare(events, c.options(report.Options{OnRequest: page.Add}), replayMost)
 	if err != nil {
 		return err
 	}
-	page.Suspects = c.Find()
+	if page.Suspects, err = c.find(); err != nil {
+		return err
+	}
 	rep.Suspects = suspicions(page.Suspects)
 	page.Warning = in.reader.Stats.Warning()
 	if err := writePage(dir, func(dir string) error { return page.Write(dir, rep) }); err != nil {
@@ -103,5 +105,5 @@ func htmlAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if opts.html == "" {
 		return nil
 	}
-	return writeHTML(cmd, &in, opts.html, "")
+	return writeHTML(cmd, &in, &comparison{}, opts.html, "")
 }

@@ -12,6 +12,7 @@ import (
 
 func newSuspectsCmd() *cobra.Command {
 	var in input
+	var c comparison
 	var format, ci, out string
 	cmd := &cobra.Command{
 		Use:   "suspects [flags] [EVENTS...]",
@@ -21,21 +22,28 @@ func newSuspectsCmd() *cobra.Command {
 Each test is compared with itself: how often it fails with a resource, and how often
 without it. What chance alone could have done is no suspect, however much was
 compared. The more runs, the surer: give it the events of many, a directory of a
-month.`,
+month.
+
+Where events do not tell how a test ended, as those of a lock around a test of another
+language, JUnit files do: --junit. A testcase of which there are no events counts by
+its property rtest.resources, which annotate writes.`,
 		Example: `  rtest-report suspects --events nightly-events
   rtest-report suspects monday tuesday wednesday --format md >> "$GITHUB_STEP_SUMMARY"
+  rtest-report suspects --events nightly-events --junit 'reports/*.xml'
   rtest-report check --events nightly-events --max-suspects 0`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := knownCI(ci); err != nil {
 				return err
 			}
-			var c suspects.Collector
-			if _, err := foldInput(cmd, &in, report.Options{OnTest: c.Add}, args...); err != nil {
+			c.alone(&in, args)
+			if _, err := foldInput(cmd, &in, c.options(report.Options{}), args...); err != nil {
 				return err
 			}
-			r := c.Find()
+			r, err := c.find()
+			if err != nil {
+				return err
+			}
 			var b bytes.Buffer
-			var err error
 			switch format {
 			case "text":
 				err = r.WriteText(&b)
@@ -56,6 +64,7 @@ month.`,
 		},
 	}
 	in.bind(cmd)
+	c.bind(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&format, "format", "f", "text", "`text|md|json`")
 	f.StringVar(&ci, "ci", "none", "`none|auto|github|azure`: also print warnings that the CI shows as annotations")

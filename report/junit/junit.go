@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+
+	"github.com/resourcelocker/resourcelocker/report"
 )
 
 // A Annotator annotates JUnit files: every testcase whose test used locks gets
@@ -34,6 +36,7 @@ type Annotator struct {
 
 	added    []*request
 	verdicts map[testRun]eventlog.Verdict
+	open     map[testRun]*report.TestRun // whose verdict is not known
 	index    *index
 }
 

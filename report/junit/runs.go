@@ -34,7 +34,14 @@ func (j *Annotator) AddTest(t *report.TestRun) {
 	if j.verdicts == nil {
 		j.verdicts = map[testRun]eventlog.Verdict{}
 	}
-	j.verdicts[testRun{t.Process, t.Test.Pkg, t.Test.Name, max(1, t.Test.Attempt)}] = t.Verdict
+	k := testRun{t.Process, t.Test.Pkg, t.Test.Name, max(1, t.Test.Attempt)}
+	j.verdicts[k] = t.Verdict
+	if t.Verdict == "" {
+		if j.open == nil {
+			j.open = map[testRun]*report.TestRun{}
+		}
+		j.open[k] = t
+	}
 	j.index = nil
 }
 
