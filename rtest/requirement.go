@@ -155,7 +155,11 @@ func (r Requirement[T]) InOrder() Requirement[T] {
 	return r
 }
 
-// LeastRecentlyUsed takes the free items whose last such use is longest ago.
+// LeastRecentlyUsed takes the free items whose last such use is longest ago, so that
+// all wear alike. Uses by requests that say so count, of all tests, runs and machines
+// that share the store and the namespace: it keeps them, memory for as long as the
+// process lives. An item without such a use comes first. With a quorum of servers it is
+// as far as the servers agree.
 func (r Requirement[T]) LeastRecentlyUsed() Requirement[T] {
 	r = r.derive()
 	r.choice = lockcore.LeastRecentlyUsed

@@ -21,6 +21,7 @@ type wants struct {
 	pools  []string // boards, boards*2, staging:shared
 	where  []string // TAG=VALUE
 	shared bool
+	even   bool // of free ones, those that were not used for longest
 }
 
 func (w *wants) bind(cmd *cobra.Command) {
@@ -29,6 +30,7 @@ func (w *wants) bind(cmd *cobra.Command) {
 	f.StringArrayVar(&w.pools, "pool", nil, "one of pool `NAME` of the inventory, or N with NAME*N; NAME:shared is for reading; repeatable")
 	f.StringArrayVar(&w.where, "where", nil, "only items of the pools with this `TAG=VALUE`; repeatable")
 	f.BoolVar(&w.shared, "shared", false, "read access: others may share it, nobody has it alone")
+	f.BoolVar(&w.even, "least-recently-used", false, "of several free ones, those whose last use with this flag is longest ago: wears all alike")
 }
 
 // requirements words what is wanted for the store, with the pools as the
@@ -71,6 +73,11 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 			return nil, nil, err
 		}
 		reqs = append(reqs, r)
+	}
+	for i := range reqs {
+		if w.even {
+			reqs[i].Choice = lockcore.LeastRecentlyUsed
+		}
 	}
 	return reqs, warnings, nil
 }
