@@ -291,7 +291,7 @@ func TestEndsOfATest(t *testing.T) {
 		{"TestPass", 0, "PASS", ""},
 		{"TestPanic", 2, "panic: on purpose", ""},
 		{"TestNilPointer", 2, "nil pointer dereference", ""},
-		{"TestFailNow", 1, "FAIL: TestFailNow", ""},
+		{"TestFailNow", 1, "rtest: the test failed; it had board-1", ""},
 		{"TestFailNowInGoroutine", 1, "FAIL", ""},
 		{"TestGoexit", 2, "runtime.Goexit", ""},
 		{"TestPanicInSubtest", 2, "panic: on purpose", ""},

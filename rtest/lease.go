@@ -160,6 +160,8 @@ func (l *Lease) end(keep time.Duration, failed bool) {
 		l.t.Logf("rtest: %v", err) // it will expire; the test did its work
 	case keep > 0:
 		l.t.Logf("rtest: the test failed, so %s stays taken for %s; rtest-report free gives it back earlier", list(l.keys, keysShown), short(keep))
+	case failed: // go test shows it without -v, too
+		l.t.Logf("rtest: the test failed; it had %s", list(l.keys, keysShown))
 	}
 }
 
