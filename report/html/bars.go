@@ -58,7 +58,13 @@ const blameRows = 12
 
 // blameChart is how much waiting each holder caused.
 func blameChart(rep *report.Report) chart {
-	c := chart{ID: "blame", Title: "Who was waited for", W: chartWidth}
+	c, narrow := blameBars(rep, "blame", chartWidth), blameBars(rep, "blame-narrow", narrowWidth)
+	c.Narrow = &narrow
+	return c
+}
+
+func blameBars(rep *report.Report, id string, width float64) chart {
+	c := chart{ID: id, Title: "Who was waited for", W: width}
 	var blamed []report.HolderGroup
 	for _, h := range rep.Holders {
 		if h.Caused > 0 {
@@ -96,7 +102,7 @@ func blameChart(rep *report.Report) chart {
 	y := 4.0
 	for _, h := range shown {
 		c.label(y+rowHeight-5, rep.Name(h.Holder))
-		width := (chartWidth - c.Left - room) * float64(h.Caused) / float64(longest)
+		width := (c.W - c.Left - room) * float64(h.Caused) / float64(longest)
 		c.stack(c.Left, y, width, rowHeight, h.Blame, h.Caused, rep.Name(h.Holder)+", ")
 		c.text(c.Left+width+6, y+rowHeight-5, "", "tick", words.Short(h.Caused))
 		y += rowHeight + rowGap
@@ -121,7 +127,13 @@ const waitRows = 15
 // waitsChart compares how long requests of each group waited. All bars have one
 // scale, linear: on a logarithmic one a second looks like a minute.
 func waitsChart(id, title string, groups []report.Group) chart {
-	c := chart{ID: id, Title: title, W: chartWidth, Legend: []legend{{"held", "up to P50"}, {"top", "up to P95"}, {"line", "to the longest"}}}
+	c, narrow := waitsBars(id, title, groups, chartWidth), waitsBars(id+"-narrow", title, groups, narrowWidth)
+	c.Narrow = &narrow
+	return c
+}
+
+func waitsBars(id, title string, groups []report.Group, width float64) chart {
+	c := chart{ID: id, Title: title, W: width, Legend: []legend{{"held", "up to P50"}, {"top", "up to P95"}, {"line", "to the longest"}}}
 	shown := groups[:min(len(groups), waitRows)]
 	longest := eventlog.MS(1)
 	var names []string
@@ -131,7 +143,7 @@ func waitsChart(id, title string, groups []report.Group) chart {
 	}
 	c.fit(names...)
 	const room = 90
-	x := func(m eventlog.MS) float64 { return (chartWidth - c.Left - room) * float64(m) / float64(longest) }
+	x := func(m eventlog.MS) float64 { return (c.W - c.Left - room) * float64(m) / float64(longest) }
 	y := 4.0
 	for _, g := range shown {
 		c.label(y+rowHeight-5, g.Name)

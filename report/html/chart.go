@@ -21,6 +21,8 @@ type chart struct {
 	common string  // what all names that are too long begin with
 	Shapes []shape
 	Legend []legend
+	Narrow *chart // the same for a screen on which this one would be too small to read
+	Time   bool   // time goes from left to right: on such a screen one scrolls
 }
 
 // A shape is a rectangle, a line, a path or a text. Attr values are numbers and
@@ -65,17 +67,22 @@ func (c *chart) text(x, y float64, anchor, class, s string) {
 
 // Sizes that all charts share, in units of a page 1000 wide.
 const (
-	chartWidth = 1000
-	leftMost   = 230 // room for names
-	leftLeast  = 96
-	charWidth  = 6.6 // of a letter at the size of labels, about
+	chartWidth  = 1000
+	narrowWidth = 420
+	leftMost    = 230 // room for names
+	leftLeast   = 96
+	charWidth   = 6.6 // of a letter at the size of labels, about
 )
 
 // fit makes room on the left for names.
 func (c *chart) fit(names ...string) {
 	c.Left = leftLeast
+	most := float64(leftMost)
+	if c.W == narrowWidth {
+		most = narrowWidth / 3
+	}
 	for _, n := range names {
-		c.Left = min(leftMost, max(c.Left, float64(utf8.RuneCountInString(words.Plain(n)))*charWidth+16))
+		c.Left = min(most, max(c.Left, float64(utf8.RuneCountInString(words.Plain(n)))*charWidth+16))
 	}
 	c.common = commonBeginning(names)
 }

@@ -130,7 +130,7 @@ func (h *Page) queueCurves(rep *report.Report, columns int) (waiting, busy *curv
 // do with each other.
 func (h *Page) queueChart(rep *report.Report) chart {
 	waiting, busy := h.queueCurves(rep, queueColumns)
-	c := chart{ID: "queue", Title: "Requests waiting, and resources in use, over time", W: chartWidth, H: 250,
+	c := chart{ID: "queue", Title: "Requests waiting, and resources in use, over time", Time: true, W: chartWidth, H: 250,
 		Legend: []legend{{"top", "highest in that moment"}, {"held", "mean"}}}
 	c.fit("resources in use")
 	s := timeScale{rep.From.UnixMicro(), rep.To.UnixMicro(), c.Left, chartWidth - 10}

@@ -366,7 +366,32 @@ func TestHoldsAndWaitsOfRuns(t *testing.T) {
 		}
 	}
 	css, err := assets.ReadFile("style.css")
-	if err != nil || regexp.MustCompile(`svg[^}]*min-width`).Match(css) {
-		t.Error("a chart has a least width, so that it is cut on a narrow screen")
+	// What lasts is seen to go on where it is cut; a bar that is cut looks like all of it.
+	if err != nil || regexp.MustCompile(`svg(\.wide|\[[^}]*)? \{[^}]*min-width`).Match(css) {
+		t.Error("a bar has a least width, so that it is cut on a narrow screen")
+	}
+}
+
+// TestNarrowCharts: on a phone the bars are drawn for that width, with their names, and
+// hidden where no style sheet says otherwise; the longest one keeps its part of it.
+func TestNarrowCharts(t *testing.T) {
+	page := pageOf(t, reporttest.Labs["5"].Events())
+	for _, id := range []string{"blame", "by-pool", "by-tag"} {
+		wide, narrow := strings.Index(page, `aria-labelledby="`+id+`-title`), strings.Index(page, `aria-labelledby="`+id+`-narrow-title`)
+		if wide < 0 || narrow < wide {
+			t.Fatalf("%s: no second chart behind the first one", id)
+		}
+		between := page[wide:narrow]
+		if !strings.Contains(between, `<div class="narrow" hidden="hidden">`) {
+			t.Errorf("%s: the narrow chart is shown beside the wide one", id)
+		}
+		if !strings.Contains(page[narrow:narrow+200], `viewBox="0 0 420 `) {
+			t.Errorf("%s: %s", id, page[narrow:narrow+200])
+		}
+	}
+	for _, id := range []string{"timeline", "queue"} {
+		if !strings.Contains(page, `class="time" aria-labelledby="`+id+`-title`) {
+			t.Errorf("%s is squeezed", id)
+		}
 	}
 }

@@ -44,7 +44,7 @@ var holdFills = map[holdKind]string{heldOwn: "held", heldShared: "shared", heldK
 
 // timeline draws the holds of the resources that were waited for most.
 func (h *Page) timeline(rep *report.Report) chart {
-	c := chart{ID: "timeline", Title: "When each resource was in use", W: chartWidth}
+	c := chart{ID: "timeline", Title: "When each resource was in use", Time: true, W: chartWidth}
 	rows, rest := h.timelineRows(rep)
 	c.fit(rowNames(rows)...)
 	s := timeScale{rep.From.UnixMicro(), rep.To.UnixMicro(), c.Left, chartWidth - 10}

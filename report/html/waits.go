@@ -15,7 +15,7 @@ const waitLines = 20
 // waitsTimeline draws when tests waited, those that waited most, each wait with the
 // pattern of what most of it was spent on.
 func (h *Page) waitsTimeline(rep *report.Report) chart {
-	c := chart{ID: "waiting", Title: "When tests waited", W: chartWidth}
+	c := chart{ID: "waiting", Title: "When tests waited", Time: true, W: chartWidth}
 	rows := h.waitRows(rep)
 	var names []string
 	for _, r := range rows {
