@@ -22,6 +22,7 @@ type Job struct {
 	Priority     int
 	Expect       time.Duration // what the request says about Hold; 0: nothing
 	Patience     time.Duration // it gives up when it has waited for so long; 0: never
+	Parents      []int         // jobs, counted from 1, whose leases the requester holds while this one waits
 	// Order says what the job waits for before it arrives, if it does not arrive
 	// at a time of its own.
 	Order
@@ -170,7 +171,11 @@ const forever = 100 * 365 * 24 * time.Hour
 
 func (s *sim) ticket(job int) *lockcore.Ticket {
 	j := &s.jobs[job]
-	return &lockcore.Ticket{ID: id(job), Requirements: j.Requirements, Owner: j.Owner, Priority: j.Priority, TTL: forever, Expect: j.Expect, Wait: true}
+	var parents []string
+	for _, above := range j.Parents {
+		parents = append(parents, id(above-1))
+	}
+	return &lockcore.Ticket{ID: id(job), Parents: parents, Requirements: j.Requirements, Owner: j.Owner, Priority: j.Priority, TTL: forever, Expect: j.Expect, Wait: true}
 }
 
 func (s *sim) arrive(e event) {

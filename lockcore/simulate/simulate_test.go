@@ -93,3 +93,18 @@ func TestJobsThatGiveUp(t *testing.T) {
 	jobs[0].Hold = 3 * time.Second
 	want(t, play(t, jobs), "0s 0s 3s", "1s 3s 4s", "2s 4s 9s", "5s 5s 6s")
 }
+
+// TestJobsThatHoldSomethingPassReservations has a job hold the rack and ask for a board,
+// which somebody who waits for both has reserved: he will not get the rack before.
+func TestJobsThatHoldSomethingPassReservations(t *testing.T) {
+	jobs := []Job{
+		{Hold: time.Second, Requirements: of(1, "rack"), Order: Order{Until: 1}},
+		{At: time.Second, Hold: time.Second, Requirements: append(of(1, "rack"), of(1, "board")...)},
+		{At: 2 * time.Second, Hold: 5 * time.Second, Requirements: of(1, "board"), Parents: []int{1}, Order: Order{Within: 1, Line: 1}},
+	}
+	want(t, play(t, jobs), "0s 0s 8s", "1s 8s 9s", "2s 2s 7s")
+	jobs[2].Parents = nil
+	if _, err := Run(jobs, lockcore.FIFO, 1); !errors.Is(err, lockcore.ErrDeadlock) {
+		t.Errorf("want ErrDeadlock where nobody knows that it holds the rack, got %v", err)
+	}
+}

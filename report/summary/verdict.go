@@ -63,7 +63,7 @@ func advice(a *report.Advice) string {
 	case report.Shorten:
 		return fmt.Sprintf("%s, holding half as long, %s.", what, saved)
 	case report.Expect:
-		return fmt.Sprintf("Tests whose length is known %s: say it with Expect, or keep what the store learns between runs.", saved)
+		return fmt.Sprintf("To know before how long each test holds %s: say it with Expect, or keep the store between runs, which learns it.", saved)
 	case report.Remove:
 		return fmt.Sprintf("One less of %s would not have been missed.", what)
 	}

@@ -25,35 +25,31 @@ func (p *replay) baseline(seeds int) (*plays, error) {
 	if p.early {
 		modes = modes[:2]
 	}
-	best, far, err := p.nearest(modes, seeds)
-	if best != nil || err != nil && !errors.Is(err, ErrNoEstimate) {
-		return best, err
-	}
-	closest := far
-	if p.listed() <= listsMost {
+	var far, all []*plays
+	var impossible error
+	for _, as := range []mode{{}, {slow: true}, {chosen: true}, {slow: true, chosen: true}} {
+		if as.chosen && p.listed() > listsMost {
+			break
+		}
 		for i := range modes {
-			modes[i].chosen = true
+			modes[i].slow, modes[i].chosen = as.slow, as.chosen
 		}
-		best, chosen, noChosen := p.nearest(modes, seeds)
-		if best != nil || noChosen != nil && !errors.Is(noChosen, ErrNoEstimate) {
-			return best, noChosen
+		best, others, err := p.nearest(modes, seeds)
+		if best != nil || err != nil && !errors.Is(err, ErrNoEstimate) {
+			return best, err
 		}
-		if len(chosen) > 0 {
-			closest = chosen
-		}
+		impossible = cmp.Or(impossible, err)
+		all = append(all, others...)
 		if len(far) == 0 {
-			far = chosen
+			far = others
 		}
 	}
 	if len(far) == 0 {
-		return nil, err
+		return nil, impossible
 	}
-	least := slices.MinFunc(closest, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })
-	var tried []string
-	for _, s := range far {
-		tried = append(tried, fmt.Sprintf("%s with %s", exact(s.scenario().Makespan.Median), s.mode))
-	}
-	return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events%s", ErrNoEstimate, exact(p.makespan), strings.Join(tried, ", "), p.unexplained(least))
+	least := slices.MinFunc(all, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })
+	return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events%s", ErrNoEstimate,
+		exact(p.makespan), exact(least.scenario().Makespan.Median), p.unexplained(least))
 }
 
 // nearest plays with each of the modes, and returns the one that comes closest to the

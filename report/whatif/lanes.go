@@ -88,6 +88,7 @@ func (p *replay) thread() error {
 		if err := p.require(&j, r, above); err != nil {
 			return err
 		}
+		j.Parents = t.ancestors(r)
 		t.turns = append(t.turns, r.Asked)
 		p.jobs = append(p.jobs, j)
 		t.place(i)
@@ -356,6 +357,9 @@ func (t *threading) sort() {
 	for to, from := range order {
 		jobs[to], requests[to], uses[to] = t.jobs[from], t.requests[from], t.uses[from]
 		jobs[to].After, jobs[to].Within = place[jobs[to].After], place[jobs[to].Within]
+		for n, above := range jobs[to].Parents {
+			jobs[to].Parents[n] = place[above]
+		}
 	}
 	t.jobs, t.requests, t.uses = jobs, requests, uses
 }

@@ -8,12 +8,15 @@ import (
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
+
+	"github.com/resourcelocker/resourcelocker/report"
 )
 
 // A mode is a policy, and what its scheduler knows to begin with.
 type mode struct {
 	policy  lockcore.QueuePolicy
 	history bool // it has seen the tests of the run before
+	slow    bool // the store, and the way to it, take as long as they did
 	chosen  bool // where several resources are free, it gives what it gave in the run
 }
 
@@ -22,6 +25,9 @@ func (m mode) String() string {
 	s := m.policy.String()
 	if m.history {
 		s += " by known lengths"
+	}
+	if m.slow {
+		s += " and a slow store"
 	}
 	if m.chosen {
 		s += " and the choices that were made"
@@ -65,6 +71,53 @@ func (p *replay) knowing(jobs []simulate.Job) []simulate.Job {
 	for i := range jobs {
 		if jobs[i].Expect == 0 {
 			jobs[i].Expect = p.usual[i]
+		}
+	}
+	return jobs
+}
+
+// latencyMost is how much of a wait may be that of the store, of the network and of a
+// busy machine; a replay that lacks more has something else to explain.
+const latencyMost = 500 * time.Millisecond
+
+// slowed is jobs with which the store takes as long as it did where nothing was in the
+// way of a request, by the events. In runs of seconds that can matter:
+//
+//	0ms   TestA asks; the process first has to connect to the store
+//	40ms  it is given a board that was free
+//
+// What a process asks before it had its first answer has hardly reached the store
+// earlier.
+func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
+	late := make([]time.Duration, len(jobs)) // how much sooner than in the run it is served
+	jobs = slices.Clone(jobs)
+	for i := range jobs {
+		r, j := &p.requests[i], &jobs[i]
+		if j.Within > 0 {
+			j.At += late[j.Within-1]
+		}
+		var d time.Duration
+		if first := p.answers[processOf(r)].Sub(r.Asked); first > 0 && j.Patience == 0 {
+			d = min(first, r.Waited, latencyMost)
+			j.At += d
+		}
+		left := r.Waited - d
+		d = 0
+		for _, s := range r.Blame {
+			if s.Cause == report.Unknown {
+				d += s.Time.Duration()
+			}
+		}
+		d = min(d, left, latencyMost)
+		switch {
+		case d == 0 || j.Patience > 0:
+		case d == left:
+			j.At += d
+		case j.Until > 0:
+			late[i] = d
+		default:
+			late[i] = d
+			j.Hold += d
 		}
 	}
 	return jobs

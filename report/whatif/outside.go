@@ -217,6 +217,10 @@ func (p *replay) besides(jobs []simulate.Job) []simulate.Job {
 		if j.Within > 0 {
 			j.Within += n
 		}
+		j.Parents = slices.Clone(j.Parents)
+		for k := range j.Parents {
+			j.Parents[k] += n
+		}
 	}
 	return all
 }

@@ -38,6 +38,9 @@ func (p *replay) playAlso(name string, changes []change, m mode, seeds int, also
 	if m.history {
 		jobs = p.knowing(jobs)
 	}
+	if m.slow {
+		jobs = p.slowed(jobs)
+	}
 	if also != nil {
 		also(jobs)
 	}

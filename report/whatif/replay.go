@@ -50,6 +50,7 @@ type replay struct {
 	tooMany          bool
 	requests         []report.Request
 	processes        map[eventlog.Process]*span
+	answers          map[eventlog.Process]time.Time // the first of the store
 	setIDs           map[string]int
 }
 
@@ -65,7 +66,7 @@ type span struct{ from, to time.Time }
 func newReplay(most int) *replay {
 	return &replay{
 		most: most, priorities: map[string]int{}, expects: map[string]time.Duration{},
-		lists: map[string][]string{}, processes: map[eventlog.Process]*span{}, setIDs: map[string]int{},
+		lists: map[string][]string{}, processes: map[eventlog.Process]*span{}, answers: map[eventlog.Process]time.Time{}, setIDs: map[string]int{},
 		aboves: map[string][]*report.Request{}, patience: map[string]time.Duration{}, outside: newOutside(),
 		tags: map[string]map[string]bool{}, pools: map[string]map[string]bool{}, poolWait: map[string]time.Duration{},
 	}
@@ -142,6 +143,9 @@ func (p *replay) note(e *eventlog.Event) {
 		p.processes[k] = &span{at, at}
 	} else if at.After(s.to) {
 		s.to = at
+	}
+	if _, ok := p.answers[k]; !ok && (e.Ev == eventlog.Grant || e.Ev == eventlog.Queue && len(e.Blockers) > 0) {
+		p.answers[k] = at
 	}
 	if e.Priority != 0 {
 		p.priorities[e.RequestID()] = max(-priorityMost, min(e.Priority, priorityMost))

@@ -62,7 +62,9 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 		}
 	}
 	if base.mode.policy == lockcore.Backfill && !base.mode.history {
-		if err := try(report.Expect, "", nil, mode{lockcore.Backfill, true, base.mode.chosen}, nil); err != nil {
+		known := base.mode
+		known.history = true
+		if err := try(report.Expect, "", nil, known, nil); err != nil {
 			return err
 		}
 	}

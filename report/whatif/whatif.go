@@ -107,7 +107,7 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 	as := replayed.mode
 	if w.Policy != nil && *w.Policy != as.policy {
 		// A store that backfills has mostly seen the tests before.
-		as = mode{*w.Policy, *w.Policy == lockcore.Backfill, as.chosen}
+		as.policy, as.history = *w.Policy, *w.Policy == lockcore.Backfill
 	}
 	if len(changes) > 0 || as != replayed.mode {
 		var names []string

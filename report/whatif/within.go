@@ -19,23 +19,27 @@ import (
 // deepest bounds how many programs deep a lease may be within others.
 const deepest = 100
 
+// ancestors lists the requests, counted from 1, whose leases the one who makes this
+// request holds, the nearest first.
+func (t *threading) ancestors(r *report.Request) (l []int) {
+	for id := r.Parent; id != "" && len(l) < deepest; {
+		i := t.index[id]
+		if i == 0 || slices.Contains(l, i) {
+			break
+		}
+		l = append(l, i)
+		id = t.requests[i-1].Parent
+	}
+	return l
+}
+
 // above lists the requests of the programs above the one of a request, whose leases
 // it may use, the nearest first. What the same process holds is none of these.
 func (t *threading) above(r *report.Request) (l []*report.Request) {
-	own := processOf(r)
-	for id := r.Parent; id != "" && len(l) < deepest; {
-		i := t.index[id]
-		if i == 0 {
-			break
-		}
-		a := &t.requests[i-1]
-		if processOf(a) != own {
+	for _, i := range t.ancestors(r) {
+		if a := &t.requests[i-1]; processOf(a) != processOf(r) {
 			l = append(l, a)
 		}
-		if a.Parent == id {
-			break
-		}
-		id = a.Parent
 	}
 	return l
 }
