@@ -25,7 +25,7 @@ func (p *replay) baseline(seeds int) (*plays, error) {
 	if p.early {
 		modes = modes[:2]
 	}
-	var far, all []*plays
+	var all []*plays
 	var impossible error
 	for _, as := range []mode{{}, {slow: true}, {chosen: true}, {slow: true, chosen: true}} {
 		if as.chosen && p.listed() > listsMost {
@@ -39,12 +39,11 @@ func (p *replay) baseline(seeds int) (*plays, error) {
 			return best, err
 		}
 		impossible = cmp.Or(impossible, err)
-		all = append(all, others...)
-		if len(far) == 0 {
-			far = others
+		if !as.slow { // what a message speaks of should be in the events
+			all = append(all, others...)
 		}
 	}
-	if len(far) == 0 {
+	if len(all) == 0 {
 		return nil, impossible
 	}
 	least := slices.MinFunc(all, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })

@@ -136,7 +136,7 @@ func TestWhatIfRefuses(t *testing.T) {
 		"a holder that left no events": {`
 0s   A asks b1 pool=boards
 50s  A gets b1
-60s  A releases`, WhatIf{}, "the run took 1m0s, but its replay takes 10.5s; more than 2 % apart"},
+60s  A releases`, WhatIf{}, "the run took 1m0s, but its replay takes 10s; more than 2 % apart"},
 		"nothing": {"", WhatIf{}, "no request in the events was both served and given back"},
 		"an unserved test": {`
 0s  A asks b1 b2 pool=boards
