@@ -46,6 +46,8 @@ type Page struct {
 // A hold is a request from its grant to its end, in microseconds since 1970.
 type hold struct {
 	from, to int64
+	prepare  int64 // how much of it, at its beginning, Prepare took
+	restore  int64 // how much of it, at its end, Restore took
 	test     int32
 	kind     holdKind
 	keys     []int32
@@ -81,10 +83,13 @@ func (h *Page) Add(r *report.Request) {
 		return
 	}
 	o := hold{from: r.Served.UnixMicro(), test: h.test(r), kind: kindOf(r)}
-	o.to = o.from + r.Held.Microseconds()
+	o.to = o.from + (r.Prepared + r.Held + r.Restored).Microseconds()
 	if !r.Ended.IsZero() {
 		o.to = max(o.from, r.Ended.UnixMicro())
 	}
+	// What was prepared in vain before is part of Prepared, but not of this hold.
+	o.restore = min(r.Restored.Microseconds(), o.to-o.from)
+	o.prepare = min(r.Prepared.Microseconds(), max(0, o.to-o.from-o.restore-r.Held.Microseconds()))
 	for _, c := range r.Chosen {
 		k, ok := h.keys[c.Key]
 		if !ok {

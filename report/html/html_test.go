@@ -109,8 +109,22 @@ func TestPreparationHasASection(t *testing.T) {
 	if !strings.Contains(page, `<h2 id="preparation">Out of service and preparation</h2>`) || !strings.Contains(page, `<th scope="row">b1</th><td class="n">2</td><td class="n">-</td><td class="n">5.0s</td>`) {
 		t.Errorf("what failed is not told:\n%s", page)
 	}
-	if strings.Contains(pageOf(t, reporttest.Labs["5"].Events()), `id="preparation"`) {
+	other := pageOf(t, reporttest.Labs["5"].Events())
+	if strings.Contains(other, `id="preparation"`) {
 		t.Error("a section without anything in it")
+	}
+	// On the timeline, preparing and restoring are no hold; nor is what was prepared in
+	// vain before.
+	for _, words := range []string{"A prepares, 500ms, 12:00:06 to 12:00:06.500 UTC", "A restores, 1.0s, 12:00:08 to 12:00:09 UTC", "being prepared or restored"} {
+		if !strings.Contains(page, words) {
+			t.Errorf("the timeline does not show %q", words)
+		}
+	}
+	if n := strings.Count(page, " prepares, ") + strings.Count(page, " restores, "); n != 2 {
+		t.Errorf("%d bars of preparing and restoring", n)
+	}
+	if strings.Contains(other, "being prepared") {
+		t.Error("the timeline has preparing where there was none")
 	}
 }
 

@@ -29,6 +29,7 @@ type bar struct {
 	n        int
 	test     int32
 	kind     holdKind
+	hold     *hold // the first
 }
 
 // waitedFor and what follows are waits, by their cause.
@@ -106,7 +107,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 
 // holdLegend explains the fills of bars.
 var holdLegend = []legend{
-	{"held", "held"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds"},
+	{"held", "held"}, {"care", "being prepared or restored"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds"},
 	{"kept", "held, then kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
 }
 
@@ -155,7 +156,7 @@ func (h *Page) timelineRows(rep *report.Report) (rows, rest []timelineRow) {
 func lanes(holds []*hold, s timeScale, width float64) [][]bar {
 	lanes := [][]bar{}
 	for _, o := range holds {
-		b := bar{o.from, o.to, o.to - o.from, 1, o.test, o.kind}
+		b := bar{o.from, o.to, o.to - o.from, 1, o.test, o.kind, o}
 		put := false
 		for i := range lanes {
 			if last := &lanes[i][len(lanes[i])-1]; last.to <= o.from {
@@ -214,6 +215,7 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 				who += " of run " + words.Plain(run)
 			}
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
+			x, w = c.care(s, y, height, who, b.hold, x, w)
 			if label := inside(name, w-6); label != "" && height > 12 {
 				class := "onbar"
 				if b.kind != heldOwn {
@@ -224,6 +226,21 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 		}
 		y += height
 	}
+}
+
+// care draws Prepare and Restore over the bar of a hold, and returns what is left of
+// that between them.
+func (c *chart) care(s timeScale, y, height float64, who string, o *hold, x, w float64) (left, width float64) {
+	part := func(what string, from, to int64) float64 {
+		if to <= from {
+			return 0
+		}
+		wide := s.x(to) - s.x(from)
+		c.rect(s.x(from), y, max(1, wide), height, "care", fmt.Sprintf("%s %s, %s, %s to %s UTC", who, what, words.Short(eventlog.MS((to-from)*1000)), s.moment(from), s.moment(to)))
+		return wide
+	}
+	prepare := part("prepares", o.from, o.from+o.prepare)
+	return x + prepare, w - prepare - part("restores", o.to-o.restore, o.to)
 }
 
 // crowdColumns is how finely many holders at one time are drawn.
