@@ -238,7 +238,9 @@ func (l *lab) start(scenario string, procs int, args ...string) *child {
 		c.cmd = exec.Command(ginkgoCommand, flags...)
 	} else {
 		for i, f := range flags {
-			flags[i] = "--ginkgo." + strings.TrimPrefix(f, "--")
+			if !strings.HasPrefix(f, "-test.") { // of go test
+				flags[i] = "--ginkgo." + strings.TrimPrefix(f, "--")
+			}
 		}
 		c.cmd = exec.Command(binary, flags...)
 	}

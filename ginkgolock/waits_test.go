@@ -278,6 +278,23 @@ func TestThirdInterrupt(t *testing.T) {
 	l.empty()
 }
 
+// The panic of -timeout tells nobody who was in the way, so the wait ends before, also
+// in a spec that has no context and whose TB knows no deadline.
+func TestEveryWaitEndsBeforeTheTimeoutOfGoTest(t *testing.T) {
+	l := newLab(t)
+	l.take("chamber")
+	for _, name := range []string{"GinkgoTB", "GinkgoT", "Needs"} {
+		t.Run(name, func(t *testing.T) {
+			c := l.run("late "+name, 1, "RTEST_WAIT", "-test.timeout=3s")
+			out := c.out.String()
+			assert.NotZero(t, c.code)
+			assert.NotContains(t, out, "test timed out")
+			assert.Regexp(t, `gave up after .* waiting for chamber.*; chamber is held by`, out)
+			assert.Contains(t, out, "-timeout ends the test binary in 500ms")
+		})
+	}
+}
+
 func TestAcquireWithGinkgoTB(t *testing.T) {
 	l := newLab(t)
 	l.take("chamber")

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"errors"
 	"iter"
 	"time"
 
@@ -22,6 +23,9 @@ type Options struct {
 // them, and returns the report. Its error is that of the sequence: no event is
 // bad enough to be one.
 func Fold(events iter.Seq2[eventlog.Event, error], opts Options) (*Report, error) {
+	if events == nil {
+		return nil, errors.New("report: Fold was given no events: the sequence is nil")
+	}
 	f := newFold(opts)
 	for e, err := range events {
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -72,7 +73,7 @@ func Open(target string) (*Writer, error) {
 
 // NewWriter starts a log in a sink, with an event that says whose it is.
 func NewWriter(s Sink, run RunInfo) *Writer {
-	if s == nil {
+	if v := reflect.ValueOf(s); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		panic("eventlog: NewWriter was given no sink: a nil *Writer is one that discards everything")
 	}
 	host, _ := os.Hostname() // unknown is fine: the field is left out

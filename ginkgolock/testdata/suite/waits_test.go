@@ -236,4 +236,18 @@ func init() {
 	}
 }
 
+func init() {
+	for name, acquire := range map[string]func(){
+		"GinkgoTB": func() { rtest.Acquire(GinkgoTB(), chamber) },
+		"GinkgoT":  func() { rtest.Acquire(GinkgoT(), chamber) },
+	} {
+		scenarios["late "+name] = func() {
+			Describe("late", func() { It("waits", func() { acquire() }) })
+		}
+	}
+	scenarios["late Needs"] = func() {
+		Describe("late", func() { It("waits", ginkgolock.Needs(chamber), func() {}) })
+	}
+}
+
 var ginkgoLease *rtest.Lease
