@@ -51,9 +51,9 @@
 // Who acts: without [Options.Access] nobody. With a token file, whoever knows a token
 // acts under the name beside it in the file. With a header of a proxy, the name is
 // what the proxy says; the header counts only on connections from
-// [Access.TrustedProxies]. Tokens are compared in constant time, attempts are limited
+// its TrustedProxies. Tokens are compared in constant time, attempts are limited
 // to 10 a minute and address, actions to 30 a minute and person. Every action is given
-// to [Access.Record] with the name.
+// to its Record with the name.
 //
 // What a reader learns: whoever can open the page sees the names of tests, packages,
 // machines, persons and resources, reasons, and addresses of jobs. It shows no

@@ -18,7 +18,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/judge"
 )
 
-// A Worker takes random leases, one after the other, and writes down each as [Note]s.
+// A Worker takes random leases, one after the other, and writes down each as a [Note].
 // One goroutine may use it.
 type Worker struct {
 	Name    string // of its process, for the verdict
