@@ -37,7 +37,7 @@ func (s *Store) lock(ctx context.Context, f file) error {
 	}
 	var gen uint64
 	var start time.Time
-	for pause := firstPause; ; {
+	for wait := firstPause; ; {
 		ok, err := f.tryLock(true)
 		if err != nil {
 			return s.loc.explain(err)
@@ -60,8 +60,8 @@ func (s *Store) lock(ctx context.Context, f file) error {
 			}
 			return fmt.Errorf("file: %s has been locked for %s by %s: let it go on (kill -CONT) or end it", f.path, lockLimit, lockHolder(f))
 		default:
-			time.Sleep(pause/2 + mathrand.N(pause))
-			pause = min(pause+pause/2, lastPause)
+			pause(wait/2 + mathrand.N(wait))
+			wait = min(wait+wait/2, lastPause)
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (s *Store) changeQueue(f func(l *waitingLine) (changed bool)) bool {
 // lockSoon locks a file that is only ever locked for microseconds.
 func lockSoon(f *file, limit time.Duration) bool {
 	var start time.Time
-	for pause := firstPause; ; {
+	for wait := firstPause; ; {
 		if ok, err := f.tryLock(true); ok || err != nil {
 			return ok
 		}
@@ -150,8 +150,8 @@ func lockSoon(f *file, limit time.Duration) bool {
 		case time.Since(start) > limit:
 			return false
 		case time.Since(start) > spinLimit:
-			time.Sleep(pause/2 + mathrand.N(pause))
-			pause = min(2*pause, lastPause)
+			pause(wait/2 + mathrand.N(wait))
+			wait = min(2*wait, lastPause)
 		}
 	}
 }
