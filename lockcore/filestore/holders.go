@@ -184,12 +184,17 @@ func (e *missingHoldersError) Error() string {
 
 // whenComplete runs an attempt until no holder is missing any more, for a limited time.
 func (s *Store) whenComplete(ctx context.Context, attempt func() error) error {
+	var last *missingHoldersError
 	for start := time.Now(); ; {
 		err := attempt()
 		var missing *missingHoldersError
 		if !errors.As(err, &missing) || time.Since(start) > lockLimit {
+			if last != nil && err != nil && ctx.Err() != nil { // it was given up while it waited for its turn
+				return fmt.Errorf("%w (%w)", last, ctx.Err())
+			}
 			return err
 		}
+		last = missing
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w (%w)", err, ctx.Err())
