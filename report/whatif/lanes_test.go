@@ -108,6 +108,24 @@ func TestLanesWithinALease(t *testing.T) {
 	assert.Equal(t, 30*time.Second, after, "Test has its board from 2s to 7s, Next the rack from 8s to 12s, Other its board until 30s")
 }
 
+// TestLanesEndTogether has both leases of a test end with it, the outer one a moment
+// earlier as its answer came first: it is held while the inner one waits all the same.
+func TestLanesEndTogether(t *testing.T) {
+	before, after := makespans(t, `
+0s      Other@q asks b1 pool=boards
+0s      Other@q gets b1
+1s      Test@p asks rack
+1s      Test@p gets rack
+2s      Test@p asks b1 pool=boards in=Test
+10s     Other@q releases
+10s     Test@p gets b1
+20s     Test@p releases nth=1
+20.005s Test@p releases
+`, WhatIf{Add: []string{"boards=1"}})
+	assert.Equal(t, 20005*time.Millisecond, before)
+	assert.Equal(t, 12005*time.Millisecond, after)
+}
+
 // TestLanesWithinALeaseOfTheSuite has a lease around all tests of a process, two
 // of which run at a time.
 func TestLanesWithinALeaseOfTheSuite(t *testing.T) {

@@ -165,3 +165,41 @@ func TestVerdictSaysWhyItHasNoReplay(t *testing.T) {
 	assert.Empty(t, r.Verdict.Advice)
 	assert.NotEmpty(t, r.Verdict.Cause)
 }
+
+// TestVerdictFiguresAreThoseOfASecondRun plays the lab again as each piece of advice
+// has it, and compares what that saved.
+func TestVerdictFiguresAreThoseOfASecondRun(t *testing.T) {
+	// One test holds a board for much longer than the others; accounts are idle.
+	soaks := func(hold time.Duration, boards, accounts int) []simulate.Job {
+		return lanesOf(5, 10, func(lane, i int) simulate.Job {
+			j := simulate.Job{At: time.Second, Hold: time.Duration(6+(lane*3+i)%5) * time.Second, Requirements: []lockcore.Requirement{
+				{Name: "boards", Candidates: keysOf("board", boards)}, {Name: "accounts", Candidates: keysOf("account", accounts)}}}
+			if lane == 0 && i%2 == 0 {
+				j.Owner.Test, j.Hold = "TestSoak", hold
+			}
+			return j
+		})
+	}
+	events, waited, makespan := played(t, soaks(40*time.Second, 3, 12))
+	r, err := FoldAndCompare(reporttest.Sequence(events), report.Options{}, 0)
+	require.NoError(t, err)
+	require.Empty(t, r.Verdict.NoEstimate)
+	second := map[report.AdviceKind][]simulate.Job{
+		report.Add:     soaks(40*time.Second, 4, 12),
+		report.Shorten: soaks(20*time.Second, 3, 12),
+		report.Remove:  soaks(40*time.Second, 3, 11),
+	}
+	checked := map[report.AdviceKind]bool{}
+	for _, a := range r.Verdict.Advice {
+		jobs := second[a.Do]
+		if jobs == nil || a.Do == report.Add && a.What != "boards" {
+			continue
+		}
+		_, waited2, makespan2 := played(t, jobs)
+		t.Logf("%s %s: waits %v less, really %v; makespan %v less, really %v", a.Do, a.What, a.Waits.Median.Duration(), waited-waited2, a.Makespan.Median.Duration(), makespan-makespan2)
+		assert.InDelta(t, waited-waited2, a.Waits.Median.Duration(), 0.1*float64(waited), a.Do)
+		assert.InDelta(t, makespan-makespan2, a.Makespan.Median.Duration(), 0.1*float64(makespan), a.Do)
+		checked[a.Do] = true
+	}
+	assert.Len(t, checked, len(second), "%+v", r.Verdict.Advice)
+}
