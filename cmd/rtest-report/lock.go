@@ -64,7 +64,10 @@ The command is a process group of its own, which gets every signal that lock get
 What it leaves behind there gets TERM when it has ended. On a terminal it is the
 foreground group, so that a shell works. When lock itself is killed, or stopped for
 longer than its lease lives, a second process kills the group; on Linux the kernel
-kills the command at once. Neither reaches a process that left the group (setsid).`,
+kills the command at once. Neither reaches a process that left the group (setsid);
+on Linux, one that goes on after the command is named. Windows has neither groups
+nor a second process here: what the command starts is left alone, and the command
+of a lock that is killed goes on.`,
 		Example: `  rtest-report lock board-1 -- ./flash.sh
   rtest-report lock --need 2 board-1 board-2 board-3 -- make -j4 test
   rtest-report lock --pool 'boards*2' --where fw=4 --pool chamber --wait 10m -- pytest

@@ -31,12 +31,19 @@ func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []str
 		return 0, cannotRun(args[0], err)
 	}
 	watch := p.watchLock(lease, o.grace)
-	defer watch.stop()
+	ended := false
+	defer func() {
+		watch.stop() // the watcher is a child of ours, too
+		if left := p.outside(); ended && left != "" {
+			say.line("outside", fmt.Sprintf("warning: %s left the command's process group and goes on after the lease; it must not use %s", left, printableKeys(lease.Keys())))
+		}
+	}()
 	lost := lease.Context().Done()
 	for {
 		select {
 		case code := <-p.ended:
 			o.tidy(p, say)
+			ended = true
 			return code, nil
 		case s := <-signals.ch:
 			p.pass(s)
@@ -67,6 +74,14 @@ func (o *lockOptions) end(p *process) {
 		<-p.ended
 	}
 	p.empty(time.Second)
+}
+
+func printableKeys(keys []string) string {
+	var l []string
+	for _, k := range keys {
+		l = append(l, printable(k))
+	}
+	return strings.Join(l, ", ")
 }
 
 // leftoverTime is how long what a command leaves behind may take to end by itself, as

@@ -52,6 +52,8 @@ func (p *process) terminate()               { _ = p.cmd.Process.Kill() }
 func (p *process) kill()                    { _ = p.cmd.Process.Kill() }
 func (p *process) empty(time.Duration) bool { p.over = true; return true }
 
+func (p *process) outside() string { return "" }
+
 type watchdog struct{}
 
 func (p *process) watchLock(*lockcore.Lease, time.Duration) watchdog { return watchdog{} }

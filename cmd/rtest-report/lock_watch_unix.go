@@ -51,14 +51,17 @@ while kill -KILL "-$group" && [ $n -lt 50 ]; do
 done`
 
 // A guard is the shell that kills the group of a lock that is killed.
-type guard struct{ in io.WriteCloser }
+type guard struct {
+	in  io.WriteCloser
+	pid int
+}
 
 // newGuard starts the shell. Without one, in is nil.
 func newGuard() (g guard) {
 	c := exec.Command("/bin/sh", "-c", guardScript)
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of ^C
 	if in, err := c.StdinPipe(); err == nil && c.Start() == nil {
-		g.in = in
+		g.in, g.pid = in, c.Process.Pid
 		go c.Wait()
 	}
 	return g
