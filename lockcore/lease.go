@@ -191,7 +191,11 @@ func (le *Lease) end(ctx context.Context, keep time.Duration) error {
 	case errors.Is(err, ErrNotHeld):
 		return &lostError{le.describe(), errors.New("the store no longer had it")}
 	}
-	return fmt.Errorf("lockcore: cannot give back %s to %s, it will expire within %s: %w", le.describe(), le.locker.store, short(le.grant.Ticket.TTL), err)
+	to := ""
+	if !le.locker.named(err) {
+		to = fmt.Sprint(" to ", le.locker.store)
+	}
+	return fmt.Errorf("lockcore: cannot give back %s%s, it will expire within %s: %w", le.describe(), to, short(le.grant.Ticket.TTL), err)
 }
 
 // retry repeats f while it fails for reasons of transport and ctx lasts.

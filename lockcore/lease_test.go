@@ -3,6 +3,8 @@ package lockcore_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -138,6 +140,32 @@ func TestReleaseWaitsForTheRenewalUnderWay(t *testing.T) {
 		assert.Equal(t, 1, f.made("Release"))
 		require.NoError(t, l.Close())
 	})
+}
+
+// A store that does not answer is named once, whether or not its errors name it.
+func TestAStoreThatIsDownIsNamedOnce(t *testing.T) {
+	for _, down := range []error{errDown, fmt.Errorf("mem:: %w", errDown)} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFaulty()
+			l := lockcore.New(f, nil)
+			le, err := l.Acquire(t.Context(), one("board"))
+			require.NoError(t, err)
+			f.onEnd = func(int) error { return down }
+			f.onAsk = func(n int, _ *lockcore.Ticket) error {
+				if n > 2 {
+					return down
+				}
+				return nil
+			}
+			_, waiting := l.Acquire(t.Context(), one("board"))
+			for _, err := range []error{waiting, le.Release(t.Context())} {
+				require.ErrorIs(t, err, errDown)
+				assert.Equal(t, 1, strings.Count(err.Error(), "mem:"), err)
+			}
+			f.onEnd = nil
+			require.NoError(t, l.Close())
+		})
+	}
 }
 
 func TestReleaseTriesAgainForFiveSeconds(t *testing.T) {

@@ -89,10 +89,15 @@ func (w *wait1) firstError(ctx context.Context, err error) error {
 // cannotAsk words a question that the store did not answer, and names the store once:
 // the errors of some begin with it.
 func (l *Locker) cannotAsk(what string, err error) error {
-	if store := fmt.Sprint(l.store); !strings.HasPrefix(err.Error(), store+": ") {
-		what = store + " " + what
+	if !l.named(err) {
+		what = fmt.Sprint(l.store, " ", what)
 	}
 	return fmt.Errorf("lockcore: cannot ask %s: %w", what, err)
+}
+
+// named reports whether an error begins with the name of the store.
+func (l *Locker) named(err error) bool {
+	return strings.HasPrefix(err.Error(), fmt.Sprint(l.store)+": ")
 }
 
 // ask sends the ticket and notes what the answer says about the next step.
@@ -241,7 +246,11 @@ func (w *wait1) again(ctx context.Context) (*Grant, error) {
 	}
 	if time.Since(w.sent) > storeDownLimit {
 		w.locker.withdraw(ctx, w.ticket.ID)
-		return nil, fmt.Errorf("lockcore: lost %s while waiting %s for %s: %w", w.locker.store, short(time.Since(w.start)), wanted(w.ticket.Requirements), err)
+		lost := "the store"
+		if !w.locker.named(err) {
+			lost = fmt.Sprint(w.locker.store)
+		}
+		return nil, fmt.Errorf("lockcore: lost %s while waiting %s for %s: %w", lost, short(time.Since(w.start)), wanted(w.ticket.Requirements), err)
 	}
 	w.poll = time.Now().Add(min(time.Second, max(50*time.Millisecond, time.Since(w.sent)/10)))
 	return nil, nil

@@ -62,6 +62,7 @@ func TestKeysOfItems(t *testing.T) {
 		{"the same key twice", rtest.R("a", "b", "a").Named("lab"), `requirement "lab": items 1 and 3 have the same key "a"`},
 		{"need 0", rtest.R("a", "b").Named("lab").Need(0), `requirement "lab": need is 0; it must be at least 1`},
 		{"need -1", rtest.R("a", "b").Need(-1), "requirement of 2 items of type string: need is -1"},
+		{"need -1 of one", rtest.R("a").Need(-1), "requirement of 1 item of type string: need is -1"},
 		{"need too high", rtest.R("a", "b").Named("lab").Need(3), "3 of lab [a, b]: need is 3, but there are only 2 items"},
 		{"need more than seats", rtest.R("a", "b").Seats(2).Need(5), "need is 5, but there are only 4 seats"},
 		{"no seats", rtest.R("a").Seats(0), "seats is 0"},
