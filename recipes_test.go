@@ -149,3 +149,28 @@ func TestRecipesCollideNowhere(t *testing.T) {
 		assert.NotContains(t, string(text), "@latest", file)
 	}
 }
+
+// TestServeRecipes holds that the unit and the container start serve with flags that it
+// has, and with few rights.
+func TestServeRecipes(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join("examples", "ci", "rtest-serve.service"))
+	require.NoError(t, err)
+	for _, want := range []string{"\nDynamicUser=yes\n", "\nCapabilityBoundingSet=\n", "\nProtectSystem=strict\n", "\nNoNewPrivileges=yes\n"} {
+		assert.Contains(t, string(unit), want)
+	}
+	container, err := os.ReadFile(filepath.Join("examples", "ci", "Containerfile"))
+	require.NoError(t, err)
+	assert.Contains(t, string(container), "\nFROM scratch\n")
+	assert.Regexp(t, `\nUSER [1-9]`, string(container))
+	source, err := os.ReadFile(filepath.Join("cmd", "rtest-report", "serve.go"))
+	require.NoError(t, err)
+	start := regexp.MustCompile(`(?m)^(ExecStart|ENTRYPOINT)\W.*$`)
+	lines := append(start.FindAllString(string(unit), -1), start.FindAllString(string(container), -1)...)
+	require.Len(t, lines, 2)
+	for _, line := range lines {
+		assert.Regexp(t, `rtest-report"?,? "?serve`, line)
+		for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(line, -1) {
+			assert.Contains(t, string(source), `"`+flag[1]+`"`, line)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/environ"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/eventlog/redisstream"
 	"github.com/resourcelocker/resourcelocker/report/live"
 )
 
@@ -78,15 +79,7 @@ func namesKeys(_ *cobra.Command, args []string) error {
 }
 
 // A deed is what a person did, as JSON and for the events.
-type deed struct {
-	Action string         `json:"action"`
-	Keys   []string       `json:"keys"`
-	By     string         `json:"by"`
-	Reason string         `json:"reason,omitempty"`
-	Until  time.Time      `json:"until,omitzero"`
-	Token  uint64         `json:"token,omitempty"`
-	Held   []live.Holding `json:"held,omitempty"` // by whom it was held, or still is
-}
+type deed = live.Deed
 
 // done tells what was done, and puts it on record where RTEST_EVENTS says.
 func (p *personFlags) done(cmd *cobra.Command, d deed, text string) error {
@@ -109,6 +102,19 @@ func audit(ctx context.Context, d deed) error {
 	if w == nil {
 		return err
 	}
+	return writeDeed(w, d)
+}
+
+// auditTo writes the event into a directory or a stream.
+func auditTo(ctx context.Context, target string, d deed) error {
+	w, err := redisstream.Open(ctx, target)
+	if err != nil {
+		return err
+	}
+	return writeDeed(w, d)
+}
+
+func writeDeed(w *eventlog.Writer, d deed) error {
 	e := eventlog.Event{Ev: eventlog.Action, Action: d.Action, User: d.By, Reason: d.Reason}
 	for _, k := range d.Keys {
 		e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Fence: d.Token})

@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,9 +15,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
 // A served is a child that serves.
@@ -88,4 +93,71 @@ func TestServeEnds(t *testing.T) {
 		assert.NoError(t, s.cmd.Wait(), "%s", rest)
 		assert.Empty(t, string(rest))
 	}
+}
+
+// What people do on the page is an event with their name, and so in the history.
+func TestServeRecordsActions(t *testing.T) {
+	dir := t.TempDir()
+	tokens, events := filepath.Join(dir, "tokens"), filepath.Join(dir, "events")
+	require.NoError(t, os.WriteFile(tokens, []byte("anna@lab 0123456789abcdef\n"), 0o600))
+	s := serve(t, []string{"RTEST_EVENTS=" + events}, "--allow-actions", "--token-file", tokens)
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	c := &http.Client{Jar: jar}
+	post := func(path string, form url.Values) string {
+		t.Helper()
+		r, err := c.PostForm(s.url+path, form)
+		require.NoError(t, err)
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.Equal(t, 200, r.StatusCode, "%s", body)
+		return string(body)
+	}
+	post("/login", url.Values{"token": {"0123456789abcdef"}})
+	r, err := c.Get(s.url + "/resource?key=board-1")
+	require.NoError(t, err)
+	page, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	require.NoError(t, err)
+	csrf := regexp.MustCompile(`name="csrf" value="([^"]+)"`).FindStringSubmatch(string(page))
+	require.NotNil(t, csrf)
+	after := post("/disable", url.Values{"csrf": {csrf[1]}, "key": {"board-1"}, "reason": {"smoke"}})
+	assert.Contains(t, after, "Disabled by anna@lab")
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	rest, _ := io.ReadAll(s.said)
+	require.NoError(t, s.cmd.Wait(), "%s", rest)
+
+	files, err := filepath.Glob(filepath.Join(events, "*"))
+	require.NoError(t, err)
+	var all string
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		all += string(text)
+	}
+	assert.Regexp(t, `"ev":"action".*"board-1".*"action":"disable","user":"anna@lab","reason":"smoke"`, all)
+}
+
+// A history is of files that were written to lately, the newest first.
+func TestEventsSince(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	for name, age := range map[string]time.Duration{"old": 9 * 24 * time.Hour, "new": time.Minute, "newer": 0} {
+		path := filepath.Join(dir, name+eventlog.Suffix)
+		line := `{"v":1,"ev":"action","seq":1,"ts":"2026-03-01T12:00:00Z","action":"enable","user":"` + name + `"}` + "\n"
+		require.NoError(t, os.WriteFile(path, []byte(line), 0o600))
+		require.NoError(t, os.Chtimes(path, now.Add(-age), now.Add(-age)))
+	}
+	var users []string
+	for e, err := range eventsSince(t.Context(), []string{dir}, now.Add(-time.Hour)) {
+		require.NoError(t, err)
+		users = append(users, e.User)
+	}
+	assert.ElementsMatch(t, []string{"new", "newer"}, users)
+	files, err := eventFiles(dir, now.Add(-time.Hour))
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(dir, "newer"+eventlog.Suffix)}, newest(files, files[0].size+1))
+	_, err = eventFiles(filepath.Join(dir, "nothing"), now)
+	assert.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -24,8 +24,8 @@
 // open the next. A client that does not take what is sent to it loses its connection
 // after 10 s. Request bodies: 64 KiB. Requests that wait in line on behalf of people:
 // 5 a person, 100 in all. Histories: see [History]. Rendered pages: those of the last
-// look, 64 at most. The limits on headers and connections are those of the
-// http.Server, which [Server.Harden] sets.
+// look, 64 at most. The limits on headers and time are those of the http.Server, which
+// [Server.Harden] sets; how many connections there are is up to the listener.
 //
 // # Threats
 //
@@ -44,9 +44,9 @@
 // relative address that is made here; nothing that a request says is its beginning.
 //
 // Cross-site requests: an action is a POST with a token that belongs to the cookie
-// of the browser and the name of the person; the cookie is SameSite=Strict. A browser
-// that says that the request comes from another site is refused before that. There is
-// no action by GET.
+// of the browser and the name of the person; the cookie is SameSite=Lax, so that no
+// browser sends it with a form of another site. A browser that says that the request
+// comes from another site is refused before that. There is no action by GET.
 //
 // Who acts: without [Options.Access] nobody. With a token file, whoever knows a token
 // acts under the name beside it in the file. With a header of a proxy, the name is

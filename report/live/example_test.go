@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/memstore"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
 	"github.com/resourcelocker/resourcelocker/report/live"
 )
 
@@ -34,8 +37,15 @@ func ExampleNew() {
 		Items: func(context.Context) ([]live.Item, error) {
 			return []live.Item{{Key: "board-1", Pool: "boards"}, {Key: "board-2", Pool: "boards"}}, nil
 		},
-		Access:  (*live.Access)(nil),  // everybody may look, nobody may act
-		History: (*live.History)(nil), // nothing is told of the past
+		// Whom the proxy on this machine knows may act.
+		Access: &live.Access{
+			UserHeader: "X-Forwarded-User", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
+			Record: func(_ context.Context, d live.Deed) error { fmt.Println(d.By, d.Action, d.Keys); return nil },
+		},
+		History: &live.History{Read: func(_ context.Context, since time.Time) iter.Seq2[eventlog.Event, error] {
+			var r eventlog.Reader
+			return r.Events() // of no file
+		}},
 	})
 	if err != nil {
 		fmt.Println(err)

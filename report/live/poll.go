@@ -193,6 +193,14 @@ func (p *poller) soon() {
 	}
 }
 
+// close waits for what goes on, after ctx has ended.
+func (p *poller) close() {
+	p.mu.Lock()
+	p.now = nil
+	p.mu.Unlock() // nothing is begun any more
+	p.work.Wait()
+}
+
 func (p *poller) loop() {
 	for {
 		p.mu.Lock()

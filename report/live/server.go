@@ -86,7 +86,7 @@ func New(store lockcore.Store, o Options) (*Server, error) {
 func (s *Server) Close() {
 	s.end()
 	s.access.close()
-	s.poll.work.Wait()
+	s.poll.close()
 	s.opts.History.close()
 }
 
@@ -149,6 +149,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyMost)
+	s.access.prepare(w, r)
 	s.mux.ServeHTTP(w, r)
 }
 
