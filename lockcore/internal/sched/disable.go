@@ -80,7 +80,9 @@ func (s *State) Enable(now int64, keys []string, rnd Rand) []lockcore.Holder {
 			s.forgetOutages(k)
 		}
 	}
-	s.schedule(rnd)
+	if len(out) > 0 {
+		s.schedule(rnd)
+	}
 	return out
 }
 
