@@ -2,6 +2,7 @@ package sched
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
@@ -66,5 +67,29 @@ func TestWhatAWaiterListsIsNotGivenOutDirectly(t *testing.T) {
 			t.Errorf("of %s, where b-0 is reserved, %v was granted", list, g)
 		}
 		s.Withdraw(0, list, nil)
+	}
+}
+
+// Nobody looks at the line because of a key that was in service all along: the end of
+// what is kept would let t3 past t2 in this moment, and another store does not look.
+func TestEnablingWhatIsNotDisabledChangesNothing(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 0))
+	s := State{Policy: lockcore.Backfill}
+	now := int64(time.Hour)
+	ask := func(id string, expect time.Duration, keys ...string) {
+		tk := &lockcore.Ticket{ID: id, TTL: 30 * time.Second, Wait: true, Expect: expect, Requirements: []lockcore.Requirement{{Need: len(keys)}}}
+		for _, k := range keys {
+			tk.Requirements[0].Candidates = append(tk.Requirements[0].Candidates, lockcore.Candidate{Key: k})
+		}
+		s.Ask(now, tk, "", rnd.IntN)
+	}
+	ask("t1", 0, "a")
+	ask("t2", 0, "a", "b")
+	ask("t3", time.Second, "b")
+	s.Release(now, "t1", time.Minute, lockcore.Released, rnd.IntN)
+	before := s.Append(nil)
+	s.Enable(now, []string{"b"}, rnd.IntN)
+	if s.leases["t3"] != nil || string(s.Append(nil)) != string(before) {
+		t.Error("enabling a key that was not disabled let t3 past t2")
 	}
 }
