@@ -155,15 +155,15 @@ func (l *fiveBoards) repeat(do func(rnd *rand.Rand) bool) {
 	})
 }
 
-// until ends what is repeated when there were so many grants, and some of each kind
-// of command were killed.
+// until ends what is repeated when there were so many grants, and some commands were
+// killed: not of each kind, for on Redis each keeps a board for the rest of its TTL.
 func (l *fiveBoards) until(grants int) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for n := -1; !l.t.Failed(); <-tick.C {
 		uses := l.uses()
 		if uses[""] >= grants && uses["lock"] > 0 && uses["pytest"] > 0 && uses["person"] > 0 && uses["test"] > 0 &&
-			l.lockKills.Load() > 0 && l.testKills.Load() > 0 && l.pytestKills.Load() > 0 {
+			l.lockKills.Load()+l.testKills.Load()+l.pytestKills.Load() > 2 {
 			break
 		}
 		if n != uses[""]/10_000 {
