@@ -15,6 +15,7 @@ type class struct {
 	sig     string
 	reqs    []lockcore.Requirement
 	waiters int
+	isNew   bool // since the state was saved, see changes
 
 	pass       uint64                 // the pass in which nothing was left for it
 	usable     []lockcore.Requirement // as of the pass usablePass; see there
@@ -68,6 +69,7 @@ func (s *State) join(w *waiter, reqs []lockcore.Requirement) {
 	if c == nil {
 		c = &class{sig: sig, reqs: bare(reqs)}
 		s.classes[sig] = c
+		s.noteClass(c)
 	}
 	c.waiters++
 	w.class = c

@@ -254,17 +254,34 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 	}
 }
 
+func (c *codec) ended(e *ended) {
+	c.str(&e.id)
+	c.str(&e.why)
+}
+
+func (c *codec) trouble(t *trouble) {
+	num(c, &t.ending)
+	num(c, &t.fence)
+	c.str(&t.lease)
+	num(c, &t.outages)
+}
+
+// codeNumbers walks what is no record.
+func (s *State) codeNumbers(c *codec) {
+	num(c, &s.now)
+	num(c, &s.fence)
+	num(c, &s.seq)
+	num(c, &s.Policy)
+	num(c, &s.look)
+}
+
 // code walks the whole state. Maps go out as sorted lists, so that equal states
 // have equal encodings.
 func (s *State) code(c *codec) {
 	if !c.version() {
 		return
 	}
-	num(c, &s.now)
-	num(c, &s.fence)
-	num(c, &s.seq)
-	num(c, &s.Policy)
-	num(c, &s.look)
+	s.codeNumbers(c)
 	codeMap(c, s.leases, c.lease)
 	codeMap(c, s.lapsed, c.lease)
 
@@ -286,10 +303,10 @@ func (s *State) code(c *codec) {
 	})
 	list(c, &s.queue, func(p **waiter) { c.waiter(p, classes) })
 
-	list(c, &s.gone, func(e *ended) { c.str(&e.id); c.str(&e.why) })
+	list(c, &s.gone, c.ended)
 	codeMap(c, s.used, func(at *int64) { num(c, at) })
 	if c.read >= 3 {
-		codeMap(c, s.troubles, func(t *trouble) { num(c, &t.ending); num(c, &t.fence); c.str(&t.lease); num(c, &t.outages) })
+		codeMap(c, s.troubles, c.trouble)
 	}
 }
 

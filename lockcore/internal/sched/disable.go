@@ -58,14 +58,14 @@ func (s *State) disable(key string, o *lockcore.Outage) {
 	}
 	if l == nil {
 		l = &lease{id: disabledID(key), kind: disabled, reqs: []lockcore.Requirement{{Need: 1}}, obtained: [][]string{{key}}, since: s.now}
-		s.leases[l.id] = l
-		s.occupy(l)
+		s.put(l)
 		s.dropLapsed(key)
 	}
 	l.owner, l.reason, l.expires = o.Owner, o.Reason, never
 	if o.For > 0 {
 		l.expires = later(s.now, s.nextOutage(key, o.For))
 	}
+	s.noteLease(l)
 	s.expiresAt(l.expires)
 }
 

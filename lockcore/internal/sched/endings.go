@@ -34,6 +34,7 @@ func (s *State) noteEnding(l *lease, how lockcore.Ending, keys []string) {
 			s.remember(k, trouble{how, s.fence, l.id, t.outages})
 		case known && (t.fence < l.token || t.lease == l.id):
 			delete(s.troubles, k)
+			s.noteTrouble(k)
 		}
 	}
 }
@@ -53,6 +54,7 @@ func (s *State) remember(key string, t trouble) {
 		s.forgetTrouble()
 	}
 	s.troubles[key] = t
+	s.noteTrouble(key)
 }
 
 // forgetTrouble makes room: the oldest goes.
@@ -64,6 +66,7 @@ func (s *State) forgetTrouble() {
 		}
 	}
 	delete(s.troubles, oldest)
+	s.noteTrouble(oldest)
 }
 
 // lastEndings says how the last use of keys ended, where it was not in order.
@@ -104,6 +107,7 @@ func (s *State) nextOutage(key string, base time.Duration) time.Duration {
 // forgetOutages starts the doubling anew: somebody has seen to the resource.
 func (s *State) forgetOutages(key string) {
 	t, known := s.troubles[key]
+	s.noteTrouble(key)
 	switch {
 	case !known:
 	case t.ending == lockcore.Released:

@@ -53,7 +53,7 @@ func (s *State) expire() (changed bool) {
 	}
 	for id, l := range s.lapsed {
 		if l.expires+int64(lapsedKept) <= s.now {
-			delete(s.lapsed, id)
+			s.forgetLapsed(id)
 		}
 	}
 	if s.look > s.now {
@@ -79,6 +79,7 @@ func (s *State) lapse(l *lease) {
 	}
 	s.endUse(l, lockcore.Died)
 	s.lapsed[l.id] = l
+	s.noteLapsed(l.id)
 	if s.LockDelay <= 0 {
 		return
 	}
@@ -86,9 +87,15 @@ func (s *State) lapse(l *lease) {
 	aside.id, aside.kept, aside.provisional, aside.parents = delayed+l.id, true, 0, nil
 	aside.expires = s.now + int64(s.LockDelay)
 	aside.reason = "lock delay after its lease expired"
-	s.leases[aside.id] = &aside
-	s.occupy(&aside)
+	s.put(&aside)
 	s.expiresAt(aside.expires)
+}
+
+func (s *State) forgetLapsed(id string) {
+	if s.lapsed[id] != nil {
+		delete(s.lapsed, id)
+		s.noteLapsed(id)
+	}
 }
 
 // dropLapsed forgets the expired leases that had the key: it is somebody
@@ -97,7 +104,7 @@ func (s *State) dropLapsed(key string) {
 	for id, l := range s.lapsed {
 		for _, keys := range l.obtained {
 			if slices.Contains(keys, key) {
-				delete(s.lapsed, id)
+				s.forgetLapsed(id)
 				break
 			}
 		}

@@ -57,6 +57,7 @@ func (s *State) learn(l *lease) {
 				expect = s.recall(l.owner, l.reqs)
 			}
 			w.learned = expect
+			s.noteWaiter(w)
 		}
 	}
 }

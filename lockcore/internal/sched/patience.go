@@ -64,6 +64,7 @@ func (p *pass) noteDelay(w *waiter, has int) {
 		return u.free(&reqs[r])
 	}, nil); ok {
 		w.delayed = p.s.now
+		p.s.noteWaiter(w)
 	}
 }
 

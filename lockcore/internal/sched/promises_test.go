@@ -51,6 +51,7 @@ type model struct {
 	atEntry map[string]map[string]bool // the leases that stood when a waiter arrived
 	token   uint64
 	live    map[string]bool // leases after the last step
+	before  *State          // that of the last step
 }
 
 var keys = []string{"a", "b", "c", "d"}
@@ -383,6 +384,8 @@ func assignable(reqs []lockcore.Requirement, taken func(key string) units) bool 
 	return len(reqs) == 0 || try(0, reqs[0].Units(), 0)
 }
 
+// checkEncoding goes on with a state that was decoded, or with that of before and
+// what was changed in it.
 func (m *model) checkEncoding(t *rapid.T) {
 	data := m.state.Append(nil)
 	again, err := Decode(data)
@@ -392,7 +395,21 @@ func (m *model) checkEncoding(t *rapid.T) {
 	if string(again.Append(nil)) != string(data) {
 		t.Fatal("the state does not survive its encoding")
 	}
+	if m.before != nil {
+		if err := m.before.Apply(m.state.AppendChanges(nil)); err != nil {
+			t.Fatal(err)
+		}
+		checkSame(t, m.before, again)
+		if m.rnd.IntN(4) > 0 { // decoded now and then, so that it does not all hang on the first one
+			again, m.before = m.before, again
+		} else {
+			m.before, _ = Decode(data)
+		}
+	} else {
+		m.before, _ = Decode(data)
+	}
 	again.granted, again.History = m.state.granted, m.state.History
+	again.NoteChanges()
 	m.state = *again
 }
 

@@ -51,8 +51,7 @@ func (s *State) Reenter(now int64, g *lockcore.Grant, since int64, proc string, 
 	l.token, l.reqs, l.obtained = g.Token, headings(reqs), slices.Clone(g.Obtained)
 	l.since = min(since, s.now)
 	l.expires = s.now + int64(l.ttl)
-	s.leases[id] = l
-	s.occupy(l)
+	s.put(l)
 	s.expiresAt(l.expires)
 	return true
 }

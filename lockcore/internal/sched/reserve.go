@@ -26,6 +26,7 @@ func (s *State) takeUp(l *lease) {
 		l.kind, l.proc = reserved, ""
 		l.expires = later(s.now, l.hold)
 	}
+	s.noteLease(l)
 	s.expiresAt(l.expires)
 }
 
@@ -38,6 +39,7 @@ func (s *State) ExtendReservation(now int64, id string, d time.Duration, rnd Ran
 		return 0, false
 	}
 	l.expires = max(l.expires, later(s.now, d))
+	s.noteLease(l)
 	return l.expires, true
 }
 
@@ -56,6 +58,7 @@ func (s *State) EndReservation(now int64, id string, keys []string, rnd Rand) bo
 		}
 	}
 	s.vacate(l)
+	s.noteLease(l)
 	rest := 0
 	l.obtained = slices.Clone(l.obtained) // the grant shares the old one
 	for r := range l.obtained {

@@ -37,6 +37,7 @@ func TestStories(t *testing.T) {
 type bareStore struct {
 	t       *testing.T
 	state   sched.State
+	before  *sched.State // that of the last step
 	now     int64
 	waiters map[string]waiter
 }
@@ -47,7 +48,7 @@ type waiter struct {
 }
 
 // step runs one operation, tells those whom it got served, and puts the state through
-// its encoding, so that every story is one about the codec, too.
+// its encodings, so that every story is one about the codec, too.
 func (s *bareStore) step(op func(now int64, rnd sched.Rand)) {
 	op(s.now, func(n int) int { return n - 1 }) // a random order is that of the list
 	for _, g := range s.state.TakeGranted() {
@@ -56,11 +57,22 @@ func (s *bareStore) step(op func(now int64, rnd sched.Rand)) {
 		}
 	}
 	delay, history := s.state.LockDelay, s.state.History
-	again, err := sched.Decode(s.state.Append(nil))
+	data := s.state.Append(nil)
+	again, err := sched.Decode(data)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	if s.before != nil {
+		if err := s.before.Apply(s.state.AppendChanges(nil)); err != nil {
+			s.t.Fatal(err)
+		}
+		if string(s.before.Append(nil)) != string(data) {
+			s.t.Fatal("the state of before and the changes are another state")
+		}
+	}
+	s.before, _ = sched.Decode(data)
 	s.state = *again
+	s.state.NoteChanges()
 	s.state.LockDelay, s.state.History = delay, history
 }
 

@@ -73,6 +73,7 @@ type State struct {
 	backfilled int   // leases that were
 	outages    int   // keys that are disabled
 	granted    []Granted
+	changes    *changes // since it was saved; nil: nobody wants to know
 }
 
 // A lease is a grant as the state knows it.

@@ -38,6 +38,7 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 	}
 	if w.learned == 0 {
 		w.learned = s.recall(w.owner, w.class.reqs)
+		s.noteWaiter(w)
 	}
 	if l := s.leases[t.ID]; l != nil {
 		// Its process is here and asks, so it takes the grant: it need not be told.
@@ -50,6 +51,7 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 		return nil, 0
 	}
 	w.expires = s.now + missed*int64(Poll(w.ttl))
+	s.noteWaiter(w)
 	s.expiresAt(w.expires)
 	return nil, s.pollIn(w)
 }
@@ -131,12 +133,12 @@ func (s *State) hold(l *lease, reqs []lockcore.Requirement, picks [][]string) *l
 			s.dropLapsed(k)
 			if reqs[r].Choice == lockcore.LeastRecentlyUsed {
 				s.used[k] = s.now
+				s.noteUsed(k)
 			}
 		}
 	}
-	delete(s.lapsed, l.id)
-	s.leases[l.id] = l
-	s.occupy(l)
+	s.forgetLapsed(l.id)
+	s.put(l)
 	s.expiresAt(l.expires)
 	return l
 }
@@ -159,6 +161,7 @@ func (s *State) line(w *waiter) {
 	i, _ := slices.BinarySearchFunc(s.queue, w, byRank)
 	s.queue = slices.Insert(s.queue, i, w)
 	s.waiting[w.id] = w
+	s.noteWaiter(w)
 	if len(w.parents) > 0 {
 		s.nested++
 	}
@@ -170,6 +173,7 @@ func (s *State) revise(w *waiter, t *lockcore.Ticket) {
 	s.join(w, t.Requirements)
 	w.revision = t.Revision
 	w.learned = s.recall(w.owner, w.class.reqs)
+	s.noteWaiter(w)
 }
 
 // remove takes a waiter out of the line.
@@ -181,6 +185,7 @@ func (s *State) remove(w *waiter) {
 
 func (s *State) forgetWaiter(w *waiter) {
 	delete(s.waiting, w.id)
+	s.noteWaiter(w)
 	if len(w.parents) > 0 {
 		s.nested--
 	}
@@ -210,12 +215,11 @@ func (s *State) revive(id string) *lease {
 	if l == nil || slices.ContainsFunc(slices.Concat(l.obtained...), s.isDisabled) {
 		return nil
 	}
-	delete(s.lapsed, id)
+	s.forgetLapsed(id)
 	if aside := s.leases[delayed+id]; aside != nil {
 		s.drop(aside)
 	}
-	s.leases[id] = l
-	s.occupy(l)
+	s.put(l)
 	return l
 }
 
@@ -249,6 +253,7 @@ func (s *State) Release(now int64, id string, keep time.Duration, how lockcore.E
 	s.endUse(l, how)
 	if keep > 0 {
 		l.kept, l.provisional, l.expires = true, 0, s.now+int64(keep)
+		s.noteLease(l)
 		s.expiresAt(l.expires)
 		return true
 	}
@@ -296,6 +301,7 @@ func (s *State) Free(now int64, key, why string, rnd Rand) []lockcore.Holder {
 func (s *State) Join(id, proc string) {
 	if l := s.leases[id]; l != nil && proc != "" && !slices.Contains(strings.Fields(l.proc), proc) {
 		l.proc = strings.TrimSpace(l.proc + " " + proc)
+		s.noteLease(l)
 	}
 }
 
@@ -339,9 +345,17 @@ func (s *State) Tick(now int64, rnd Rand) { s.begin(now, rnd) }
 // Next is the moment before which nothing expires.
 func (s *State) Next() int64 { return s.next }
 
+// put enters a lease into the state.
+func (s *State) put(l *lease) {
+	s.leases[l.id] = l
+	s.noteLease(l)
+	s.occupy(l)
+}
+
 // drop takes a lease out of the state.
 func (s *State) drop(l *lease) {
 	delete(s.leases, l.id)
+	s.noteLease(l)
 	s.vacate(l)
 }
 
@@ -349,6 +363,7 @@ func (s *State) drop(l *lease) {
 func (s *State) end(l *lease, why string) {
 	s.drop(l)
 	s.gone = append(s.gone, ended{l.id, why})
+	s.noteGone()
 	if len(s.gone) > goneKept {
 		s.gone = slices.Delete(s.gone, 0, len(s.gone)-goneKept)
 	}
