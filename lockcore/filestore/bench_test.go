@@ -119,11 +119,13 @@ func BenchmarkManyCandidates(b *testing.B) {
 }
 
 // BenchmarkFullState compares a state with 1,000 holders, or 1,000 waiters, and one
-// that is nearly empty.
+// that is nearly empty: where one process makes all steps, and where two take turns,
+// so that each has to read what the other wrote.
 func BenchmarkFullState(b *testing.B) {
 	for _, what := range []string{"holders", "waiters"} {
 		b.Run(what, func(b *testing.B) {
-			full, empty := open(b, b.TempDir()), open(b, b.TempDir())
+			dir, emptyDir := b.TempDir(), b.TempDir()
+			full, empty := open(b, dir), open(b, emptyDir)
 			for i := range 1000 {
 				if what == "holders" {
 					ask(b, full, fmt.Sprint("holder ", i), false, some(1, fmt.Sprint("key ", i)))
@@ -132,7 +134,14 @@ func BenchmarkFullState(b *testing.B) {
 				}
 			}
 			l, base := lockcore.New(full, nil), lockcore.New(empty, nil)
-			compare(b, "ratio", func() { pair(b, l, some(1, "free")) }, func() { pair(b, base, some(1, "free")) })
+			b.Run("one process", func(b *testing.B) {
+				compare(b, "ratio", func() { pair(b, l, some(1, "free")) }, func() { pair(b, base, some(1, "free")) })
+			})
+			l2, base2 := lockcore.New(open(b, dir), nil), lockcore.New(open(b, emptyDir), nil)
+			b.Run("two processes", func(b *testing.B) {
+				compare(b, "ratio", func() { pair(b, l, some(1, "free")); pair(b, l2, some(1, "free")) },
+					func() { pair(b, base, some(1, "free")); pair(b, base2, some(1, "free")) })
+			})
 		})
 	}
 }

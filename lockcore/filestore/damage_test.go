@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
 
 // Whatever is done to the state file while somebody holds a lease: the next step
@@ -32,7 +33,7 @@ func TestADamagedStateIsNeverTakenForANewOne(t *testing.T) {
 			binary.LittleEndian.PutUint32(b[8:], formatVersion+1)
 			binary.LittleEndian.PutUint32(b[slotSize+8:], formatVersion+1)
 			return b
-		}, fmt.Sprintf("was written by another version of this program (it has format version %d, this program knows version %d)", formatVersion+1, formatVersion)},
+		}, fmt.Sprintf("was written by another version of this program (it has format version %d, this program knows %d to %d)", formatVersion+1, version1, formatVersion)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -211,5 +212,111 @@ func TestAWriteThatIsCutLeavesTheOldState(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// A byte of the log that was turned over is noticed by those who read all of the
+// log, and by those who read what was appended since their last step.
+func TestAFlippedByteInTheLogIsNoticed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, other := openWith(t, dir, &Options{large: true}), openWith(t, dir, &Options{large: true})
+	ask(t, s, "held", false, some(1, "k"))
+	if _, err := other.Snapshot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	known := other.head
+	ask(t, s, "more", false, some(1, "more"))
+	if s.head.written != known.written || s.head.logSize <= known.logSize || known.logSize == 0 {
+		t.Fatalf("the log does not grow: %+v, then %+v", known, s.head)
+	}
+	path := s.loc.state()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := openFile(path, forChange, 0) // never emptied: that would be another fault
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	put := func(at int64, b byte) {
+		t.Helper()
+		if err := f.writeAt([]byte{b}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := s.head.at + s.head.size
+	for at := log; at < s.head.used().end(); at++ {
+		put(at, good[at]^1<<rand.IntN(8))
+		if fresh, err := Open(t.Context(), dir, nil); err == nil {
+			fresh.Close()
+			t.Fatalf("byte %d of the log was turned over, and a state was read", at-log)
+		} else if !strings.Contains(err.Error(), errBadLog.Error()) {
+			t.Fatal(err)
+		}
+		if at >= known.used().end() { // else other has read it before
+			err := other.view(t.Context(), nil)
+			if err == nil || !strings.Contains(err.Error(), errBadLog.Error()) {
+				t.Fatalf("byte %d of the log was turned over: %v", at-log, err)
+			}
+			// For the next one: as it was before.
+			other.head = known
+			if other.state, err = other.decodeAt(known); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(at, good[at])
+	}
+	if snap, err := other.Snapshot(t.Context()); err != nil || len(snap.Holders) != 2 {
+		t.Errorf("%+v, %v", snap, err)
+	}
+}
+
+// decodeAt decodes what a header points to, outside a step.
+func (s *Store) decodeAt(h header) (*sched.State, error) {
+	f, err := openFile(s.loc.state(), forTest, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.close()
+	if s.at, err = f.info(); err != nil {
+		return nil, err
+	}
+	return s.decode(f, &h)
+}
+
+// A state in memory is brought up to date by a log only if it is the one that the
+// log is about.
+func TestTheLogOfAnotherStateIsNotApplied(t *testing.T) {
+	t.Parallel()
+	s := openWith(t, t.TempDir(), &Options{large: true})
+	ask(t, s, "held", false, some(1, "k"))
+	old := s.head
+	ask(t, s, "more", false, some(1, "more"))
+	for what, change := range map[string]func(h *header){
+		"of another instance":      func(h *header) { h.instance[0]++ },
+		"of another whole state":   func(h *header) { h.written-- },
+		"of an earlier generation": func(h *header) { h.gen = old.gen - 1 },
+		"shorter":                  func(h *header) { h.logSize = old.logSize - 1 },
+		"with another checksum":    func(h *header) { h.logSum++ },
+		"beyond the end":           func(h *header) { h.logSize = 1 << 30 },
+		"its own":                  func(*header) {},
+	} {
+		newer := s.head
+		change(&newer)
+		probe := &Store{loc: s.loc, history: s.history, head: old}
+		var err error
+		if probe.state, err = probe.decodeAt(old); err != nil {
+			t.Fatal(err)
+		}
+		f, err := openFile(s.loc.state(), forTest, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := probe.catchUp(f, &newer); got != (what == "its own") {
+			t.Errorf("a log %s: applied is %v", what, got)
+		}
+		f.close()
 	}
 }

@@ -22,7 +22,10 @@
 // The state is one small file, changed under an exclusive kernel file lock.
 // Each step opens the file anew, so that a deleted or replaced file is noticed,
 // writes the new state beside the old one and makes it valid by writing a header
-// of 100 bytes: a process killed in between leaves the old state. The
+// of 120 bytes: a process killed in between leaves the old state. When a state is
+// larger than a page, a step writes only what it changed, to a log behind the state,
+// and a process that made a step before reads only what was appended since: with
+// 1,000 holders a step takes as long as with one. The
 // store does not call fsync. A crash of the machine can lose the leases, but their
 // holders died in the same crash.
 //

@@ -122,7 +122,11 @@ func (c *chaos) garble() error {
 	}
 	from := judge.Now()
 	defer func() { c.garbled = append(c.garbled, [2]int64{from, judge.Now()}) }()
-	_, _ = f.WriteAt(b, c.rng.Int64N(frontSize)) // the disk may be full
+	at := c.rng.Int64N(frontSize)
+	if c.rng.IntN(2) == 0 {
+		at = statesAt + c.rng.Int64N(20_000)
+	}
+	_, _ = f.WriteAt(b, at) // the disk may be full
 	time.Sleep(time.Duration(c.rng.Int64N(int64(chaosTTL / 2))))
 	for _, w := range c.workers {
 		w.kill()

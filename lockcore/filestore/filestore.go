@@ -29,7 +29,9 @@ type Options struct {
 	// refused while anybody holds or waits, and changes it for all otherwise.
 	Policy lockcore.QueuePolicy
 
-	clock func() int64 // of tests; default ticks
+	// Of tests.
+	clock func() int64 // default ticks
+	large bool         // no state counts as small
 }
 
 // A Store is a [lockcore.Store] in a directory. Make one with [Open]. Several
@@ -73,6 +75,7 @@ type Store struct {
 	front      [frontSize]byte // of the file, as read last
 	buf        []byte
 	crash      func(where string) // tests die here
+	large      bool               // see Options
 }
 
 var _ lockcore.Store = (*Store)(nil)
@@ -99,6 +102,7 @@ func Open(ctx context.Context, dir string, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{loc: loc, name: "file:" + loc.dir, id: newProcID(), boot: hashID(bootID()), delay: opts.LockDelay, policy: opts.Policy, ticks: ticks, turn: make(chan struct{}, 1)}
+	s.large = opts.large
 	if opts.clock != nil {
 		s.ticks = opts.clock
 	}

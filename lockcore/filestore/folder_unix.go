@@ -125,10 +125,16 @@ func (d *folder) make(name string, perm fs.FileMode) error {
 }
 
 func (d *folder) remove(name string) error {
+	if _, err := meddle("remove", d.join(name), 0, 0); err != nil {
+		return err
+	}
 	return d.do(func(fd int) error { return unix.Unlinkat(fd, name, 0) })
 }
 
 func (d *folder) rename(from, to string) error {
+	if _, err := meddle("rename", d.join(to), 0, 0); err != nil {
+		return err
+	}
 	return d.do(func(fd int) error {
 		if err := unix.Renameat(fd, from, fd, to); err != nil {
 			return &os.LinkError{Op: "rename", Old: d.join(from), New: d.join(to), Err: err}

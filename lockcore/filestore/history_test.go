@@ -71,8 +71,10 @@ func TestHoldsAreFoldedIntoTheHistory(t *testing.T) {
 	if got["TestOne"] != 1 || got["TestTwo"] != 1 || len(got) != 28 || got[strings.Repeat("x", 10_000)+"a"] != 2 {
 		t.Errorf("a process that starts knows %d tests, TestOne %d times and TestTwo %d times", len(got), got["TestOne"], got["TestTwo"])
 	}
+	// The names of all take 300 KB. The file has room for two states with a lease, of
+	// 30 KB each, and their logs.
 	st, err := os.Stat(b.loc.state())
-	if err != nil || st.Size() > reservedSize {
+	if err != nil || st.Size() > 200_000 {
 		t.Errorf("the state has grown: %v, %v", st, err)
 	}
 }

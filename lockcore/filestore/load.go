@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -65,8 +66,26 @@ func (s *Store) remark() error {
 }
 
 // read decodes the state in the file, unless that was done before and nobody has
-// written since.
+// written since. If that fails because somebody has emptied the file meanwhile, it
+// begins a new state.
 func (s *Store) read(f file) error {
+	for {
+		err := s.readOnce(f)
+		var d *damage
+		if !errors.As(err, &d) {
+			return err
+		}
+		var again [frontSize]byte
+		n, readErr := f.readAt(again[:], 0)
+		i, infoErr := f.info()
+		if clear(again[n:]); readErr != nil || infoErr != nil || again == s.front {
+			return err
+		}
+		s.at = i
+	}
+}
+
+func (s *Store) readOnce(f file) error {
 	n, err := f.readAt(s.front[:], 0)
 	if err != nil {
 		return err
@@ -86,8 +105,8 @@ func (s *Store) read(f file) error {
 	if front.err != nil && (front.headers[0].boot == s.boot || errors.As(front.err, &other)) {
 		return s.damaged(front.err)
 	}
-	// The usual case in a process that is alone: it wrote the state itself.
-	if h := &front.headers[0]; s.state != nil && h.gen == s.head.gen && h.instance == s.head.instance {
+	if s.state != nil && s.catchUp(f, &front.headers[0]) {
+		s.head, s.slot = front.headers[0], front.slots[0]
 		return nil
 	}
 	for i, h := range front.headers {
@@ -104,29 +123,76 @@ func (s *Store) read(f file) error {
 	return s.begin(f, front.headers[0])
 }
 
+// catchUp makes the state in memory the one that the header points to, by the end of
+// the log. It reports false if that cannot be done; then the state has to be decoded.
+func (s *Store) catchUp(f file, h *header) bool {
+	switch last := &s.head; {
+	case h.instance != last.instance:
+		return false
+	case h.gen == last.gen: // the usual case in a process that is alone: it wrote the state itself
+		return true
+	case h.written != last.written, h.gen < last.gen, h.logSize < last.logSize, h.at != last.at, h.size != last.size, h.sum != last.sum:
+		return false
+	case h.at+h.size+h.logSize > s.at.size:
+		return false
+	}
+	news, err := s.readInto(f, s.head.used().end(), h.logSize-s.head.logSize)
+	return err == nil && checksumOn(s.head.logSum, news) == h.logSum && applyLog(s.state, news) == nil
+}
+
+// readInto reads n bytes of the file, or as many as there are, into the buffer.
+func (s *Store) readInto(f file, at, n int64) ([]byte, error) {
+	s.buf = slices.Grow(s.buf[:0], int(n))[:n]
+	m, err := f.readAt(s.buf, at)
+	return s.buf[:m], err
+}
+
+// A log is a sequence of what steps changed: the length of each, in four bytes, and
+// what AppendChanges made.
+func applyLog(st *sched.State, log []byte) error {
+	for len(log) > 0 {
+		if len(log) < 4 || int64(binary.LittleEndian.Uint32(log)) > int64(len(log)-4) {
+			return errCut
+		}
+		n := binary.LittleEndian.Uint32(log)
+		if err := st.Apply(log[4 : 4+n]); err != nil {
+			return err
+		}
+		log = log[4+n:]
+	}
+	return nil
+}
+
 // decode reads the state that the header points to.
 func (s *Store) decode(f file, h *header) (*sched.State, error) {
 	var b []byte
-	if (place{h.at, h.size}).small() {
-		b = s.front[min(h.at, frontSize):min(h.at+h.size, frontSize)]
-	} else if h.at+h.size <= s.at.size {
-		s.buf = slices.Grow(s.buf[:0], int(h.size))[:h.size]
-		n, err := f.readAt(s.buf, h.at)
-		if err != nil {
+	p := h.used()
+	if p.small() {
+		b = s.front[min(p.at, frontSize):min(p.end(), frontSize)]
+	} else if p.end() <= s.at.size {
+		var err error
+		if b, err = s.readInto(f, p.at, p.size); err != nil {
 			return nil, err
 		}
-		b = s.buf[:n]
 	}
-	if int64(len(b)) < h.size {
+	if int64(len(b)) < p.size {
 		return nil, errCut
 	}
-	if checksum(b) != h.sum {
+	b, log := b[:h.size], b[h.size:]
+	switch {
+	case checksum(b) != h.sum:
 		return nil, errBadState
+	case checksum(log) != h.logSum:
+		return nil, errBadLog
 	}
 	st, err := sched.Decode(b)
+	if err == nil {
+		err = applyLog(st, log)
+	}
 	if err != nil {
 		return nil, err
 	}
+	st.NoteChanges()
 	st.LockDelay, st.History = s.delay, s.history.known
 	return st, nil
 }

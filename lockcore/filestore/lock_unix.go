@@ -39,6 +39,9 @@ func openAt(dir int, name, path string, mode openMode, perm fs.FileMode) (file, 
 		}
 		made := false
 		if err == unix.ENOENT && mode >= forCreation {
+			if _, err := meddle("create", path, 0, 0); err != nil {
+				return file{}, err
+			}
 			fd, err = openRetrying(dir, name, flags|unix.O_CREAT|unix.O_EXCL, uint32(perm.Perm()))
 			if err == unix.EEXIST && mode == forCreation {
 				continue // somebody else was faster
@@ -138,6 +141,7 @@ func (f file) unlock() { _ = unix.Flock(f.fd, unix.LOCK_UN) }
 
 // readAt reads until b is full or the file ends.
 func (f file) readAt(b []byte, at int64) (n int, err error) {
+	_, _ = meddle("read", f.path, at, len(b))
 	for n < len(b) {
 		var m int
 		err := uninterrupted(func() (err error) { m, err = unix.Pread(f.fd, b[n:], at+int64(n)); return err })
@@ -155,7 +159,8 @@ func (f file) readAt(b []byte, at int64) (n int, err error) {
 // writeAt writes all of b. Part of it may stay behind after an error; what that
 // means is the business of those who know what is written.
 func (f file) writeAt(b []byte, at int64) error {
-	for len(b) > 0 {
+	done, meddled := meddle("write", f.path, at, len(b))
+	for b = b[:done]; len(b) > 0; {
 		var n int
 		err := uninterrupted(func() (err error) { n, err = unix.Pwrite(f.fd, b, at); return err })
 		if err != nil {
@@ -163,7 +168,7 @@ func (f file) writeAt(b []byte, at int64) error {
 		}
 		b, at = b[n:], at+int64(n)
 	}
-	return nil
+	return meddled
 }
 
 // info asks the open file, so that nobody can exchange it in between.
@@ -179,4 +184,9 @@ func (f file) info() (info, error) {
 	return i, nil
 }
 
-func (f file) truncate(size int64) error { return unix.Ftruncate(f.fd, size) }
+func (f file) truncate(size int64) error {
+	if _, err := meddle("truncate", f.path, size, 0); err != nil {
+		return err
+	}
+	return unix.Ftruncate(f.fd, size)
+}

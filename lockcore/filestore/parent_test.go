@@ -138,9 +138,11 @@ func (c *child) gone() {
 const watchdog = 60 * time.Second
 
 // open opens a store that is closed at the end of the test.
-func open(t testing.TB, dir string) *Store {
+func open(t testing.TB, dir string) *Store { return openWith(t, dir, nil) }
+
+func openWith(t testing.TB, dir string, o *Options) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dir, nil)
+	s, err := Open(t.Context(), dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}

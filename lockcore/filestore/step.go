@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,8 +53,8 @@ func (s *Store) step(ctx context.Context, f func(st *sched.State, now int64)) er
 	return nil
 }
 
-// errDeleted tells that the state file has no name any more: the step goes to the
-// next file.
+// errDeleted tells that the state file has no name any more, or is empty: the step
+// goes to the next file, or begins with this one anew.
 var errDeleted = errors.New("it was deleted")
 
 // view looks at the newest state and changes nothing.
@@ -189,21 +190,17 @@ func (s *Store) settle(now int64) (granted []sched.Granted) {
 
 // commit writes the state. Until the header is written the old state stands.
 func (s *Store) commit(f file, ticks, offset int64) error {
-	var blank [headerSize]byte
-	s.buf = s.state.Append(append(s.buf[:0], blank[:]...))
-	slot, state := 1-s.slot, s.buf[headerSize:]
-	if len(state) > stateLimit {
-		return fmt.Errorf("the state would become %d bytes large, more than any program should keep there (%d): see what holds or waits for so much with rtest-report ls", len(state), stateLimit)
-	}
-	p := room(slot, place{s.head.at, s.head.size}, int64(len(state)))
-	h := header{instance: s.head.instance, gen: s.head.gen + 1, at: p.at, size: p.size, sum: checksum(state), offset: offset, ticks: ticks, boot: s.boot, firstToken: s.head.firstToken}
-	h.append(s.buf[:0]) // over the blank, in place
-	last := s.buf       // the write that makes the state valid
-	if !p.small() {
-		if err := f.writeAt(state, p.at); err != nil {
+	slot := 1 - s.slot
+	h := s.head
+	h.gen, h.ticks, h.offset, h.boot = h.gen+1, ticks, offset, s.boot
+	// A log that cannot be written, because the disk is full, leaves the whole state,
+	// for which there may be room.
+	last, ok := s.writeLog(f, &h)
+	if !ok {
+		var err error
+		if last, err = s.writeState(f, &h, slot); err != nil {
 			return err
 		}
-		last = s.buf[:headerSize]
 	}
 	if s.crash != nil {
 		s.crash("before the header")
@@ -214,14 +211,71 @@ func (s *Store) commit(f file, ticks, offset int64) error {
 		_ = f.writeAt(s.front[slot*slotSize:(slot+1)*slotSize], int64(slot)*slotSize)
 		return err
 	}
-	if end := s.head.at + s.head.size; end > shrinkAbove && p.at+p.size < end/8 {
-		_ = f.truncate(max(p.at+p.size, reservedSize)) // only room, so no matter if it fails
+	if end := s.head.used().end(); end > shrinkAbove && h.used().end() < end/8 {
+		_ = f.truncate(max(h.used().end(), reservedSize)) // only room, so no matter if it fails
 	}
+	if s.emptied(f, &h) {
+		_ = f.truncate(0) // as whoever did it meant it
+		return errDeleted
+	}
+	s.state.NoteChanges()
 	s.head, s.slot = h, slot
 	if s.crash != nil {
 		s.crash("after the header")
 	}
 	return nil
+}
+
+// emptied reports whether somebody has emptied the file since the step read it: then
+// there may be a header that points to a large state, and nothing but zeros where that
+// began. Whoever empties the file later leaves no header.
+func (s *Store) emptied(f file, h *header) bool {
+	if h.used().small() {
+		return false
+	}
+	var first [1]byte // of an encoded state, which is its version and not zero
+	n, err := f.readAt(first[:], h.at)
+	return err == nil && (n == 0 || first[0] == 0)
+}
+
+// blank is where a header will stand in front of what is written.
+var blank [headerSize]byte
+
+// writeLog appends to the log what was changed, and returns the header that makes it
+// valid. It reports false if the whole state has to be written instead.
+func (s *Store) writeLog(f file, h *header) (last []byte, ok bool) {
+	if h.used().small() {
+		return nil, false
+	}
+	s.buf = s.state.AppendChanges(append(append(s.buf[:0], blank[:]...), 0, 0, 0, 0))
+	log := s.buf[headerSize:]
+	binary.LittleEndian.PutUint32(log, uint32(len(log)-4))
+	at, size := h.used().end(), h.logSize+int64(len(log))
+	if size > logLimit(h.size) || f.writeAt(log, at) != nil {
+		return nil, false
+	}
+	h.logSize, h.logSum = size, checksumOn(h.logSum, log)
+	return h.append(s.buf[:0]), true // over the blank, in place
+}
+
+// writeState writes the whole state, unless it is so small that it is written with
+// the header, and returns what makes it valid.
+func (s *Store) writeState(f file, h *header, slot int) (last []byte, err error) {
+	s.buf = s.state.Append(append(s.buf[:0], blank[:]...))
+	state := s.buf[headerSize:]
+	if len(state) > stateLimit {
+		return nil, fmt.Errorf("the state would become %d bytes large, more than any program should keep there (%d): see what holds or waits for so much with rtest-report ls", len(state), stateLimit)
+	}
+	p := room(slot, h.used(), int64(len(state)))
+	if s.large && p.small() {
+		p = roomBehind(h.used(), p.size)
+	}
+	h.at, h.size, h.sum, h.written, h.logSize, h.logSum = p.at, p.size, checksum(state), h.gen, 0, 0
+	h.append(s.buf[:0]) // over the blank, in place
+	if p.small() {
+		return s.buf, nil
+	}
+	return s.buf[:headerSize], f.writeAt(state, p.at)
 }
 
 // shrinkAbove is the size from which a file that has become far too long is cut.

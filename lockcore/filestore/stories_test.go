@@ -11,11 +11,16 @@ import (
 )
 
 // stage is a directory on a clock that the test moves.
-func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
+func stage(t *testing.T, f func(*testing.T, locktest.Stage)) { stageOf(t, false, f) }
+
+// largeStage is the same, where every state is written as a large one.
+func largeStage(t *testing.T, f func(*testing.T, locktest.Stage)) { stageOf(t, true, f) }
+
+func stageOf(t *testing.T, large bool, f func(*testing.T, locktest.Stage)) {
 	dir := t.TempDir()
 	var now atomic.Int64 // the store's own checks read it, too
 	now.Store(ticks())
-	first, err := Open(t.Context(), dir, &Options{clock: now.Load}) // begins the state
+	first, err := Open(t.Context(), dir, &Options{clock: now.Load, large: large}) // begins the state
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +35,7 @@ func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
 		if s := opened[proc]; s != nil {
 			return s
 		}
-		s, err := Open(t.Context(), dir, &Options{Policy: policy, LockDelay: delay, clock: now.Load})
+		s, err := Open(t.Context(), dir, &Options{Policy: policy, LockDelay: delay, clock: now.Load, large: large})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +90,15 @@ func TestStories(t *testing.T) {
 	locktest.TestStories(t, "../internal/sched/testdata/stories", stage)
 }
 
+func TestStoriesInALargeState(t *testing.T) {
+	locktest.TestStories(t, "../internal/sched/testdata/stories", largeStage)
+}
+
 // What the scheduler does at random, the store does.
 func TestTraces(t *testing.T) {
 	locktest.TestTraces(t, stage)
+}
+
+func TestTracesInALargeState(t *testing.T) {
+	locktest.TestTraces(t, largeStage)
 }

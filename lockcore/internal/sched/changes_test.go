@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -52,22 +53,27 @@ func checkSame(t *rapid.T, got, want *State) {
 	if len(got.waiting) != len(got.queue) {
 		t.Fatalf("%d are known to wait, %d are in line", len(got.waiting), len(got.queue))
 	}
+	if at := earliest(got); got.next > at {
+		t.Fatalf("something expires at %d, and nobody looks before %d", at, got.next)
+	}
+}
+
+// earliest is when something expires, or somebody has to be looked at.
+func earliest(s *State) int64 {
 	next := int64(math.MaxInt64)
-	for _, l := range got.leases {
+	for _, l := range s.leases {
 		next = min(next, l.expires)
 		if l.provisional != 0 {
 			next = min(next, l.provisional)
 		}
 	}
-	for _, w := range got.queue {
+	for _, w := range s.queue {
 		next = min(next, w.expires)
 	}
-	if got.look != 0 {
-		next = min(next, got.look)
+	if s.look != 0 {
+		next = min(next, s.look)
 	}
-	if got.next > next {
-		t.Fatalf("something expires at %d, and nobody looks before %d", next, got.next)
-	}
+	return next
 }
 
 // Changes that do not fit the state, or are cut, are refused.
@@ -101,4 +107,20 @@ func TestChangesThatDoNotFitAreRefused(t *testing.T) {
 	}
 	data[0]++
 	require.ErrorIs(t, new(State).Apply(data), ErrVersion)
+}
+
+// What makes room for a new trouble is a change, too.
+func TestAForgottenTroubleIsAChange(t *testing.T) {
+	var s State
+	s.init()
+	for i := range troublesKept {
+		s.remember(fmt.Sprint("key ", i), trouble{fence: uint64(i), ending: lockcore.Died})
+	}
+	before, err := Decode(s.Append(nil))
+	require.NoError(t, err)
+	s.NoteChanges()
+	s.remember("one more", trouble{fence: troublesKept, ending: lockcore.Died})
+	require.NoError(t, before.Apply(s.AppendChanges(nil)))
+	assert.Equal(t, s.Append(nil), before.Append(nil))
+	assert.Len(t, before.troubles, troublesKept)
 }

@@ -396,6 +396,7 @@ func (m *model) checkEncoding(t *rapid.T) {
 		t.Fatal("the state does not survive its encoding")
 	}
 	if m.before != nil {
+		m.before.next = earliest(m.before) // as late as may be
 		if err := m.before.Apply(m.state.AppendChanges(nil)); err != nil {
 			t.Fatal(err)
 		}

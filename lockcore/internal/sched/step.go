@@ -37,8 +37,7 @@ func (s *State) Ask(now int64, t *lockcore.Ticket, proc string, rnd Rand) (*lock
 		s.schedule(rnd)
 	}
 	if w.learned == 0 {
-		w.learned = s.recall(w.owner, w.class.reqs)
-		s.noteWaiter(w)
+		w.learned = s.recall(w.owner, w.class.reqs) // noted below
 	}
 	if l := s.leases[t.ID]; l != nil {
 		// Its process is here and asks, so it takes the grant: it need not be told.
