@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
@@ -192,7 +193,11 @@ func kindOf(r *report.Request) holdKind {
 //go:embed page.tmpl style.css
 var assets embed.FS
 
-var pageTemplate = template.Must(template.New("page.tmpl").ParseFS(assets, "page.tmpl"))
+// pageTemplate is parsed for the first page: the other commands of the tool need not
+// wait half a millisecond for it.
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.tmpl").ParseFS(assets, "page.tmpl"))
+})
 
 // Write makes the directory, and in it index.html and style.css; other files in
 // it stay.
@@ -223,7 +228,7 @@ func (h *Page) Write(dir string, rep *report.Report) error {
 
 func (h *Page) page(rep *report.Report) ([]byte, error) {
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, h.view(rep)); err != nil {
+	if err := pageTemplate().Execute(&b, h.view(rep)); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil

@@ -215,7 +215,7 @@ func TestOfLittle(t *testing.T) {
 func TestLinksJobs(t *testing.T) {
 	l := table{Caption: "c", Head: []string{"a", "b"}, Words: 1, Rows: [][]string{{"x", "https://ci.example.com/812?a=1&b=2"}, {"y", "javascript:alert(1)"}}}
 	var b bytes.Buffer
-	if err := pageTemplate.ExecuteTemplate(&b, "rows", l); err != nil {
+	if err := pageTemplate().ExecuteTemplate(&b, "rows", l); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), `<a href="https://ci.example.com/812?a=1&amp;b=2">`) || strings.Contains(b.String(), `href="javascript`) {

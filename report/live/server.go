@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -180,14 +181,16 @@ func hostName(host string) string {
 //go:embed assets
 var assets embed.FS
 
-// templates are one for each kind of page, below the common frame.
-var templates = func() map[string]*template.Template {
+// templates are one for each kind of page, below the common frame. They are parsed when
+// the first page is made: that takes 2 ms, which the other commands of the tool need
+// not wait for.
+var templates = sync.OnceValue(func() map[string]*template.Template {
 	m := map[string]*template.Template{}
 	for _, name := range []string{"now", "resource", "request", "history", "login", "message"} {
 		m[name] = template.Must(template.New("").ParseFS(assets, "assets/page.tmpl", "assets/"+name+".tmpl"))
 	}
 	return m
-}()
+})
 
 // take is one look at the store.
 func (s *Server) take(ctx context.Context) (*state, error) {
@@ -263,7 +266,7 @@ func here(r *http.Request, q url.Values) string {
 // render makes a page.
 func render(name string, p *page) ([]byte, error) {
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "page", p); err != nil {
+	if err := templates()[name].ExecuteTemplate(&b, "page", p); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
