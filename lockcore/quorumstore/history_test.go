@@ -71,7 +71,9 @@ func child(url string) {
 		Name: strconv.Itoa(os.Getpid()), Locker: lockcore.New(s, nil), Rand: rnd, TTL: campaignTTL, Busy: time.Millisecond, Out: os.Stdout,
 		Draw: func() lockcore.Request { return randomRequest(rnd) },
 		Excused: func(err error) bool {
-			return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrNoQuorum) || errors.Is(err, lockcore.ErrLost)
+			// A release gives up after 5 s in which no majority could be asked.
+			return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrNoQuorum) || errors.Is(err, lockcore.ErrLost) ||
+				errors.Is(err, context.DeadlineExceeded)
 		},
 	}
 	for {
