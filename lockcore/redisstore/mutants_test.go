@@ -20,25 +20,24 @@ import (
 
 // A phase is a group of tests.
 type phase struct {
-	name    string
-	tests   string
-	seconds int  // of the processor: one that takes more hangs; each takes a tenth of it otherwise
-	clock   bool // real time passes in them, so that a machine that is busy may make one fail
+	name  string
+	tests string
+	clock bool // real time passes in them, so that a machine that is busy may make one fail
 }
 
 // phases are what a mutant has to pass, the quickest first.
 var phases = []phase{
-	{"stories", "^TestStories$", 15, false},
+	{"stories", "^TestStories$", false},
 	{"bubbles", "^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|" +
-		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestLeasesLetPast.*|TestRenewalKeepsALease.*)$", 15, false},
-	{"traces", "^TestTraces$", 40, false},
-	{"servers", "", 180, true}, // the rest of the tests
-	{"conformance", "^TestConformance(WithInterop|OnRedis)$", 240, true},
+		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestLeasesLetPast.*|TestRenewalKeepsALease.*)$", false},
+	{"traces", "^TestTraces$", false},
+	{"servers", "", true}, // the rest of the tests
+	{"conformance", "^TestConformance(WithInterop|OnRedis)$", true},
 }
 
 // notTried are tests that say nothing about the scripts.
 const notTried = "^(TestMutants|TestHistory" + // a campaign
-	"|TestConstantsStandOnce|TestFieldsOfAStep.*|TestEveryFileIsPutIn" + // they read the text as it stands
+	"|TestConstantsStandOnce|TestCoverage|TestFieldsOfAStep.*|TestEveryFileIsPutIn" + // they read the text as it stands
 	"|TestGotIsReadAsWritten|TestCommonMode|TestSample|TestURLs.*|TestKnownParameters.*" + // no script runs
 	"|TestServerIsDown|TestAllSentinels.*|TestServerSays.*|TestPasswords|TestPermissions|TestReplica.*|TestServerCannotSave|TestServerIsLoading|TestCheck" + // nor here: the server refuses
 	"|TestSentinelFailsOver|TestNoDoubleHolder.*|TestClusterFailsOver|Test.*Failover.*|TestConformanceOn(Cluster|Sentinel.*|Miniredis)" + // the same scripts on other servers
@@ -73,14 +72,16 @@ func complete(t *testing.T, exe string) []phase {
 	return all
 }
 
-// TestMutants tries every mutant of the scripts, and fails for each that the tests do
-// not notice, unless "no difference:" stands in a comment on the line or on the one
-// above it, and says why there is none. It takes an hour or two, so it is run by hand:
+// TestMutants tries every mutant of the scripts, each with the tests that run its line
+// (coverage_test.go). It fails for each that they do not notice, unless "no
+// difference:" stands in a comment on the line or on the one above it, and says why
+// there is none. It takes an hour or so, so it is run by hand:
 //
 //	REDISSTORE_MUTANTS=all nice go test -timeout 5h -v -run TestMutants$ ./lockcore/redisstore
 //
-// Instead of all it may name parts: rest/nested,op/,constants,rest/patience.lua:17; or
-// @FILE, the output of an earlier run, for those that were not noticed then.
+// Instead of all it may name parts, which are tried in this order:
+// rest/nested,op/,constants,rest/patience.lua:17; or @FILE, the output of an earlier
+// run, for those that were not noticed then.
 // REDISSTORE_MUTANT_PHASES=1-3 has them meet the quicker tests only, those on a clock
 // that a busy machine does not disturb; 4-5 is the rest. REDISSTORE_MUTANT_WORKERS is
 // how many are tried side by side. With REDISSTORE_MUTANT_RESULTS=FILE what comes
@@ -94,13 +95,17 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &mutantRun{exe: exe, phases: complete(t, exe), killers: make(map[string][]string), died: make(map[string]int)}
+	r := &mutantRun{exe: exe, coverage: make(coverage), killers: make(map[string][]string), died: make(map[string]int)}
+	try := complete(t, exe)
 	if part := os.Getenv("REDISSTORE_MUTANT_PHASES"); part != "" {
 		var from, to int
 		if _, err := fmt.Sscanf(part, "%d-%d", &from, &to); err != nil || from < 1 || to < from || to > len(phases) {
 			t.Fatalf("REDISSTORE_MUTANT_PHASES=%q is not like 1-%d", part, len(phases))
 		}
-		r.phases = r.phases[from-1 : to]
+		try = try[from-1 : to]
+	}
+	for _, p := range try {
+		r.cover(t, p)
 	}
 	known := ""
 	if name := os.Getenv("REDISSTORE_MUTANT_RESULTS"); name != "" {
@@ -153,12 +158,13 @@ func chosen(t *testing.T, which string) (out []mutant) {
 			}
 		}
 	}
-	parts := strings.Split(which, ",")
-	for _, m := range append(mutantsOfConstants(), mutantsOfFiles(t)...) {
-		if which == "all" || strings.Contains(unnoticed, "["+m.String()+"]") || slices.ContainsFunc(parts, func(part string) bool {
-			return strings.Contains(fmt.Sprintf("%s:%d:", m.file, m.line), part) || strings.HasPrefix(m.file+"."+m.old, part)
-		}) {
-			out = append(out, m)
+	all := append(mutantsOfConstants(), mutantsOfFiles(t)...)
+	for part := range strings.SplitSeq(which, ",") {
+		for _, m := range all {
+			if (which == "all" || strings.Contains(unnoticed, "["+m.String()+"]") || strings.Contains(fmt.Sprintf("%s:%d:", m.file, m.line), part) ||
+				strings.HasPrefix(m.file+"."+m.old, part)) && !slices.Contains(out, m) {
+				out = append(out, m)
+			}
 		}
 	}
 	return out
@@ -166,8 +172,8 @@ func chosen(t *testing.T, which string) (out []mutant) {
 
 // A mutantRun is what the workers have in common.
 type mutantRun struct {
-	exe     string
-	phases  []phase
+	exe string
+	coverage
 	results *os.File // nil: none
 
 	mu                  sync.Mutex
@@ -198,6 +204,9 @@ func (r *mutantRun) judge(t *testing.T, m mutant) {
 	default:
 		r.survived++
 		said = "is not noticed"
+		if len(r.coverage.of(m)) == 0 {
+			said += ", and its line is not run"
+		}
 		t.Errorf("%s:%d: %s for %s %s [%s]", m.file, m.line, m.new, m.old, said, m)
 	}
 	if r.tried++; r.tried%50 == 0 {
@@ -208,36 +217,59 @@ func (r *mutantRun) judge(t *testing.T, m mutant) {
 	}
 }
 
-// outlives returns the phase and the test of which a mutant died; or nothing. What other
-// mutants of the file died of lately is tried first: most die of the same.
+// outlives returns the phase and the test of which a mutant died; or nothing. Only
+// tests that run its line are tried: first those of which other mutants of the file
+// died lately, because most die of the same; then the quickest.
 func (r *mutantRun) outlives(m mutant) (of phase, killer string) {
 	r.mu.Lock()
 	lately := slices.Clone(r.killers[m.file])
 	r.mu.Unlock()
-	if len(lately) > 0 && !r.phases[0].clock {
-		for i, name := range lately {
-			lately[i] = only(name)
+	tests := r.coverage.of(m)
+	var early []testCase
+	for _, name := range lately[:min(len(lately), 4)] {
+		if i := slices.IndexFunc(tests, func(tc testCase) bool { return tc.name == name }); i >= 0 {
+			early = append(early, tests[i])
+			tests = slices.Delete(slices.Clone(tests), i, i+1)
 		}
-		if killer := r.run(m.String(), strings.Join(lately[:min(len(lately), 6)], "|"), phases[2]); killer != "" {
+	}
+	for _, group := range append([][]testCase{early}, groups(tests, false)...) {
+		if killer := r.run(m.String(), group); killer != "" {
 			return phaseOf(killer), killer
 		}
 	}
-	for _, p := range r.phases {
+	for _, group := range groups(tests, true) {
 		for range 3 {
-			killer := r.run(m.String(), p.tests, p)
+			killer := r.run(m.String(), group)
 			if killer == "" {
 				break
 			}
-			if !p.clock || killer == aHang {
-				return p, killer
+			alone := []testCase{{name: killer, took: group[len(group)-1].took}}
+			if killer == aHang {
+				alone = group
 			}
 			// It shall fail again, and pass without the change: then it was no chance.
-			if r.run(m.String(), only(killer), p) != "" && r.run("", only(killer), p) == "" {
-				return p, killer
+			if r.run(m.String(), alone) != "" && r.run("", alone) == "" {
+				return phaseOf(group[0].name), killer
 			}
 		}
 	}
 	return phase{}, ""
+}
+
+// groups are the tests that pass real time, or the others, in groups of which each
+// takes about twice as long as the one before.
+func groups(tests []testCase, clock bool) (out [][]testCase) {
+	limit, sum := 100*time.Millisecond, time.Duration(0)
+	for _, tc := range tests {
+		if phaseOf(tc.name).clock != clock {
+			continue
+		}
+		if sum += tc.took; len(out) == 0 || sum > limit {
+			out, limit, sum = append(out, nil), 2*limit, tc.took
+		}
+		out[len(out)-1] = append(out[len(out)-1], tc)
+	}
+	return out
 }
 
 // aHang is what a mutant died of that used up its time, or ended the process.
@@ -253,38 +285,59 @@ func only(name string) string {
 }
 
 // phaseOf returns the phase that has a test.
-func phaseOf(killer string) phase {
+func phaseOf(killer string) (rest phase) {
+	if killer == aHang {
+		return phases[0] // in what was tried first
+	}
 	top, _, _ := strings.Cut(killer, "/")
 	for _, p := range phases {
-		if p.tests != "" && regexp.MustCompile(p.tests).MatchString(top) {
+		if p.tests == "" {
+			rest = p
+		} else if regexp.MustCompile(p.tests).MatchString(top) {
 			return p
 		}
 	}
-	return phases[0] // a hang, in what was tried first
+	return rest
 }
 
 var failed = regexp.MustCompile(`--- FAIL: (\S+) \(`)
 
 // run has a mutant, or the scripts as they are, pass some tests; it returns the first
 // that failed.
-func (r *mutantRun) run(which, tests string, as phase) (killer string) {
-	cmd := exec.Command("sh", "-c", `ulimit -t "$1" && shift && exec "$@"`, "sh", strconv.Itoa(as.seconds), r.exe, "-test.run="+tests, "-test.failfast", "-test.timeout=0")
-	cmd.Env = append(os.Environ(), "REDISSTORE_MUTANT="+which, "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1", "GOGC=400")
-	if !as.clock {
-		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // a quarter less of the processor
+func (r *mutantRun) run(which string, tests []testCase) (killer string) {
+	if len(tests) == 0 {
+		return ""
 	}
+	patterns := make([]string, len(tests))
+	limit, clock := 4.0, false // seconds of the processor: what takes more hangs
+	for i, tc := range tests {
+		patterns[i] = only(tc.name)
+		limit += 10 * tc.took.Seconds()
+		clock = clock || phaseOf(tc.name).clock
+	}
+	cmd := exec.Command("sh", "-c", `ulimit -t "$1" && shift && exec "$@"`, "sh", strconv.Itoa(int(limit)), r.exe, "-test.run="+strings.Join(patterns, "|"), "-test.failfast", "-test.timeout=0")
+	cmd.Env = r.environ(which, clock)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) && cmd.ProcessState.Success() {
 		return ""
 	}
 	if bytes.Contains(out, []byte("testing: warning: no tests to run")) {
-		panic("no test is called " + tests)
+		panic("no test is called " + strings.Join(patterns, "|"))
 	}
 	for _, f := range failed.FindAllStringSubmatch(string(out), -1) {
 		if killer == "" || strings.HasPrefix(f[1], killer+"/") {
 			killer = f[1]
 		}
 	}
-	return cmp.Or(killer, aHang)
+	return cmp.Or(unit(killer), aHang)
+}
+
+// environ is that of a process that is a mutant, or of one that is none.
+func (r *mutantRun) environ(which string, clock bool) []string {
+	env := append(os.Environ(), "REDISSTORE_MUTANT="+which, "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1", "GOGC=400")
+	if !clock {
+		env = append(env, "GOMAXPROCS=1") // a quarter less of the processor
+	}
+	return env
 }
