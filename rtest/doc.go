@@ -41,7 +41,7 @@
 //	RTEST_EVENTS      where events for reports go: a directory or a redis:// URL
 //	RTEST_ATTRS       off, min or all: what t.Attr tells
 //	RTEST_REPORT      a Redis that counts requests and waits by tag
-//	RTEST_DEBUG       1: let the Redis client write its own lines
+//	RTEST_DEBUG       1: write a line for each attempt to reach a Redis server
 //	RTEST_RUN         the identity of the run; CI systems set theirs
 //	RTEST_JOB_URL     where a person can look at the job
 //

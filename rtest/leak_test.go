@@ -45,6 +45,10 @@ func TestNoGoroutineStaysAfterContention(t *testing.T) {
 		}
 	}
 	onEachStore(t, contend)
+	t.Run("sentinel", func(t *testing.T) {
+		t.Parallel()
+		contend(t, newLabAt(t, redistest.StartSentinel(t, 1).URL()))
+	})
 	t.Run("redlock", func(t *testing.T) {
 		t.Parallel()
 		var addrs []string

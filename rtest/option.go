@@ -118,10 +118,9 @@ func OnBusy(p Policy) Option {
 // RTEST_ON_ERROR (fail or skip), else [Fail].
 //
 // When a server cannot be reached, this package's message is all that is printed.
-// With RTEST_DEBUG=1, go-redis prints its own line for each attempt to connect, too.
-// Its logger belongs to the whole program, and is left alone; what it writes about
-// Sentinels, which one it chose and which are down, goes there in any case. A program
-// that wants none of it calls redis.SetLogger in TestMain.
+// With RTEST_DEBUG=1 there is a line for each attempt to connect, and for what each
+// Sentinel says, too. The logger of go-redis belongs to the whole program, and is left
+// alone.
 func OnError(p Policy) Option {
 	return Option{func(c *config) error {
 		c.onError = p

@@ -68,6 +68,11 @@
 // Fencing tokens rise strictly within a namespace while the server keeps its
 // data. After a fail-over that lost data they may fall behind.
 //
+// Behind Sentinel, a store made by [Open] asks for the master before a command, at most
+// once a second, and leaves one that is no longer named. So a master that the Sentinels
+// have replaced renews no lease, though it may still be reached, as long as one of them
+// can be reached, too. A server that says itself that it is a replica is not used.
+//
 // # What is not
 //
 // Nothing is promised on a server that evicts keys, or to clients whose clocks

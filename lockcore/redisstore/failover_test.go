@@ -51,6 +51,22 @@ func TestSentinelFailsOver(t *testing.T) {
 	release(t, arrives(t, "the waiter gets the key", next))
 }
 
+// Somebody has the Sentinels put the replica in the place of a master that is well, and
+// goes on as a replica of it.
+func TestSentinelIsToldToFailOver(t *testing.T) {
+	t.Parallel()
+	g := redistest.StartSentinel(t, 1)
+	l := locker(t, openURL(t, g.URL(), redisstore.Options{}))
+	st := openURL(t, g.URL(), redisstore.Options{})
+	le := acquire(t, l, request(time.Minute, of(1, "k")))
+	next := waiting(t, locker(t, openURL(t, g.URL(), redisstore.Options{})), time.Minute)
+	waiters(t, st, 1)
+	g.Sentinels[0].Do("SENTINEL", "FAILOVER", g.Name)
+	g.Failed()
+	handOver(t, st, le)
+	release(t, arrives(t, "the waiter gets the key", next))
+}
+
 // A replica that lags behind takes over, and does not know of the grant. The
 // holder is told at its next renewal, and by whom it was superseded.
 func TestLostGrantIsReported(t *testing.T) {

@@ -24,8 +24,11 @@ import (
 // TestMain lets the test binary be its own child: a process that can be killed
 // or stopped while it holds or waits.
 func TestMain(m *testing.M) {
-	logging.Disable() // connections are broken here by the hundred
-	if role := os.Getenv("REDISSTORE_CHILD"); role != "" {
+	role := os.Getenv("REDISSTORE_CHILD")
+	if role != "serve" {
+		logging.Disable() // connections are broken here by the hundred
+	}
+	if role != "" {
 		if err := roles[role](); err != nil {
 			fmt.Println("failed", err)
 			os.Exit(1)
@@ -35,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var roles = map[string]func() error{"hold": holdRole, "history": historyRole}
+var roles = map[string]func() error{"hold": holdRole, "history": historyRole, "serve": serveRole}
 
 // open returns a store on a server, with a client of its own.
 func open(t testing.TB, addr string, opts redisstore.Options) *redisstore.Store {
@@ -171,6 +174,12 @@ type job struct {
 // spawn starts a child, which dies with its stdin.
 func spawn(t testing.TB, role string, j job) *child {
 	t.Helper()
+	return spawnTo(t, os.Stderr, role, j)
+}
+
+// spawnTo is spawn with a place for what the child writes to its standard error.
+func spawnTo(t testing.TB, stderr io.Writer, role string, j job, env ...string) *child {
+	t.Helper()
 	data, err := json.Marshal(j)
 	if err != nil {
 		t.Fatal(err)
@@ -180,8 +189,8 @@ func spawn(t testing.TB, role string, j job) *child {
 		t.Fatal(err)
 	}
 	c := &child{t: t, cmd: exec.Command(exe), lines: make(chan string, 1000), log: j.Log}
-	c.cmd.Env = append(os.Environ(), "REDISSTORE_CHILD="+role, "REDISSTORE_JOB="+string(data))
-	c.cmd.Stderr = os.Stderr
+	c.cmd.Env = append(append(os.Environ(), "REDISSTORE_CHILD="+role, "REDISSTORE_JOB="+string(data)), env...)
+	c.cmd.Stderr = stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,25 +298,46 @@ func (a *address) failover() (redis.UniversalClient, error) {
 		o.Username = a.user.Username()
 		o.Password, _ = a.user.Password()
 	}
-	o.Dialer = settle(&o.DisableIdentity, &o.ContextTimeoutEnabled, &o.DialTimeout, &o.ReadTimeout, &o.DialerRetries, o.TLSConfig)
-	client := redis.NewFailoverClient(o)
-	client.AddHook(lateMaster{}) // for what the Sentinels say
-	return client, nil
+	quiet := settle(&o.DisableIdentity, &o.ContextTimeoutEnabled, &o.DialTimeout, &o.ReadTimeout, &o.DialerRetries, o.TLSConfig)
+	find := newSentinels(o.MasterName, o.SentinelAddrs, usualDialer(o.DialTimeout, o.TLSConfig), func(addr string) *redis.SentinelClient {
+		s := common(o)
+		s.Addr, s.Dialer, s.DB = addr, quiet, 0
+		s.Username, s.Password = o.SentinelUsername, o.SentinelPassword
+		// Who does not answer is not asked again, but another Sentinel. The second attempt
+		// is for a connection that the Sentinel has closed meanwhile.
+		s.MaxRetries, s.MinRetryBackoff, s.MaxRetryBackoff, s.DialerRetries, s.MinIdleConns = 1, -1, -1, 1, 0
+		s.ReadBufferSize, s.WriteBufferSize = 4096, 4096
+		return redis.NewSentinelClient(s)
+	})
+	m := common(o)
+	m.Addr, m.Dialer, m.OnConnect = o.MasterName, latedial.Wrap(find.dial), find.check
+	client := redis.NewClient(m)
+	client.AddHook(find)
+	return &failoverClient{client, find}, nil
+}
+
+// common are the options that every client has: those that a URL sets have the same
+// names.
+func common(o *redis.FailoverOptions) *redis.Options {
+	c := &redis.Options{MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}}
+	from, to := reflect.ValueOf(o).Elem(), reflect.ValueOf(c).Elem()
+	for field, value := range from.Fields() {
+		if same := to.FieldByName(field.Name); same.IsValid() {
+			same.Set(value)
+		}
+	}
+	return c
+}
+
+// usualDialer dials as go-redis does.
+func usualDialer(timeout time.Duration, tls *tls.Config) latedial.Func {
+	return redis.NewDialer(&redis.Options{DialTimeout: timeout, TLSConfig: tls})
 }
 
 // dialer leaves it to the caller of a command to say that a server cannot be
 // reached.
 func dialer(timeout time.Duration, tls *tls.Config) latedial.Func {
-	return latedial.Wrap(redis.NewDialer(&redis.Options{DialTimeout: timeout, TLSConfig: tls}))
-}
-
-// lateMaster does the same where no Sentinel knows a master to dial.
-type lateMaster struct{}
-
-func (lateMaster) DialHook(next redis.DialHook) redis.DialHook          { return latedial.Wrap(next) }
-func (lateMaster) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
-func (lateMaster) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return latedial.Wrap(usualDialer(timeout, tls))
 }
 
 // settle sets what every client has, and the limits that the URL does not set. A
