@@ -235,15 +235,13 @@ func (s *Store) watch() {
 			case <-s.life.Done():
 				return
 			}
-			if !s.queue.inUse() && s.line.idle(time.Now()) {
+			if s.line.idle(time.Now()) {
 				s.stopIdleReceiver()
 				return
 			}
-			if s.line.occupied() {
-				s.keepReceiver()
-				if s.claimLook(s.ticks()) {
-					s.look()
-				}
+			s.keepReceiver()
+			if s.claimLook(s.ticks()) {
+				s.look()
 			}
 			timer.Reset(watchEvery)
 		}

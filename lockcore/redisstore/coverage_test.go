@@ -31,7 +31,7 @@ type testCase struct {
 type coverage map[string][]testCase
 
 // tables are tests whose subtests are run one by one.
-var tables = regexp.MustCompile(`^(TestStories|TestConformance\w*)/`)
+var tables = regexp.MustCompile(`^(TestStories\w*|TestConformance\w*|TestLongLists)/`)
 
 // unit is the test case that a test or subtest is part of.
 func unit(name string) string {

@@ -33,6 +33,36 @@ func TestLastFreeOnesOfALongList(t *testing.T) {
 	}
 }
 
+// The same in a bubble, with lists of one page, of a bit more and of several.
+func TestLongLists(t *testing.T) {
+	for _, n := range []int{3, 64, 65, 129, 200} {
+		for _, choice := range []lockcore.Choice{lockcore.Random, lockcore.InOrder, lockcore.LeastRecentlyUsed} {
+			for _, mode := range []string{"exclusive", "shared", "seats"} {
+				t.Run(fmt.Sprint(n, choice, mode), func(t *testing.T) {
+					inBubble(t, func(b bubble) {
+						lastFree(b.T, b.open(redisstore.Options{}), n, choice, mode)
+						consistent(b, b.server)
+					})
+				})
+			}
+		}
+	}
+	for _, n := range []int{5, 70} {
+		t.Run(fmt.Sprint("in turn ", n), func(t *testing.T) {
+			inBubble(t, func(b bubble) { inTurn(b, b.open(redisstore.Options{}), n) })
+		})
+	}
+	for _, n := range []int{5, 12} {
+		t.Run(fmt.Sprint("spread ", n), func(t *testing.T) {
+			inBubble(t, func(b bubble) { spreads(b, b.open(redisstore.Options{}), n) })
+		})
+		t.Run(fmt.Sprint("spread in small pages ", n), func(t *testing.T) {
+			redisstore.SmallPages(t)
+			inBubble(t, func(b bubble) { spreads(b, b.open(redisstore.Options{}), n) })
+		})
+	}
+}
+
 func lastFree(t *testing.T, st lockcore.Store, n int, choice lockcore.Choice, mode string) {
 	keys := numbered(n)
 	want := func(need int) lockcore.Requirement {
@@ -152,20 +182,23 @@ func TestLeastRecentlyUsed(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	for _, n := range []int{5, 100} {
-		st := open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)})
-		req := of(1, numbered(n)...)
-		req.Choice = lockcore.LeastRecentlyUsed
-		var order []string
-		for i := range 2 * n {
-			g := ask(t, st, ticket(fmt.Sprint("t", i), time.Hour, req)).Grant
-			order = append(order, g.Keys()[0])
-			if err := st.Release(t.Context(), g, 0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if want := append(numbered(n), numbered(n)...); !slices.Equal(order, want) {
-			t.Errorf("%d in turn: %q", n, order)
-		}
+		inTurn(t, open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)}), n)
+	}
+}
+
+func inTurn(t testing.TB, st lockcore.Store, n int) {
+	t.Helper()
+	req := of(1, numbered(n)...)
+	req.Choice = lockcore.LeastRecentlyUsed
+	var order []string
+	for i := range 2 * n {
+		g := ask(t, st, ticket(fmt.Sprint("t", i), time.Hour, req)).Grant
+		order = append(order, g.Keys()[0])
+		giveBack(t, st, g)
+		time.Sleep(time.Microsecond) // in a bubble, two uses would be at the same moment
+	}
+	if want := append(numbered(n), numbered(n)...); !slices.Equal(order, want) {
+		t.Errorf("%d in turn: %q", n, order)
 	}
 }
 
@@ -175,30 +208,33 @@ func TestRandomChoiceSpreads(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	for _, n := range []int{10, 100} {
-		st := open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)})
-		keys := numbered(n)
-		for i := range n / 2 {
-			ask(t, st, ticket(fmt.Sprint("h", i), time.Hour, of(1, keys[i])))
+		spreads(t, open(t, s.Addr, redisstore.Options{Namespace: fmt.Sprint(n)}), n)
+	}
+}
+
+func spreads(t testing.TB, st lockcore.Store, n int) {
+	t.Helper()
+	keys := numbered(n)
+	for i := range n / 2 {
+		ask(t, st, ticket(fmt.Sprint("h", i), time.Hour, of(1, keys[i])))
+	}
+	for _, named := range []bool{false, true} {
+		if named {
+			// Somebody in line makes it a registered list.
+			ask(t, st, ticket("waiter", time.Hour, of(n, keys...)))
+			if err := st.Withdraw(t.Context(), "waiter"); err != nil {
+				t.Fatal(err)
+			}
 		}
-		for _, named := range []bool{false, true} {
-			if named {
-				// Somebody in line makes it a registered list.
-				ask(t, st, ticket("waiter", time.Hour, of(n, keys...)))
-				if err := st.Withdraw(t.Context(), "waiter"); err != nil {
-					t.Fatal(err)
-				}
-			}
-			seen := make(map[string]int)
-			for i := range 20 * n {
-				g := ask(t, st, ticket(fmt.Sprint("t", named, i), time.Hour, of(1, keys...))).Grant
-				seen[g.Keys()[0]]++
-				if err := st.Release(t.Context(), g, 0); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if len(seen) != n-n/2 {
-				t.Errorf("%d of %d free ones were ever chosen", len(seen), n-n/2)
-			}
+		seen := make(map[string]int)
+		for i := range 20 * n {
+			g := ask(t, st, ticket(fmt.Sprint("t", named, i), time.Hour, of(1, keys...))).Grant
+			seen[g.Keys()[0]]++
+			giveBack(t, st, g)
+			time.Sleep(time.Microsecond) // the clock is the seed, and in a bubble it stands still
+		}
+		if len(seen) != n-n/2 {
+			t.Errorf("%d of %d free ones were ever chosen", len(seen), n-n/2)
 		}
 	}
 }

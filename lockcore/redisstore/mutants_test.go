@@ -27,10 +27,10 @@ type phase struct {
 
 // phases are what a mutant has to pass, the quickest first.
 var phases = []phase{
-	{"stories", "^TestStories$", false},
+	{"stories", "^TestStories(InSmallPages|OfRepeatedCalls)?$", false},
 	{"bubbles", "^(TestKeyOf.*|TestUnconfirmed.*|TestPoll|TestLatestToken|TestDeadWaiter.*|TestLockDelay|TestTombstones|TestDataLoss|TestRenewalOf.*|TestLine.*|TestOlder.*|TestTooFew.*|TestLiars|TestWhatIsLearned|TestOldHistory|" +
-		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestLeasesLetPast.*|TestOutside.*|TestRenewalKeepsALease.*)$", false},
-	{"traces", "^TestTraces$", false},
+		"Test(Release|Withdrawal|End)IsRemembered|TestShortestPoll|TestLongestOutage|TestEndingsAreBounded|TestHistoryAge|TestLeasesLetPast.*|TestOutside.*|TestRepeatedCalls|TestPolicyIsOne.*|TestLongLists|TestRenewalKeepsALease.*)$", false},
+	{"traces", "^TestTraces(InSmallPages|OfRepeatedCalls)?$", false},
 	{"servers", "", true}, // the rest of the tests
 	{"conformance", "^TestConformance(WithInterop|OnRedis)$", true},
 }
@@ -335,7 +335,7 @@ func (r *mutantRun) run(which string, tests []testCase) (killer string) {
 
 // environ is that of a process that is a mutant, or of one that is none.
 func (r *mutantRun) environ(which string, clock bool) []string {
-	env := append(os.Environ(), "REDISSTORE_MUTANT="+which, "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=8", "LOCKTEST_SEED=1", "GOGC=400")
+	env := append(os.Environ(), "REDISSTORE_MUTANT="+which, "REDISSTORE_MUTANTS=", "LOCKTEST_TRACES=4", "LOCKTEST_SEED=1", "GOGC=400")
 	if !clock {
 		env = append(env, "GOMAXPROCS=1") // a quarter less of the processor
 	}

@@ -1,14 +1,10 @@
 package redisstore_test
 
 import (
-	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
@@ -28,7 +24,7 @@ type lab struct {
 func inLab(t *testing.T, f func(l lab)) {
 	t.Helper()
 	inBubble(t, func(b bubble) {
-		c := redis.NewClient(&redis.Options{Dialer: func(context.Context, string, string) (net.Conn, error) { return b.server.Dial() }, Addr: "127.0.0.1:6379"})
+		c := b.client()
 		b.Cleanup(func() { c.Close() })
 		f(lab{b, b.open(redisstore.Options{Interop: "python"}), python{b, c}})
 	})

@@ -1,9 +1,12 @@
 package redisstore_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest"
@@ -11,25 +14,77 @@ import (
 )
 
 // stage is a server in a bubble.
-func stage(t *testing.T, f func(*testing.T, locktest.Stage)) {
+func stage(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, nil) }
+
+// repeating is a stage on which every call of a script arrives twice, as it does when
+// the reply to the first is lost: the second one has the same answer, and changes nothing.
+func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, twice{}) }
+
+func staged(t *testing.T, f func(*testing.T, locktest.Stage), hook redis.Hook) {
 	inBubble(t, func(b bubble) {
 		f(b.T, locktest.Stage{
 			Open: func(p lockcore.QueuePolicy, delay time.Duration) lockcore.Store {
-				return b.open(redisstore.Options{Policy: p, LockDelay: delay})
+				c := b.client()
+				if hook != nil {
+					c.AddHook(hook)
+				}
+				return on(b, c, redisstore.Options{Policy: p, LockDelay: delay})
 			},
-			Now:    time.Now,
-			Pass:   time.Sleep,
-			Settle: synctest.Wait,
+			Now:  time.Now,
+			Pass: time.Sleep,
+			Settle: func() {
+				synctest.Wait()
+				consistent(b, b.server)
+			},
 		})
 	})
 }
 
+// twice sends every call of a script twice, and tells of the second reply.
+type twice struct{}
+
+func (twice) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (twice) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "evalsha" || cmd.Name() == "eval" {
+			_ = next(ctx, redis.NewCmd(ctx, cmd.Args()...)) // nobody hears of the first
+		}
+		return next(ctx, cmd)
+	}
+}
+func (twice) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+const stories = "../internal/sched/testdata/stories"
+
 // What the scheduler does in its stories, the scripts do.
 func TestStories(t *testing.T) {
-	locktest.TestStories(t, "../internal/sched/testdata/stories", stage)
+	locktest.TestStories(t, stories, stage)
 }
 
 // What the scheduler does at random, the scripts do.
 func TestTraces(t *testing.T) {
 	locktest.TestTraces(t, stage)
+}
+
+// Nobody notices whether a list is read in one piece or in many, and whether some
+// arguments go in one call or in several.
+func TestStoriesInSmallPages(t *testing.T) {
+	redisstore.SmallPages(t)
+	locktest.TestStories(t, stories, stage)
+}
+
+func TestTracesInSmallPages(t *testing.T) {
+	redisstore.SmallPages(t)
+	locktest.TestTraces(t, stage)
+}
+
+// Nobody notices whether a call is repeated.
+func TestStoriesOfRepeatedCalls(t *testing.T) {
+	locktest.TestStories(t, stories, repeating)
+}
+
+func TestTracesOfRepeatedCalls(t *testing.T) {
+	locktest.TestTraces(t, repeating)
 }

@@ -35,11 +35,15 @@ func inBubble(t *testing.T, f func(b bubble)) {
 
 func (b bubble) open(opts redisstore.Options) *redisstore.Store {
 	b.Helper()
-	return on(b, redis.NewClient(&redis.Options{
+	return on(b, b.client(), opts)
+}
+
+func (b bubble) client() *redis.Client {
+	return redis.NewClient(&redis.Options{
 		Dialer:                func(context.Context, string, string) (net.Conn, error) { return b.server.Dial() },
 		Addr:                  "127.0.0.1:6379", // else the name is looked up, outside of the bubble
 		ContextTimeoutEnabled: true,
-	}), opts)
+	})
 }
 
 func (b bubble) renew(s lockcore.Store, g *lockcore.Grant) error {
