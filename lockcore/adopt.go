@@ -42,9 +42,9 @@ func (l *Locker) Adopt(ctx context.Context, g *Grant) (*Lease, error) {
 	return le, nil
 }
 
-// Abandon ends the lease for this process only: its context is cancelled and it
-// is renewed here no more, while the store, and who else adopted it, still has
-// it. Without others it runs out.
+// Abandon ends the lease for this process only: it cancels the context and stops the
+// renewals of this process. The store keeps the lease. It goes on if another process has
+// adopted it and renews it; otherwise it ends when its TTL is over.
 func (le *Lease) Abandon() {
 	le.mu.Lock()
 	if le.state != live {

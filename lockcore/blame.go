@@ -147,10 +147,10 @@ func waiting(key string, o *Waiter) Blocker {
 	return Blocker{Key: key, ID: o.ID, Holder: o.Owner, State: "waiting", Since: o.Since, Expires: o.Expires, Reason: o.Reason}
 }
 
-// Deadlock returns an error that wraps ErrDeadlock when the waiter can never be
-// served because everybody it waits for waits, in the end, for it. Of the
-// waiters in such a circle only the one that came last gets the error: its
-// giving up frees the others.
+// Deadlock returns an error that wraps ErrDeadlock when the waiter can never be served
+// because everybody it waits for waits, in the end, for it. Of the waiters in such a
+// circle only the one that came last gets the error. When it gives up, the others can go
+// on.
 //
 // Waiters are taken to be stuck until it is shown that they are not: one is not
 // when its requirements could be met from keys that no stuck waiter sits on.

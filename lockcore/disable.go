@@ -18,9 +18,10 @@ type Outage struct {
 	// leases, in the same step. Otherwise holders keep them until they give them
 	// back.
 	Now bool
-	// For is how long, for a program that has found a resource unfit. Each time in a
-	// row takes twice as long as the one before, up to a day, until a use of the key
-	// ends as [Released]. 0 means until somebody enables it.
+	// For is how long the keys stay out of service; 0 means until somebody enables them.
+	// A program that has found a resource unfit sets it. Each outage of a key lasts
+	// twice as long as the one before, up to a day, until a use of the key ends as
+	// [Released].
 	For time.Duration
 }
 
@@ -47,9 +48,9 @@ func (l *Locker) Disable(ctx context.Context, o Outage) ([]Holder, error) {
 	return held, nil
 }
 
-// Enable puts keys back into service; the next in line get them at once. It
-// returns what was disabled of them, one [Holder] a key. The error wraps
-// [ErrNotHeld] when none of them was.
+// Enable puts keys back into service; the next in line get them at once. It returns one
+// [Holder] for each key that was disabled. The error wraps [ErrNotHeld] when none of
+// them was.
 func (l *Locker) Enable(ctx context.Context, keys ...string) ([]Holder, error) {
 	if err := l.usable(); err != nil {
 		return nil, err

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// KeepUntilExit is for a process that is about to end, and may touch its resources
-// until it has: the keys go on to others when the process has ended, where the store
-// sees that, and else after most. It returns how long the store keeps them whatever
-// the process does: nothing where it sees the end.
+// KeepUntilExit is for a process that is about to end, and may touch its resources until
+// it has: the keys go on to others when the process has ended, where the store sees
+// that, and else after most. kept is how long the store keeps the keys whatever the
+// process does; it is 0 where the store sees the process end.
 //
 //	file:     the lease stays as it is, and is renewed; the end of the process ends it
 //	redis://  as Keep(ctx, most)

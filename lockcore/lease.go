@@ -110,8 +110,8 @@ func (le *Lease) Waited() time.Duration { return le.waited }
 // earlier, out of what was reserved for them; see [Grant].
 func (le *Lease) Backfilled() bool { return le.grant.Backfilled }
 
-// ValidUntil is when the lease ends unless a renewal gets through before; a moment
-// that is past when it has ended.
+// ValidUntil returns when the lease ends unless a renewal succeeds before. Of a lease
+// that has ended it is a moment in the past.
 func (le *Lease) ValidUntil() time.Time {
 	le.mu.Lock()
 	defer le.mu.Unlock()
@@ -121,17 +121,17 @@ func (le *Lease) ValidUntil() time.Time {
 	return le.valid
 }
 
-// Context is cancelled when the lease ends; [context.Cause] is an error that
-// wraps [ErrLost] if it was lost, and [context.Canceled] if it was released. It
-// carries the values of the context given to Acquire, but not its end, and an
-// Acquire under it counts as nested in this lease.
+// Context is cancelled when the lease ends; [context.Cause] is an error that wraps
+// [ErrLost] if it was lost, and [context.Canceled] if it was released. It carries the
+// values of the context given to Acquire, and does not end with that context. An Acquire
+// under it counts as nested in this lease.
 func (le *Lease) Context() context.Context { return le.ctx }
 
 // Last says how the use of one of its keys ended before this one.
 func (le *Lease) Last(key string) Ending { return le.grant.Last[key] }
 
-// SetEnding says how its own use ends, for the next one that gets the keys; see
-// [Ending]. It counts from the next Release or Keep. Default [Released].
+// SetEnding says how this use ends, for the next holder of the keys; see [Ending].
+// Release and Keep send it, so it must come before them. The default is [Released].
 func (le *Lease) SetEnding(e Ending) {
 	le.mu.Lock()
 	defer le.mu.Unlock()
@@ -145,8 +145,8 @@ func (le *Lease) SetEnding(e Ending) {
 // TTL is over.
 func (le *Lease) Release(ctx context.Context) error { return le.end(ctx, 0) }
 
-// Keep is a Release that leaves the keys taken for another d, for somebody to
-// look at the resource. The process need not live on.
+// Keep releases the lease and leaves its keys taken for another d, so that somebody can
+// look at the resource. The process may end meanwhile. Its errors are those of Release.
 func (le *Lease) Keep(ctx context.Context, d time.Duration) error { return le.end(ctx, d) }
 
 // releaseTimeout is how long a release tries. Longer would hold up the end of a

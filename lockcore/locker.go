@@ -18,9 +18,9 @@ type Options struct {
 	// Owner completes the owner of every request: its fields stand in for those
 	// that the request leaves empty. Host and PID default to this process.
 	Owner Owner
-	// Alive, if set, is asked before every renewal. Once it says false, nothing
-	// is renewed any more and the leases run out: for a process that should not
-	// outlive its parent.
+	// Alive, if set, is asked before every renewal. Once it returns false, the Locker
+	// renews nothing any more, and the leases end when their TTL is over. A process that
+	// should end with its parent sets it.
 	Alive func() bool
 }
 
@@ -43,8 +43,8 @@ type Locker struct {
 // New returns a Locker on the store, which it owns from now on: [Locker.Close]
 // closes it. opts may be nil.
 //
-// A Locker that New has not made, or that was given a nil store, answers every
-// call with an error that says so.
+// Every method of a zero Locker, and of one with a nil store, returns an error that says
+// so.
 func New(s Store, opts *Options) *Locker {
 	if v := reflect.ValueOf(s); v.Kind() == reflect.Pointer && v.IsNil() {
 		s = nil // of an Open whose error nobody looked at

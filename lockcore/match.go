@@ -9,11 +9,10 @@ package lockcore
 // candidates: visit(r) returns a function from 0..n-1 to candidate indexes. With
 // a nil visit, candidates are taken in their own order.
 //
-// It is Kuhn's augmenting-path algorithm on the bipartite graph of requirements
-// and keys, with a greedy first round that ends the work at once in the common
-// case: cost is then the number of candidates looked at, not the number there
-// are. Greedy alone would be wrong: [a b] and [a] must not end with a given to
-// the first.
+// It is Kuhn's augmenting-path algorithm on the bipartite graph of requirements and
+// keys. A greedy first round comes before it and usually is enough: then Match looks at
+// only as many candidates as it needs. Greedy alone would be wrong: [a b] and [a] must
+// not end with a given to the first.
 func Match(reqs []Requirement, free func(r int, key string) int, visit func(r int) func(i int) int) (obtained [][]string, complete bool) {
 	m := matching{reqs: reqs, free: free, visit: visit, picks: make([][]string, len(reqs))}
 	complete = true

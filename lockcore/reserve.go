@@ -53,8 +53,8 @@ func (l *Locker) obtain(ctx context.Context, req *Request) (*Grant, error) {
 	return w.run(ctx)
 }
 
-// CurrentUser is how a person is called who does not say otherwise: the name of
-// the user of this process, "@", and the name of the machine.
+// CurrentUser returns the name that a reservation has by default: user@machine, the user
+// of this process and the name of the machine.
 func CurrentUser() string {
 	host, _ := os.Hostname()
 	name := ""
@@ -72,13 +72,13 @@ func (l *Locker) person(o Owner) Owner {
 	return l.complete(o)
 }
 
-// EndReservation gives back the keys that the person by has reserved, and hands
-// them to the next in line; an empty by means [CurrentUser]. What was reserved
-// together with a key stays reserved. With force it does so whoever has reserved
-// them. It returns what was ended, one [Holder] a key, as it was before.
+// EndReservation gives back the keys that the person by has reserved, and hands them to
+// the next in line; an empty by means [CurrentUser]. What was reserved together with a
+// key stays reserved. With force it also ends reservations of other persons. It returns
+// one [Holder] for each key, as it was before.
 //
-// If one of the keys is not reserved (the error wraps [ErrNotHeld]), or by somebody
-// else, nothing is given back.
+// It gives back all of the keys or none. The error wraps [ErrNotHeld] when one of them
+// is not reserved. Without force it also fails when another person has reserved one.
 func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys ...string) ([]Holder, error) {
 	if err := l.usable(); err != nil {
 		return nil, err
@@ -105,10 +105,10 @@ func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys
 	return ended, nil
 }
 
-// ExtendReservation moves the end of what the person by has reserved to d from
-// now, unless it ends later anyway; the rest as for [Locker.EndReservation]. Keys
-// that were reserved together have one end. It returns the reservations of the
-// keys, with their new ends.
+// ExtendReservation moves the end of what the person by has reserved to d from now,
+// unless it ends later anyway; the rest as for [Locker.EndReservation]. Keys that were
+// reserved together have one end. It returns the reservations of the keys, with their
+// new ends.
 func (l *Locker) ExtendReservation(ctx context.Context, by string, force bool, d time.Duration, keys ...string) ([]Holder, error) {
 	if err := l.usable(); err != nil {
 		return nil, err

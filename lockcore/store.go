@@ -20,9 +20,9 @@ import (
 //
 //	ExpectedStarts(s Snapshot, id string) map[string]time.Time
 //
-// by the ID of the waiter, without those of whom nothing is known. With an id, that
-// one's will do. One that gives resources on as soon as the process that holds them has
-// ended, however it ends, says so; see [Lease.KeepUntilExit]:
+// by the ID of the waiter, without those of whom nothing is known. If id is given, the
+// result may hold that waiter alone. One that gives resources on as soon as the process
+// that holds them has ended, however it ends, says so; see [Lease.KeepUntilExit]:
 //
 //	SeesExits() bool
 //
@@ -173,8 +173,8 @@ type Holder struct {
 	State string
 }
 
-// A Usage says how long a test held what it asked for, the last times. Median is
-// what a store expects of it, unless a request says its length itself.
+// A Usage says how long a test held what it asked for, in its last runs. A store expects
+// the Median of the next run, unless the request has Expect.
 type Usage struct {
 	Package, Test string   // as Owner has them
 	Requirements  []string // their names

@@ -78,12 +78,12 @@ type Owner struct {
 	Run     string `json:"run,omitempty"`  // identity of the test run or CI job
 	URL     string `json:"url,omitempty"`  // where a person can look at that job
 	Site    string `json:"site,omitempty"` // file:line of the call that asked
-	User    string `json:"user,omitempty"` // the person, as user@host, if it is one who asks and no program
+	User    string `json:"user,omitempty"` // user@host of a person; empty when a program asks
 }
 
-// String is the owner in one line: test, package, host, pid and job URL, as
-// far as they are known. A person is the name alone, with the URL if there is one:
-// the process that asked on behalf of the person has ended long ago.
+// String is the owner in one line: test, package, host, pid and job URL, as far as they
+// are known. Of a person it is the name, and the URL if there is one: the process that
+// asked for the person has usually ended.
 func (o Owner) String() string {
 	var where []string
 	if o.User != "" && o.Test == "" {
@@ -132,9 +132,9 @@ type Request struct {
 	Expect   time.Duration // how long it will be held; 0 means unknown
 	Reason   string
 
-	// ID is the identity of the request, and then of its lease, in the store; the
-	// caller can so speak of a request that is still waiting. It must be unique.
-	// Empty means that a new one is made.
+	// ID is the identity of the request, and then of its lease, in the store; with it
+	// the caller can name a request that still waits. It must be unique. If it is empty,
+	// Acquire makes one.
 	ID string
 	// Holding lists leases that the caller will not release before this request
 	// is served. The lease whose Context the acquiring ctx derives from counts
@@ -154,8 +154,8 @@ type Request struct {
 
 	// For makes the request a reservation, see [Locker.Reserve]: how long it is kept.
 	For time.Duration
-	// Waited is how long the request has waited already, in an earlier attempt: it
-	// stands in line as if it had come that much earlier.
+	// Waited is how long the request has waited in an earlier attempt: the store places
+	// it in line as if it had come that much earlier.
 	Waited time.Duration
 	// WaitForDisabled lets the request wait although it cannot be served before
 	// somebody enables what is out of service. Without it, such a request ends at

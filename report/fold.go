@@ -8,7 +8,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// Options are what [Fold] may be told; the zero value will do.
+// Options tell [Fold] what to call while it reads. The zero value will do.
 type Options struct {
 	// OnRequest, if set, is called for each request when nothing more can happen
 	// to it, or at the end of the events, in the order in which that is known.

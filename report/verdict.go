@@ -50,8 +50,8 @@ type Span struct {
 	Max    eventlog.MS `json:"max_ms"`
 }
 
-// Negligible is the time below which waits are not worth a word: round trips to the
-// store and hand-offs, of which the causes are not known.
+// Negligible is the time below which reports leave a wait out: it is the time of round
+// trips to the store and of hand-offs.
 const Negligible = eventlog.MS(10 * time.Millisecond)
 
 // byCauses finds the pool that most waits were spent on.
@@ -78,6 +78,6 @@ func byCauses(r *Report) *Verdict {
 	return v
 }
 
-// Matters reports whether waits are a good part of the time that tests spend with
-// locks: else a bottleneck is none that anybody would notice.
+// Matters reports whether tests spend a good part of their time with locks in waits. If
+// they do not, nobody would notice the mend of a bottleneck.
 func (r *Report) Matters() bool { return r.Verdict != nil && r.LockShare() >= 0.05 }

@@ -10,10 +10,10 @@
 //	    seats: 5                         # of each item; left out: one user at a time
 //	    items: [simulator]
 //
-// JSON is YAML, too. The file is somebody else's: nothing here writes it, and who
-// holds what stands in the store alone. It may change while somebody waits. An
-// [Source] reads it again when it is asked, and keeps what it knew for a while
-// when the file cannot be read or is wrong.
+// A JSON file will do, since JSON is YAML. Nothing here writes the file: it belongs to
+// the lab. The store alone knows who holds what. It may change while somebody waits. A
+// [Source] reads it again when it is asked, and keeps what it knew for a while when the
+// file cannot be read or is wrong.
 package inventory
 
 import (
@@ -51,7 +51,8 @@ func (i Item) ResourceKey() string { return i.Key }
 // Names lists the pools, sorted.
 func (v *Inventory) Names() []string { return slices.Sorted(maps.Keys(v.pools)) }
 
-// Pool finds a pool. The error names those that there are.
+// Pool returns the pool of a name. If there is none, the error lists the names that
+// exist.
 func (v *Inventory) Pool(name string) (*Pool, error) {
 	if p := v.pools[name]; p != nil {
 		return p, nil
@@ -69,8 +70,8 @@ func (v *Inventory) Pool(name string) (*Pool, error) {
 // String says where the inventory was read, without a password.
 func (v *Inventory) String() string { return v.where }
 
-// Requirement asks for n of the items that have all the tags, or n seats of
-// them. Tags may be nil. The error says so when there are none.
+// Requirement asks for n of the items that have all the tags, or n seats of them. Tags
+// may be nil. It fails when no item has the tags.
 func (p *Pool) Requirement(n int, shared bool, tags map[string]string) (lockcore.Requirement, error) {
 	r := lockcore.Requirement{Name: p.Name, Need: n, Shared: shared, Seats: p.Seats}
 	for _, i := range p.Items {
@@ -113,8 +114,8 @@ func words(tags map[string]string) string {
 	return strings.Join(l, " and ")
 }
 
-// Find finds an item by its key, and the first pool, in the order of their names,
-// that lists it.
+// Find returns the item with the key, and the first pool that lists it, in the order of
+// their names. The bool is false when no pool does.
 func (v *Inventory) Find(key string) (Item, *Pool, bool) {
 	for _, name := range v.Names() {
 		p := v.pools[name]

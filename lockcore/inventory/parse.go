@@ -23,9 +23,9 @@ const (
 	errorsMax = 10      // that are told at once
 )
 
-// Parse reads an inventory. name is what errors call it; each of them has the
-// line, and all mistakes are told at once, up to ten. What is in no way known is
-// a mistake, too: a field that is spelled wrong would be left out in silence.
+// Parse reads an inventory. name is what errors call it; each of them has the line, and
+// all mistakes are told at once, up to ten. An unknown field is a mistake, too:
+// otherwise a field that is spelled wrong would be ignored in silence.
 func Parse(name string, data []byte) (*Inventory, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	text := bytes.TrimSpace(data)

@@ -41,7 +41,8 @@ type Source struct {
 // sources are shared by all users in this process of one location.
 var sources sync.Map
 
-// At is the source at a location, the same one at every call.
+// At returns the source at a location: the same one at every call, so that all readers
+// share what it keeps.
 func At(location string) *Source {
 	s, _ := sources.LoadOrStore(location, &Source{location: location, where: redacted(location)})
 	return s.(*Source)

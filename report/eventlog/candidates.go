@@ -12,7 +12,8 @@ const (
 	blockersMax   = 32     // blockers of one event
 )
 
-// CandidateHash identifies a set of candidates whatever their order.
+// CandidateHash identifies a set of candidates, in any order: the same set gives the
+// same hash.
 func CandidateHash(keys []string) string {
 	sorted := slices.Sorted(slices.Values(keys))
 	h := sha256.New()

@@ -169,8 +169,8 @@ func (e *Event) RequestID() string {
 // Process is the process that wrote the event.
 func (e *Event) Process() Process { return Process{e.Host, e.Run.ID, e.PID} }
 
-// A Process is one process of a run. Process numbers come again, on the same machine
-// and on others, which is why the host and the run belong to it.
+// A Process is one process of a run. Machines use process numbers again, so the host and
+// the run belong to it.
 type Process struct {
 	Host, Run string
 	PID       int
@@ -240,9 +240,8 @@ type MS time.Duration
 // Duration converts it.
 func (m MS) Duration() time.Duration { return time.Duration(m) }
 
-// Bounded is the duration in whole microseconds, at least nothing and at most a
-// year: nobody waits for less or longer, whatever a broken line may say, and sums of
-// what is left do not overflow.
+// Bounded is the duration in whole microseconds, cut to the range from 0 to a year. A
+// broken line may say anything; sums of bounded durations do not overflow.
 func (m MS) Bounded() time.Duration {
 	return max(0, min(time.Duration(m), 365*24*time.Hour)).Round(time.Microsecond)
 }

@@ -217,8 +217,8 @@ func unreadable(target string, err error) error {
 	return fmt.Errorf("eventlog: cannot read events from %s: %w", target, err)
 }
 
-// Decode yields the events of one stream as they come, without ordering them: what
-// a line tells of the clocks counts from there on only, see Ordered. name is what
+// Decode yields the events of one stream as they come, without ordering them. A line
+// that tells of the clocks counts only for the lines after it; see Ordered. name is what
 // Stats calls it.
 func (r *Reader) Decode(name string, in io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
@@ -256,8 +256,8 @@ func (m *merger) next(r *Reader) error {
 	return nil
 }
 
-// Merge yields the events of several sequences, each in the order of time, in
-// the order of time.
+// Merge yields the events of several sequences in the order of time. Each sequence must
+// be in that order.
 func Merge(seqs ...iter.Seq2[Event, error]) iter.Seq2[Event, error] {
 	if len(seqs) == 1 {
 		return seqs[0]

@@ -24,10 +24,10 @@ import (
 // Add, then Write. The zero value is ready to use. It keeps about 100 bytes for
 // each hold, to draw when resources were in use.
 //
-// The page is made for the strictest place where it is opened, the workspace
-// browser of a CI server: it has no script, no inline style and no image, only
-// SVG and one style sheet beside it. It can be read without colours, and by a
-// screen reader: beside each chart stands its table.
+// The page works in the strictest place where people open it, the workspace browser of a
+// CI server: it has no script, no inline style and no image, only SVG and one style
+// sheet beside it. A reader without colours and a screen reader get everything: beside
+// each chart stands its table.
 type Page struct {
 	Title   string // default "Lock contention"
 	Warning string // shown at the top: what of the input could not be used

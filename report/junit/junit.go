@@ -15,20 +15,20 @@ import (
 	"github.com/resourcelocker/resourcelocker/report"
 )
 
-// A Annotator annotates JUnit files: every testcase whose test used locks gets
-// properties that say what it waited for and how long, and its suite gets totals.
-// The zero value is ready to use: give it the requests with Add, then the files
-// to Annotate. It is not safe for concurrent use.
+// An Annotator annotates JUnit files: every testcase whose test used locks gets
+// properties that say what it waited for and how long, and its suite gets totals. The
+// zero value is ready to use: give it the requests with Add, then the files to Annotate.
+// It is not safe for concurrent use.
 //
-// It inserts bytes and changes none: names, times, counters, the order of
-// testcases, CDATA, line ends and whatever else a producer wrote stay as they
-// are. What a file has already is not added again, so annotating twice is the
-// same as once, and values that the tests reported themselves stand.
+// It inserts bytes and changes none: names, times, counters, the order of testcases,
+// CDATA, line ends and whatever else a producer wrote stay as they are. It adds nothing
+// that the file has already. So a second run changes nothing, and values that the tests
+// reported themselves stay.
 type Annotator struct {
-	// NoProperties leaves properties away, for a consumer that they disturb.
+	// NoProperties leaves properties out, for a consumer that fails on them.
 	NoProperties bool
-	// SystemOut is for which testcases a line is put before their output, where
-	// consumers that ignore properties show it: "failed", "all" or none if empty.
+	// SystemOut says which testcases get a line before their output, for consumers that
+	// ignore properties: "failed", "all", or none if it is empty.
 	SystemOut string
 	// Aliases adds properties in the words of products that read no others:
 	// "datadog" (dd_tags[rtest.waited_s]), "reportportal" (attribute).

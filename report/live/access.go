@@ -25,9 +25,9 @@ import (
 // says of them.
 type Access struct {
 	// TokenFile has a line for each person: the name, a space, and a token of 16
-	// characters or more. Lines that begin with # and empty ones count for nothing.
-	// Nobody but its owner may be able to read it. It is read again when it changes: a
-	// token that is gone from it ends the sessions that began with it.
+	// characters or more. Empty lines and those that begin with # are ignored. New fails
+	// when others than the owner can read the file. The server reads it again when it
+	// changes: removing a token ends the sessions that began with it.
 	TokenFile string
 	// UserHeader is the header in which a proxy says who asks, such as
 	// X-Forwarded-User. It counts only on connections from TrustedProxies. The proxy

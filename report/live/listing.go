@@ -111,7 +111,8 @@ func list(store string, s lockcore.Snapshot, items []Item, wants func(lockcore.R
 	return l
 }
 
-// HoldingOf is a holder as it is at a moment of the store's clock; zero: unknown.
+// HoldingOf describes a holder at a moment of the store's clock. A zero moment means
+// that it is unknown: then ages are left out.
 func HoldingOf(h lockcore.Holder, now time.Time) Holding {
 	v := Holding{ID: h.ID, Keys: h.Keys(), State: h.State, Owner: h.Owner, Token: h.Token, Reason: h.Reason, Since: h.Since.UTC(), Expect: eventlog.MS(h.Expect)}
 	if !h.Since.IsZero() && !now.IsZero() {
@@ -126,8 +127,8 @@ func HoldingOf(h lockcore.Holder, now time.Time) Holding {
 	return v
 }
 
-// Outline is what of a listing does not change by itself: two with the same outline
-// differ in ages only.
+// Outline is the part of a listing that changes only when something happens. Two
+// listings with the same outline differ in ages alone.
 func (l *Listing) Outline() string {
 	var b strings.Builder
 	for i := range l.Holders {

@@ -34,13 +34,13 @@ type Options struct {
 	// localhost, without a port.
 	Hosts []string
 	// StreamsMost is how many pages may follow the store at a time; default 1000.
-	// Others are still served, and do not refresh themselves.
+	// Further pages are served, too, but do not refresh themselves.
 	StreamsMost int
 	// History, if set, has pages of its own.
 	History *History
 	// Access, if set, says who may do what; nil means that everybody may only look.
 	Access *Access
-	// Zone is that of times of the day; default time.Local.
+	// Zone is the time zone of the pages; default time.Local.
 	Zone *time.Location
 }
 
@@ -91,9 +91,9 @@ func (s *Server) Close() {
 	s.opts.History.close()
 }
 
-// Harden sets the limits of an http.Server that serves s, those of what a client may
-// send and of how long it may take: 5 s for headers of 16 KiB, 15 s for a request, 30 s
-// for an answer.
+// Harden sets the limits of an http.Server that serves s, on how much a client may send
+// and on how long that may take: 5 s for headers of 16 KiB, 15 s for a request, 30 s for
+// an answer.
 func (s *Server) Harden(h *http.Server) {
 	h.ReadHeaderTimeout, h.ReadTimeout, h.WriteTimeout, h.IdleTimeout = 5*time.Second, 15*time.Second, 30*time.Second, time.Minute
 	h.MaxHeaderBytes = 16 << 10
