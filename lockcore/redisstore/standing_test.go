@@ -90,8 +90,10 @@ func ended(t *testing.T, scheme string, at func(*testing.T, *redistest.Server) s
 	elsewhere := at(t, now)
 	o.set(func() { o.master = elsewhere })
 	await(t, "the new master answers", func() bool {
+		asked := time.Now()
 		snap, err := st.Snapshot(t.Context())
-		if err != nil {
+		// On a busy machine it may be under way for a second: then it loses its connection.
+		if err != nil && time.Since(asked) < time.Second {
 			t.Fatalf("%s: %v", scheme, err)
 		}
 		return len(snap.Holders) == 1
