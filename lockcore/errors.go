@@ -29,6 +29,7 @@ type BusyError struct {
 	Position     int       // place among the waiters that want the same resources; 1 is next
 	Blockers     []Blocker // most relevant first: holders, then earlier waiters
 	Time         time.Time // the store's clock when Blockers was read
+	Since        time.Time // when it joined the line, by that clock; zero: it stands in none
 	// Start is when it is expected to be served, if it waits, by how long those before
 	// it are expected to hold; zero: unknown.
 	Start time.Time

@@ -347,10 +347,14 @@ func (w *wait1) standing(e *BusyError, s *Snapshot) {
 	me := &Waiter{ID: w.ticket.ID, Requirements: w.ticket.Requirements}
 	e.Time = s.Time
 	e.Position, e.Blockers = s.Blockers(me)
+	at := slices.IndexFunc(s.Waiters, func(o Waiter) bool { return o.ID == me.ID })
+	if at >= 0 {
+		e.Since = s.Waiters[at].Since
+	}
 	if needsDisabled(me.Requirements, w.disabled) {
 		return
 	}
-	if !slices.ContainsFunc(s.Waiters, func(o Waiter) bool { return o.ID == me.ID }) { // a single attempt: as if it went to the end of the line
+	if at < 0 { // a single attempt: as if it went to the end of the line
 		line := *s
 		line.Waiters = append(slices.Clip(s.Waiters), Waiter{ID: me.ID, Requirements: me.Requirements, Since: s.Time, Expect: w.req.Expect, Priority: w.req.Priority, For: w.req.For})
 		s = &line

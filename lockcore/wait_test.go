@@ -95,6 +95,7 @@ func TestNoticesComeEverMoreRarely(t *testing.T) {
 		req.OnWait = func(e *lockcore.BusyError) {
 			at = append(at, time.Since(start))
 			assert.Equal(t, 1, e.Position)
+			assert.True(t, e.Since.Equal(start), "in line since %v", e.Since)
 			assert.Equal(t, "TestHolder", e.Blockers[0].Holder.Test)
 		}
 		_, err = l.Acquire(ctx, req)

@@ -187,15 +187,8 @@ func (f *fold) careOf(r *request, e *eventlog.Event) care {
 // interrupt lets a request give back what it could not prepare.
 func (f *fold) interrupt(r *request, e *eventlog.Event) {
 	f.removeAll(r.hold)
-	if t := f.testRun(e); t != nil { // it did not run on that
-		for _, c := range r.Chosen {
-			for i := len(t.Held) - 1; i >= 0; i-- {
-				if t.Held[i].Key == c.Key {
-					t.Held = slices.Delete(t.Held, i, i+1)
-					break
-				}
-			}
-		}
+	if t := f.testRun(e, r.proc); t != nil {
+		t.forgo(r.Chosen)
 	}
 	if r.first == "" {
 		r.first = r.ID[:min(len(r.ID), requestIDLen)]

@@ -50,7 +50,6 @@ type fold struct {
 	byLabel    []int32      // label -> test
 
 	requests    map[string]*request // open ones
-	testRuns    map[testRunKey]*TestRun
 	seq         int
 	pools       map[string]*pool
 	demands     map[string]*demand
@@ -97,7 +96,7 @@ func newFold(opts Options) *fold {
 		opts: opts, labels: newLabels(), tests: map[testKey]int32{}, requests: map[string]*request{},
 		pools: map[string]*pool{}, demands: map[string]*demand{}, specs: map[*eventlog.Requirement]*spec{},
 		slots: map[string]*slot{}, names: map[string]int32{}, sameSet: map[string]int32{}, procs: map[eventlog.Process]*proc{}, runs: map[string]bool{},
-		hosts: map[string]bool{}, testRuns: map[testRunKey]*TestRun{}, tags: map[string]*totals{}, interrupted: map[string]*request{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
+		hosts: map[string]bool{}, tags: map[string]*totals{}, interrupted: map[string]*request{}, scratch: parts{}, pairs: pairs{times: map[pair]micros{}},
 	}
 	f.labels.id(many, 0)
 	f.noWants = &spec{demand: &demand{}}
@@ -135,7 +134,7 @@ func (f *fold) apply(e *eventlog.Event) {
 	case eventlog.Release, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
 		f.end(e)
 	case eventlog.TestEnd:
-		f.testEnd(e)
+		f.testEnd(e, p)
 	case eventlog.Unfit:
 		f.unfit(e)
 	case eventlog.RenewFail:
@@ -205,6 +204,7 @@ func (f *fold) queued(e *eventlog.Event, p *proc) {
 	if !r.waiting {
 		return
 	}
+	f.lineUp(r, e)
 	if len(e.Reqs) > 0 {
 		f.exit(r)
 		f.countQueue(r, -1)

@@ -17,8 +17,8 @@ func (f *fold) grant(e *eventlog.Event, p *proc) {
 	if r.spec == nil && len(e.Reqs) > 0 {
 		r.Reqs, r.spec = e.Reqs, f.spec(e.Reqs)
 	}
-	if t := f.testRun(e); t != nil {
-		t.Held = append(t.Held, e.Chosen...)
+	if t := f.testRun(e, p); t != nil {
+		t.got(e.Chosen)
 	}
 	r.Outcome = eventlog.Acquired
 	r.Chosen, r.Backfilled = e.Chosen, e.Backfilled
@@ -220,9 +220,13 @@ func (f *fold) overtake(r *request) {
 // overtaken counts one overtaking, once for each grant.
 func (f *fold) overtaken(w, r *request) {
 	switch {
-	case w.start+clearly > r.start:
-		if !r.Backfilled && w.start-w.rank == r.start-r.rank && r.Asked.After(w.Reached) {
-			w.Reached = r.Asked
+	case w.joined()+clearly > r.joined():
+		at := r.Asked
+		if r.lined {
+			at = r.Reached
+		}
+		if !w.lined && !r.Backfilled && w.start-w.rank == r.start-r.rank && at.After(w.Reached) {
+			w.Reached = at
 		}
 	case w.overtakenBy != f.grants:
 		w.overtakenBy = f.grants
@@ -230,6 +234,26 @@ func (f *fold) overtaken(w, r *request) {
 		if r.Backfilled {
 			w.PassedBy++
 		}
+	}
+}
+
+// joined is when a request joined the line, as far as that is known.
+func (r *request) joined() micros {
+	if r.lined {
+		return micros(r.Reached.UnixMicro())
+	}
+	return r.start
+}
+
+// lineUp notes what the store says about when a request joined its line. A request
+// that asked again, as Prepare failed, has kept its place.
+func (f *fold) lineUp(r *request, e *eventlog.Event) {
+	if e.Since.IsZero() || r.first != "" || e.Since.After(when(e)) {
+		return
+	}
+	r.lined, r.Reached = true, e.Since.UTC()
+	if r.Reached.Before(r.Asked) {
+		r.Reached = r.Asked
 	}
 }
 

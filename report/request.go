@@ -40,8 +40,9 @@ type Request struct {
 	PassedBy    int     // those of OvertakenBy that were backfilled
 	Polls       int
 
-	// Reached is when it reached its store at the earliest, if that was after one
-	// that was asked for later; else zero. What the later one got tells it:
+	// Reached is when it reached its store, or zero if nothing tells. Who waits learns
+	// it from the store with who is in the way. Of others, what a later one got may
+	// tell when it was at the earliest:
 	//
 	//	0ms  TestA asks for a board
 	//	3ms  TestB asks, too, and is given the only one
@@ -92,6 +93,7 @@ type request struct {
 	owes bool   // its wait is over, and not charged yet
 	own  micros // that wait
 
+	lined       bool   // the store said when it joined the line, which is Reached
 	first       string // beginning of its identity, once that has changed
 	unprepared  bool   // Prepare failed for what it holds
 	interrupted bool   // it has given that back, and did not ask again yet
@@ -122,8 +124,9 @@ type hold struct {
 
 // A proc is a process that writes events.
 type proc struct {
-	last     micros // its last sign of life
-	unplaced bool   // its clock could not be compared with others
+	last     micros                  // its last sign of life
+	unplaced bool                    // its clock could not be compared with others
+	tests    map[testRunKey]*TestRun // that go on, if somebody wants to know
 }
 
 // namedPools lists the named pools of the request, each once.

@@ -24,48 +24,82 @@ type TestRun struct {
 	GaveUp bool
 }
 
-// testRunKey tells runs of tests apart. Line and file are those of the call that
-// asked, and differ within a run.
+// testRunKey tells runs of tests of a process apart. Line and file are those of the
+// call that asked, and differ within a run.
 type testRunKey struct {
-	process eventlog.Process
 	pkg     string
 	name    string
 	attempt int
 }
 
-// testRun is the run of the test that an event is about; nil if nobody wants to know.
-func (f *fold) testRun(e *eventlog.Event) *TestRun {
+func keyOfTest(e *eventlog.Event) testRunKey {
+	return testRunKey{e.Test.Pkg, e.Test.Name, e.Test.Attempt}
+}
+
+// testRun is the run of the test that an event of a process is about; nil if nobody
+// wants to know.
+func (f *fold) testRun(e *eventlog.Event, p *proc) *TestRun {
 	if f.opts.OnTest == nil || e.Test.Name == "" {
 		return nil
 	}
-	k := testRunKey{e.Process(), e.Test.Pkg, e.Test.Name, e.Test.Attempt}
-	t := f.testRuns[k]
+	k := keyOfTest(e)
+	t := p.tests[k]
 	if t == nil {
-		t = &TestRun{Process: k.process, Test: e.Test}
-		f.testRuns[k] = t
+		if p.tests == nil {
+			p.tests = map[testRunKey]*TestRun{}
+		}
+		t = &TestRun{Process: e.Process(), Test: e.Test}
+		p.tests[k] = t
 	}
 	return t
 }
 
+// got notes what a test was given.
+func (t *TestRun) got(chosen []eventlog.Chosen) {
+	if t.Held == nil {
+		t.Held = slices.Clip(chosen) // as most tests ask once
+		return
+	}
+	t.Held = append(t.Held, chosen...)
+}
+
+// forgo takes out what a test did not run on, as it could not be prepared.
+func (t *TestRun) forgo(chosen []eventlog.Chosen) {
+	t.Held = slices.Clone(t.Held)
+	for _, c := range chosen {
+		for i := len(t.Held) - 1; i >= 0; i-- {
+			if t.Held[i].Key == c.Key {
+				t.Held = slices.Delete(t.Held, i, i+1)
+				break
+			}
+		}
+	}
+}
+
 // testEnd hands on a run of a test.
-func (f *fold) testEnd(e *eventlog.Event) {
-	t := f.testRun(e)
+func (f *fold) testEnd(e *eventlog.Event, p *proc) {
+	t := f.testRun(e, p)
 	if t == nil {
 		return
 	}
-	delete(f.testRuns, testRunKey{t.Process, e.Test.Pkg, e.Test.Name, e.Test.Attempt})
+	delete(p.tests, keyOfTest(e))
 	t.Verdict = e.Verdict
 	f.opts.OnTest(t)
 }
 
 // endTests hands on the runs whose end is not in the events.
 func (f *fold) endTests() {
-	for _, k := range slices.SortedFunc(maps.Keys(f.testRuns), testRunKey.compare) {
-		f.opts.OnTest(f.testRuns[k])
+	var open []*TestRun
+	for _, p := range f.procs {
+		open = slices.AppendSeq(open, maps.Values(p.tests))
+	}
+	slices.SortFunc(open, compareRuns)
+	for _, t := range open {
+		f.opts.OnTest(t)
 	}
 }
 
-func (a testRunKey) compare(b testRunKey) int {
-	return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.name, b.name), cmp.Compare(a.process.Host, b.process.Host),
-		cmp.Compare(a.process.Run, b.process.Run), cmp.Compare(a.process.PID, b.process.PID), cmp.Compare(a.attempt, b.attempt))
+func compareRuns(a, b *TestRun) int {
+	return cmp.Or(cmp.Compare(a.Test.Pkg, b.Test.Pkg), cmp.Compare(a.Test.Name, b.Test.Name), cmp.Compare(a.Process.Host, b.Process.Host),
+		cmp.Compare(a.Process.Run, b.Process.Run), cmp.Compare(a.Process.PID, b.Process.PID), cmp.Compare(a.Test.Attempt, b.Test.Attempt))
 }

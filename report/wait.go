@@ -212,8 +212,9 @@ func (f *fold) withdraw(e *eventlog.Event, p *proc) {
 	if r.hold != nil {
 		return
 	}
+	f.lineUp(r, e)
 	f.goesOn(r)
-	if t := f.testRun(e); t != nil {
+	if t := f.testRun(e, p); t != nil {
 		t.GaveUp = true
 	}
 	r.Outcome = e.Outcome

@@ -74,6 +74,10 @@ func (c *call) say(line string) {
 // A report calls the cause of such waits unknown.
 const probeAfter = 5 * time.Millisecond
 
+// probeLast is the longest pause before another look at a line in which the request
+// does not stand yet: the first requests of a process connect to the store meanwhile.
+const probeLast = 160 * time.Millisecond
+
 // probe looks at the line early: most waits of a test suite are over before the
 // first notice, and a report that said nothing of them would miss the point.
 func (w *wait) probe(ctx context.Context) {
@@ -81,15 +85,19 @@ func (w *wait) probe(ctx context.Context) {
 	c := w.call
 	timer := time.NewTimer(probeAfter)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-w.served:
-		return
-	case <-ctx.Done():
-		return
-	}
-	if b := c.look(ctx); b != nil {
-		w.tell(notice{busy: b, early: true})
+	for after := probeAfter; after <= probeLast; after *= 2 {
+		select {
+		case <-timer.C:
+		case <-w.served:
+			return
+		case <-ctx.Done():
+			return
+		}
+		if b := c.look(ctx); b != nil {
+			w.tell(notice{busy: b, early: true})
+			return
+		}
+		timer.Reset(after)
 	}
 }
 
@@ -102,7 +110,7 @@ func (c *call) look(ctx context.Context) *lockcore.BusyError {
 	}
 	for i := range s.Waiters {
 		if w := &s.Waiters[i]; w.ID == id {
-			b := &lockcore.BusyError{Requirements: reqs, Waited: time.Since(c.start), Time: s.Time}
+			b := &lockcore.BusyError{Requirements: reqs, Waited: time.Since(c.start), Time: s.Time, Since: w.Since}
 			b.Position, b.Blockers = s.Blockers(w)
 			return b
 		}

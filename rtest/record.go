@@ -104,10 +104,7 @@ func (r *record) queue(b *lockcore.BusyError) {
 		r.seen = s
 	}
 	e := r.event(eventlog.Queue)
-	e.Srv, e.WaitedMS, e.QueuePos, e.Blockers = b.Time.UTC(), eventlog.MS(b.Waited), b.Position, blockersOf(b)
-	if b.Time.IsZero() {
-		e.Srv = b.Time
-	}
+	e.Srv, e.Since, e.WaitedMS, e.QueuePos, e.Blockers = utc(b.Time), utc(b.Since), eventlog.MS(b.Waited), b.Position, blockersOf(b)
 	r.log.Write(e)
 }
 
@@ -150,10 +147,7 @@ func (r *record) withdraw(waited time.Duration, outcome eventlog.Outcome, cause 
 	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.cfg.onBusy.String()
 	e.WaitedMS = eventlog.MS(waited)
 	if b != nil {
-		e.QueuePos, e.Blockers = b.Position, blockersOf(b)
-		if !b.Time.IsZero() {
-			e.Srv = b.Time.UTC()
-		}
+		e.Srv, e.Since, e.QueuePos, e.Blockers = utc(b.Time), utc(b.Since), b.Position, blockersOf(b)
 	}
 	r.log.Write(e)
 }

@@ -90,7 +90,7 @@ func (r *lockRecord) queue(b *lockcore.BusyError) {
 		return
 	}
 	r.seen = who.String()
-	r.write(eventlog.Event{Ev: eventlog.Queue, Srv: inUTC(b.Time), WaitedMS: eventlog.MS(b.Waited), QueuePos: b.Position, Blockers: blockersOf(b)})
+	r.write(eventlog.Event{Ev: eventlog.Queue, Srv: inUTC(b.Time), Since: inUTC(b.Since), WaitedMS: eventlog.MS(b.Waited), QueuePos: b.Position, Blockers: blockersOf(b)})
 }
 
 func (r *lockRecord) grant(le *lockcore.Lease, reqs []lockcore.Requirement) {
@@ -119,7 +119,7 @@ func (r *lockRecord) withdraw(outcome eventlog.Outcome, why eventlog.Refusal, b 
 	}
 	e := eventlog.Event{Ev: eventlog.Withdraw, Outcome: outcome, Refusal: why, Error: words, WaitedMS: eventlog.MS(time.Since(r.start)), Policy: "fail"}
 	if b != nil {
-		e.QueuePos, e.Blockers, e.Srv = b.Position, blockersOf(b), inUTC(b.Time)
+		e.QueuePos, e.Blockers, e.Srv, e.Since = b.Position, blockersOf(b), inUTC(b.Time), inUTC(b.Since)
 	}
 	r.write(e)
 }

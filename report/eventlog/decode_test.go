@@ -28,7 +28,7 @@ func full() Event {
 		},
 		Chosen:   []Chosen{{Key: "b 1", Req: 1, Tags: map[string]string{"rack": "7"}, Fence: 1<<63 + 1}},
 		WaitedMS: MS(time.Second), HeldMS: MS(2 * time.Second), KeptMS: MS(3 * time.Second), PrepareMS: MS(4 * time.Second), RestoreMS: MS(5 * time.Second),
-		Polls: 4, QueuePos: 5, Priority: -6, LeaseMS: MS(30 * time.Second), ExpectMS: MS(time.Minute), Backfilled: true, Deadline: t.Add(time.Minute),
+		Polls: 4, QueuePos: 5, Since: t.Add(-time.Second), Priority: -6, LeaseMS: MS(30 * time.Second), ExpectMS: MS(time.Minute), Backfilled: true, Deadline: t.Add(time.Minute),
 		Policy: "skip", Store: "redis", Outcome: Acquired, Verdict: VerdictFailed, Refusal: RefusedTimeout, Error: "no <luck> & more",
 		Blockers: []Blocker{{Key: "b/2", Req: "r9", Run: "ci-811", URL: "https://ci/811", Pkg: "example.com/lab", Test: "TestSoak",
 			Host: "lab-2", PID: 12, User: "ann@bench", State: "kept", Since: t, Expires: t.Add(time.Hour)}},
@@ -61,7 +61,7 @@ func TestFieldNamesAreTheFormat(t *testing.T) {
 		`"test":{"pkg":"example.com/lab","name":"TestPair/\"quoted\" \\ ünïcode\n","attempt":2,"file":"a_test.go","line":12,"runner":"ginkgo"},` +
 		`"req":"r1","parent":"r0","reqs":[{"name":"boards","need":2,"candidates":["b 1","b/2"],"tags":{"kind":"nrf"},"shared":true,"seats":3},` +
 		`{"count":10000,"hash":"abc"}],"chosen":[{"key":"b 1","req":1,"tags":{"rack":"7"},"fence":9223372036854775809}],` +
-		`"waited_ms":1000,"held_ms":2000,"kept_ms":3000,"prepare_ms":4000,"restore_ms":5000,"polls":4,"queue_pos":5,"priority":-6,"lease_ms":30000,"expect_ms":60000,` +
+		`"waited_ms":1000,"held_ms":2000,"kept_ms":3000,"prepare_ms":4000,"restore_ms":5000,"polls":4,"queue_pos":5,"since":"2026-03-01T11:59:59.123456Z","priority":-6,"lease_ms":30000,"expect_ms":60000,` +
 		`"deadline":"2026-03-01T12:01:00.123456Z","policy":"skip","store":"redis","outcome":"acquired","verdict":"failed","cause":"timeout","error":"no \u003cluck\u003e \u0026 more",` +
 		`"backfilled":true,"blockers":[{"key":"b/2","req":"r9","run":"ci-811","url":"https://ci/811","pkg":"example.com/lab","test":"TestSoak","host":"lab-2",` +
 		`"pid":12,"user":"ann@bench","state":"kept","since":"2026-03-01T12:00:00.123456Z","expires":"2026-03-01T13:00:00.123456Z"}],"blockers_more":8,"action":"disable","user":"ann@bench","reason":"smoke","dropped":9}` + "\n"

@@ -117,6 +117,7 @@ type Event struct {
 	RestoreMS MS        `json:"restore_ms,omitzero"` // on Unfit, Release and Lost: how long Restore took
 	Polls     int       `json:"polls,omitempty"`     // how often the store was asked
 	QueuePos  int       `json:"queue_pos,omitempty"`
+	Since     time.Time `json:"since,omitzero"`     // on Queue and Withdraw: when it joined the line, by the clock of the store
 	Priority  int       `json:"priority,omitempty"` // one level is worth a minute of waiting
 	LeaseMS   MS        `json:"lease_ms,omitzero"`  // life of the lease between renewals
 	ExpectMS  MS        `json:"expect_ms,omitzero"` // on Request: how long it says it will hold

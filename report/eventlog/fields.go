@@ -63,6 +63,8 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		e.Polls, err = d.int()
 	case "queue_pos":
 		e.QueuePos, err = d.int()
+	case "since":
+		e.Since, err = d.time()
 	case "priority":
 		e.Priority, err = d.int()
 	case "deadline":

@@ -33,7 +33,7 @@ func Sequence(events []eventlog.Event) iter.Seq2[eventlog.Event, error] {
 // Schedule makes events of a schedule, one event a line:
 //
 //	TIME WHO asks [again] [N of] KEY... [and [N of] KEY...] [shared] [seats=N] [pool=NAME] [count=N hash=H] [lease=D] [prio=N] [store=KIND] [in=WHO]
-//	TIME WHO sees KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers
+//	TIME WHO sees [line=TIME] KEY:HOLDER[:STATE[:EXPIRES|:since=TIME]]...   a snapshot of its blockers; since when it is in line
 //	TIME WHO errs                                     the store cannot be asked
 //	TIME WHO gets [early] KEY...                      early: past others in line
 //	TIME WHO quits [OUTCOME] [cause=CAUSE]
@@ -192,6 +192,10 @@ func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 func parseSees(t testing.TB, e *eventlog.Event, args []string) {
 	t.Helper()
 	for _, a := range args {
+		if d, ok := strings.CutPrefix(a, "line="); ok {
+			e.Since = T0.Add(parseLength(t, d))
+			continue
+		}
 		f := append(strings.Split(a, ":"), "", "", "")
 		b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
 		if name, ok := strings.CutSuffix(f[1], "!"); ok {
