@@ -14,7 +14,7 @@ type Collector struct {
 	testIndex map[testKey]int32
 	keys      []string // of resources, and tags as name=value
 	isTag     []bool
-	keyIndex  map[string]int32
+	keyIndex  map[unitKey]int32
 	suites    map[string]int32
 	runs      []run
 	units     []int32 // of all runs, one after the other
@@ -23,6 +23,12 @@ type Collector struct {
 }
 
 type testKey struct{ pkg, name string }
+
+// A unitKey is a resource, or a tag: a resource may be called as a tag is.
+type unitKey struct {
+	name, value string
+	tag         bool
+}
 
 // A test is one that ran.
 type test struct{ pkg, name string }
@@ -45,7 +51,7 @@ func (c *Collector) Add(t *report.TestRun) {
 		return
 	}
 	if c.testIndex == nil {
-		c.testIndex, c.keyIndex, c.suites = map[testKey]int32{}, map[string]int32{}, map[string]int32{}
+		c.testIndex, c.keyIndex, c.suites = map[testKey]int32{}, map[unitKey]int32{}, map[string]int32{}
 	}
 	k := testKey{t.Test.Pkg, t.Test.Name}
 	i, ok := c.testIndex[k]
@@ -61,9 +67,9 @@ func (c *Collector) Add(t *report.TestRun) {
 	}
 	r := run{test: i, suite: suite, from: int32(len(c.units)), failed: t.Verdict.Bad()}
 	for _, h := range t.Held {
-		c.unit(r.from, h.Key, false)
+		c.unit(r.from, unitKey{name: h.Key})
 		for name, value := range h.Tags {
-			c.unit(r.from, name+"="+value, true)
+			c.unit(r.from, unitKey{name, value, true})
 		}
 	}
 	r.to = int32(len(c.units))
@@ -71,16 +77,16 @@ func (c *Collector) Add(t *report.TestRun) {
 }
 
 // unit adds a resource or tag to the run that begins at from, once.
-func (c *Collector) unit(from int32, name string, tag bool) {
-	id := name
-	if tag {
-		id = "\x00" + name // a resource may be called as a tag is
-	}
-	u, ok := c.keyIndex[id]
+func (c *Collector) unit(from int32, k unitKey) {
+	u, ok := c.keyIndex[k]
 	if !ok {
 		u = int32(len(c.keys))
-		c.keyIndex[id] = u
-		c.keys, c.isTag = append(c.keys, name), append(c.isTag, tag)
+		c.keyIndex[k] = u
+		name := k.name
+		if k.tag {
+			name += "=" + k.value
+		}
+		c.keys, c.isTag = append(c.keys, name), append(c.isTag, k.tag)
 	}
 	if !slices.Contains(c.units[from:], u) {
 		c.units = append(c.units, u)

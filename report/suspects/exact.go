@@ -3,6 +3,7 @@ package suspects
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 // A stratum is the runs of one test: n, of which f failed; m of them were with the
@@ -69,9 +70,22 @@ func (s stratum) distribution() (lo int, probs []float64) {
 
 // logChoose is the logarithm of the number of ways to take k of n.
 func logChoose(n, k int) float64 {
-	lg := func(x int) float64 {
-		v, _ := math.Lgamma(float64(x + 1))
-		return v
-	}
-	return lg(n) - lg(k) - lg(n-k)
+	return logFactorial(n) - logFactorial(k) - logFactorial(n-k)
 }
+
+func logFactorial(n int) float64 {
+	if l := logFactorials(); n < len(l) {
+		return l[n]
+	}
+	v, _ := math.Lgamma(float64(n + 1))
+	return v
+}
+
+// logFactorials are those of small numbers: a comparison needs some thousands.
+var logFactorials = sync.OnceValue(func() []float64 {
+	l := make([]float64, 4096)
+	for n := range l {
+		l[n], _ = math.Lgamma(float64(n + 1))
+	}
+	return l
+})

@@ -23,12 +23,13 @@ func (c *Collector) Find() *Result {
 type finder struct {
 	c    *Collector
 	r    *Result
-	runs []run           // those that count
-	by   map[int32][]int // runs by unit
+	runs []run     // those that count
+	by   [][]int32 // runs by unit
 
-	used      map[int32]bool // units that explain runs
-	explained []bool         // by run
-	totals    []stratum      // by test: n and f, without what is explained
+	used      []bool    // by unit: it explains runs
+	explained []bool    // by run
+	totals    []stratum // by test: n and f, without what is explained
+	scratch   []stratum // by test; empty between two calls of with
 }
 
 // leaveOutBroken leaves out suites in which nearly everything failed.
@@ -52,8 +53,8 @@ func (f *finder) leaveOutBroken() {
 }
 
 func (f *finder) count() {
-	f.by, f.used = map[int32][]int{}, map[int32]bool{}
-	f.explained, f.totals = make([]bool, len(f.runs)), make([]stratum, len(f.c.tests))
+	f.by, f.used = make([][]int32, len(f.c.keys)), make([]bool, len(f.c.keys))
+	f.explained, f.totals, f.scratch = make([]bool, len(f.runs)), make([]stratum, len(f.c.tests)), make([]stratum, len(f.c.tests))
 	for i, r := range f.runs {
 		f.r.Runs++
 		f.totals[r.test].n++
@@ -62,39 +63,43 @@ func (f *finder) count() {
 			f.r.Failed++
 		}
 		for _, u := range f.c.units[r.from:r.to] {
-			f.by[u] = append(f.by[u], i)
+			f.by[u] = append(f.by[u], int32(i))
 		}
 	}
 }
 
-// strata are the runs of each test with and without a unit, but for those that are
-// explained by another.
-func (f *finder) strata(u int32) []stratum {
-	of := f.with(u)
-	l := make([]stratum, 0, len(of))
-	for _, t := range slices.Sorted(maps.Keys(of)) {
-		l = append(l, *of[t])
+// units lists those that anything ran with.
+func (f *finder) units() (l []int32) {
+	for u, runs := range f.by {
+		if len(runs) > 0 {
+			l = append(l, int32(u))
+		}
 	}
 	return l
 }
 
-// with are the strata of a unit by test.
-func (f *finder) with(u int32) map[int32]*stratum {
-	of := map[int32]*stratum{}
+// with are the runs of each test with and without a unit, in the order of the tests,
+// but for those that are explained by another.
+func (f *finder) with(u int32) (tests []int32, strata []stratum) {
 	for _, i := range f.by[u] {
 		if f.explained[i] {
 			continue
 		}
 		r := &f.runs[i]
-		s := of[r.test]
-		if s == nil {
-			s = &stratum{n: f.totals[r.test].n, f: f.totals[r.test].f}
-			of[r.test] = s
+		s := &f.scratch[r.test]
+		if s.m == 0 {
+			tests = append(tests, r.test)
 		}
 		s.m++
 		s.a += btoi(r.failed)
 	}
-	return of
+	slices.Sort(tests)
+	strata = make([]stratum, len(tests))
+	for i, t := range tests {
+		strata[i] = stratum{n: f.totals[t].n, f: f.totals[t].f, m: f.scratch[t].m, a: f.scratch[t].a}
+		f.scratch[t] = stratum{}
+	}
+	return tests, strata
 }
 
 // explain takes the runs with a unit out of what is compared later.
@@ -151,8 +156,7 @@ func (s *found) enough() bool {
 
 // single finds resources and tags.
 func (f *finder) single() {
-	units := slices.Sorted(maps.Keys(f.by))
-	units = f.distinct(units)
+	units := f.distinct(f.units())
 	for round := 0; ; round++ {
 		var best *found
 		var least []float64
@@ -160,7 +164,8 @@ func (f *finder) single() {
 			if f.used[u] {
 				continue
 			}
-			s, ok := f.compare(u, f.strata(u))
+			_, strata := f.with(u)
+			s, ok := f.compare(u, strata)
 			if !ok {
 				continue
 			}
@@ -209,14 +214,14 @@ func btoi(b bool) int {
 // pairs finds tests that fail with one resource, which others do not.
 func (f *finder) pairs() {
 	var l []found
-	for _, u := range slices.Sorted(maps.Keys(f.by)) {
+	for _, u := range f.units() {
 		if f.c.isTag[u] || f.used[u] {
 			continue
 		}
-		of := f.with(u)
-		for _, t := range slices.Sorted(maps.Keys(of)) {
+		tests, strata := f.with(u)
+		for i, t := range tests {
 			s := found{Suspect: Suspect{Kind: Pair, Name: f.c.keys[u], Pkg: f.c.tests[t].pkg, Test: f.c.tests[t].name}, unit: u}
-			if s.set([]stratum{*of[t]}) {
+			if s.set(strata[i : i+1]) {
 				l = append(l, s)
 			}
 		}
