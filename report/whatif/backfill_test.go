@@ -113,7 +113,8 @@ func TestWhatIfKnowsWhatTestsSaid(t *testing.T) {
 	require.NoError(t, err)
 	best, err := p.baseline(1)
 	require.NoError(t, err)
-	assert.Equal(t, mode{policy: lockcore.Backfill}, best.mode)
+	assert.Equal(t, lockcore.Backfill, best.mode.policy)
+	assert.False(t, best.mode.history)
 	assert.Equal(t, p.makespan, best.makespan[0])
 }
 

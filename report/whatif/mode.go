@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -35,32 +36,45 @@ func (m mode) String() string {
 	return s
 }
 
-// learn finds out how long each test usually holds what it asks for.
+// learn finds out how long each test usually holds what it asks for. Of a test that was
+// never served nobody knows. Should it be served in a replay before it gives up, it holds
+// as long as others do that ask for the same, or as any.
 func (p *replay) learn() {
-	key := func(i int) string {
-		j := &p.jobs[i]
-		k := []string{j.Owner.Package, j.Owner.Test}
-		for n := range j.Requirements {
-			k = append(k, j.Requirements[n].Name)
+	wants := func(i int) string {
+		var k []string
+		for n := range p.jobs[i].Requirements {
+			k = append(k, p.jobs[i].Requirements[n].Name)
 		}
 		return strings.Join(k, "\x00")
 	}
-	holds := map[string][]time.Duration{}
+	test := func(i int) string {
+		return strings.Join([]string{p.jobs[i].Owner.Package, p.jobs[i].Owner.Test, wants(i)}, "\x00")
+	}
+	type holds map[string][]time.Duration
+	tests, others := holds{}, holds{}
 	for i := range p.jobs {
 		if p.jobs[i].Patience == 0 {
-			holds[key(i)] = append(holds[key(i)], p.requests[i].Held)
+			held := p.requests[i].Held
+			tests[test(i)] = append(tests[test(i)], held)
+			others[wants(i)], others[""] = append(others[wants(i)], held), append(others[""], held)
 		}
 	}
-	for _, l := range holds {
-		slices.Sort(l)
+	usual := func(of holds, key string) time.Duration {
+		if l := of[key]; len(l) > 0 {
+			return l[len(l)/2]
+		}
+		return 0
+	}
+	for _, of := range []holds{tests, others} {
+		for _, l := range of {
+			slices.Sort(l)
+		}
 	}
 	p.usual = make([]time.Duration, len(p.jobs))
 	for i := range p.jobs {
-		if l := holds[key(i)]; len(l) > 0 {
-			p.usual[i] = l[len(l)/2]
-		}
-		if p.jobs[i].Patience > 0 { // should it be served before it gives up
-			p.jobs[i].Hold = p.usual[i]
+		p.usual[i] = usual(tests, test(i))
+		if p.jobs[i].Patience > 0 {
+			p.jobs[i].Hold = cmp.Or(p.usual[i], usual(others, wants(i)), usual(others, ""))
 		}
 	}
 }
@@ -91,24 +105,23 @@ const latencyMost = 500 * time.Millisecond
 func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
 	late := make([]time.Duration, len(jobs)) // how much sooner than in the run it is served
 	jobs = slices.Clone(jobs)
+	before := p.takes()
+	for _, a := range p.absences() {
+		before[a.key] = append(before[a.key], take{a.from, &report.Request{Ended: a.to}})
+	}
 	for i := range jobs {
 		r, j := &p.requests[i], &jobs[i]
 		if j.Within > 0 {
 			j.At += late[j.Within-1]
 		}
 		var d time.Duration
-		if first := p.answers[processOf(r)].Sub(r.Asked); first > 0 && j.Patience == 0 {
+		answer := p.answers[processOf(r)]
+		if first := answer.at.Sub(r.Asked); first > 0 && answer.req != r.ID && j.Patience == 0 && r.Reached.IsZero() {
 			d = min(first, r.Waited, latencyMost)
 			j.At += d
 		}
 		left := r.Waited - d
-		d = 0
-		for _, s := range r.Blame {
-			if s.Cause == report.Unknown {
-				d += s.Time.Duration()
-			}
-		}
-		d = min(d, left, latencyMost)
+		d = min(p.handOff(r, before), left)
 		switch {
 		case d == 0 || j.Patience > 0:
 		case d == left:
@@ -121,6 +134,35 @@ func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
 		}
 	}
 	return jobs
+}
+
+// handOff is how long a request waited for the store alone: since it asked and all that
+// it got had been given back, or, if that does not explain it, all that the events do
+// not.
+func (p *replay) handOff(r *report.Request, before takes) (d time.Duration) {
+	ready := r.Asked
+	for _, c := range r.Chosen {
+		if c.Req < 0 || c.Req >= len(r.Reqs) || r.Reqs[c.Req].Shared || r.Reqs[c.Req].Seats > 0 {
+			ready = time.Time{}
+			break
+		}
+		if end := before.last(c.Key, r); end.After(ready) {
+			ready = end
+		}
+	}
+	if d = granted(r).Sub(ready); !ready.IsZero() && d <= together {
+		return max(0, d)
+	}
+	d = 0
+	for _, s := range r.Blame {
+		if s.Cause == report.Unknown {
+			d += s.Time.Duration()
+		}
+	}
+	if d > latencyMost { // no store is that slow
+		return 0
+	}
+	return d
 }
 
 // preferring is jobs that take, where several resources are free, those which they got

@@ -3,7 +3,6 @@ package whatif
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -28,28 +27,32 @@ type absence struct {
 	key      string
 	from, to time.Time
 	planned  bool // the store knows the end beforehand
+	// ahead is how long before it is to begin it is to stand at the front of the line:
+	// the one who had the resource until then gave it to nobody else.
+	ahead time.Duration
 }
 
 // outside collects signs of those.
 type outside struct {
 	known  map[string]time.Time // requests of the log: when they asked, or were given something
-	again  map[string]bool      // requests, by the beginning of their identity, that asked again as Prepare failed
+	given  map[string]attempt   // requests that hold something
+	again  map[string][]attempt // in vain, by the beginning of their identity
 	sights map[sight]*absence   // to: when it was seen last, or is to end
+	kept   []absence            // that are part of an attempt
 	out    []absence            // to is not known: Prepare failed, a person disabled
 	back   map[string][]absence // by key: when it was put back, as from
 	end    time.Time            // of the log
 }
 
 func newOutside() *outside {
-	return &outside{known: map[string]time.Time{}, again: map[string]bool{}, sights: map[sight]*absence{}, back: map[string][]absence{}}
+	return &outside{known: map[string]time.Time{}, given: map[string]attempt{}, again: map[string][]attempt{}, sights: map[sight]*absence{}, back: map[string][]absence{}}
 }
 
 func (o *outside) note(e *eventlog.Event, at time.Time) {
 	o.end = at
 	switch {
 	case e.Ev == eventlog.Unfit && e.RestoreMS == 0:
-		// In a replay it does not get that at all, and waits until it got something else.
-		o.again[e.Req[:min(len(e.Req), identityLen)]] = true
+		o.failed(e, at)
 		for _, c := range e.Chosen {
 			o.out = append(o.out, absence{key: c.Key, from: at.Add(-e.PrepareMS.Bounded())})
 		}
@@ -67,6 +70,7 @@ func (o *outside) note(e *eventlog.Event, at time.Time) {
 			o.known[e.Req] = at
 		}
 	}
+	o.attempt(e, at)
 	for i := range e.Blockers {
 		b := &e.Blockers[i]
 		if _, ok := o.known[b.Req]; ok || b.State == "waiting" || b.Key == "" {
@@ -156,17 +160,6 @@ func (p *replay) absences() []absence {
 	return joined
 }
 
-// identityLen is what of an identity is kept when a request asks again.
-const identityLen = 26
-
-// askedAgain reports whether Prepare failed for something that a request got.
-func (o *outside) askedAgain(id string) bool {
-	if i := strings.LastIndexByte(id, '-'); i > 0 {
-		id = id[:i]
-	}
-	return o.again[id[:min(len(id), identityLen)]]
-}
-
 // outMost is how long the store may take to put something out of service.
 const outMost = 5 * time.Second
 
@@ -180,8 +173,8 @@ func (p *replay) clip(a *absence, t takes) {
 		a.to = p.outside.end
 	}
 	for _, k := range t[a.key] {
-		if !k.at.After(a.from) && k.by.Ended.After(a.from) {
-			a.from = k.by.Ended
+		if !k.at.After(a.from) && k.by.Ended.Add(together).After(a.from) {
+			a.from, a.ahead = k.by.Ended, min(together, max(0, k.by.Ended.Sub(k.at)/2))
 		}
 	}
 }
@@ -189,10 +182,10 @@ func (p *replay) clip(a *absence, t takes) {
 // keepAside makes jobs of the absences, of resources that somebody asks for.
 func (p *replay) keepAside() {
 	for _, a := range p.absences() {
-		if !slices.ContainsFunc(p.sets, func(s candidateSet) bool { return s.keys[a.key] }) {
+		if p.outside.isKept(a) || !slices.ContainsFunc(p.sets, func(s candidateSet) bool { return s.keys[a.key] }) {
 			continue
 		}
-		j := simulate.Job{At: a.from.Sub(p.base), Hold: a.to.Sub(a.from), Priority: priorityMost,
+		j := simulate.Job{At: max(0, a.from.Sub(p.base)-a.ahead), Hold: a.to.Sub(a.from), Priority: priorityMost,
 			Requirements: []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: a.key}}}}}
 		if a.planned {
 			j.Expect = j.Hold

@@ -51,6 +51,7 @@ func TestOutsideKnowsWhatFailed(t *testing.T) {
 `
 	e := estimate(t, schedule, WhatIf{Add: []string{"boards=1"}})
 	assert.Equal(t, exactly(70*time.Second), e.Replayed.Makespan)
-	assert.Equal(t, exactly(48*time.Second), e.Replayed.Waited, "A 19 s, of which Prepare took 2 s; B 29 s")
+	assert.Equal(t, exactly(46*time.Second), e.Replayed.Waited, "A 17 s, as recorded, without the 2 s of Prepare; B 29 s")
+	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
 	assert.Equal(t, exactly(29*time.Second), e.Changed.Waited, "A has the new board at once; b1 stays out of service for B")
 }

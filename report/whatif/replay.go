@@ -33,6 +33,7 @@ type replay struct {
 	lanes            int
 	gaveUp, unended  int
 	leftOut          int
+	again            int                          // requests that asked again, each time
 	served           bool                         // somebody was
 	patience         map[string]time.Duration     // by request, of those who were not served: how long they waited
 	aboves           map[string][]*report.Request // by request: of the programs above
@@ -50,7 +51,7 @@ type replay struct {
 	tooMany          bool
 	requests         []report.Request
 	processes        map[eventlog.Process]*span
-	answers          map[eventlog.Process]time.Time // the first of the store
+	answers          map[eventlog.Process]answer // the first of the store
 	setIDs           map[string]int
 }
 
@@ -60,13 +61,19 @@ type candidateSet struct {
 	keys       map[string]bool
 }
 
+// An answer is when a store said something, and to which request.
+type answer struct {
+	at  time.Time
+	req string
+}
+
 // A span is when a process gave signs of life.
 type span struct{ from, to time.Time }
 
 func newReplay(most int) *replay {
 	return &replay{
 		most: most, priorities: map[string]int{}, expects: map[string]time.Duration{},
-		lists: map[string][]string{}, processes: map[eventlog.Process]*span{}, answers: map[eventlog.Process]time.Time{}, setIDs: map[string]int{},
+		lists: map[string][]string{}, processes: map[eventlog.Process]*span{}, answers: map[eventlog.Process]answer{}, setIDs: map[string]int{},
 		aboves: map[string][]*report.Request{}, patience: map[string]time.Duration{}, outside: newOutside(),
 		tags: map[string]map[string]bool{}, pools: map[string]map[string]bool{}, poolWait: map[string]time.Duration{},
 	}
@@ -145,7 +152,7 @@ func (p *replay) note(e *eventlog.Event) {
 		s.to = at
 	}
 	if _, ok := p.answers[k]; !ok && (e.Ev == eventlog.Grant || e.Ev == eventlog.Queue && len(e.Blockers) > 0) {
-		p.answers[k] = at
+		p.answers[k] = answer{at, e.RequestID()}
 	}
 	if e.Priority != 0 {
 		p.priorities[e.RequestID()] = max(-priorityMost, min(e.Priority, priorityMost))
@@ -173,13 +180,17 @@ func (p *replay) choose() error {
 		r := &p.requests[i]
 		p.waited += r.Waited
 		p.waits = append(p.waits, r.Waited)
-		if p.outside.askedAgain(r.ID) && r.Served.After(r.Asked) {
-			r.Waited = r.Served.Sub(r.Asked)
-		}
+	}
+	p.split()
+	for i := range p.requests {
+		r := &p.requests[i]
 		// In the order in which they stood in line: a few milliseconds on a busy machine
 		// between asking and reaching the store can change all that follows.
 		if late := r.Reached.Sub(r.Asked) + time.Microsecond; late > 0 && late < r.Waited {
 			r.Asked, r.Waited = r.Asked.Add(late), r.Waited-late
+			if patience := p.patience[r.ID]; patience > late {
+				p.patience[r.ID] = patience - late
+			}
 		}
 	}
 	parents := map[string]string{}
@@ -193,7 +204,7 @@ func (p *replay) choose() error {
 		return n
 	}
 	slices.SortFunc(p.requests, func(a, b report.Request) int {
-		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(depth(&a), depth(&b)), a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(a.Asked.Compare(b.Asked), cmp.Compare(depth(&a), depth(&b)), granted(&a).Compare(granted(&b)), a.Ended.Compare(b.Ended), cmp.Compare(a.ID, b.ID))
 	})
 	p.base = p.requests[0].Asked
 	for i := range p.requests {

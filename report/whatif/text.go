@@ -17,7 +17,7 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	fmt.Fprintf(&b, "Estimates, from a replay of %s in %s; ranges are over %s.\n",
 		words.Count(e.Requests, "request"), words.Count(e.Lanes, "lane"), words.Count(e.Seeds, "random tie-break"))
 	if e.GaveUp > 0 {
-		fmt.Fprintf(&b, "%s up waiting, and in a replay after as long, unless served before; then held as long as that test usually does.\n", words.Count(e.GaveUp, "request")+" gave")
+		fmt.Fprintf(&b, "%s up waiting, and in a replay after as long, unless served before; then held as long as that test usually does, or else others that ask for the same.\n", words.Count(e.GaveUp, "request")+" gave")
 	}
 	if e.Unended > 0 {
 		fmt.Fprintf(&b, "%s without an end in the events: taken to have ended when somebody else got the resource, or with the last sign of life.\n", words.Count(e.Unended, "request"))

@@ -95,7 +95,7 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 			changes = append(changes, c)
 		}
 	}
-	e := &Estimates{Requests: len(p.jobs), Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended, LeftOut: p.leftOut}
+	e := &Estimates{Requests: len(p.jobs) - p.again, Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended, LeftOut: p.leftOut}
 	slices.Sort(p.waits)
 	e.Recorded = Scenario{Name: "recorded", Makespan: exactly(p.makespan), Waited: exactly(p.waited), P95: exactly(rank95(p.waits))}
 	replayed, err := p.baseline(e.Seeds)

@@ -1,5 +1,5 @@
 // Package fleetlab is one job of a fleet that shares boards, a chamber and a site, for
-// some seconds. What it does is drawn from FLEETLAB_SEED, so that a second night, with
+// half a minute. What it does is drawn from FLEETLAB_SEED, so that a second night, with
 // as many boards as FLEETLAB_BOARDS says, has the same work to do.
 package fleetlab
 
@@ -60,7 +60,7 @@ func pieces(n int) []piece {
 	}
 	var l []piece
 	for range n {
-		l = append(l, piece{ms(10, 150), ms(100, 600), ms(50, 200), 1 + rnd.IntN(5)/4, rnd.IntN(12)})
+		l = append(l, piece{ms(30, 450), ms(300, 1800), ms(150, 600), 1 + rnd.IntN(5)/4, rnd.IntN(12)})
 	}
 	return l
 }
@@ -91,7 +91,7 @@ func TestJob(t *testing.T) {
 						return errors.New("no answer on the console of " + board)
 					}
 					return nil
-				}), rtest.Quarantine(time.Second))
+				}), rtest.Quarantine(3*time.Second))
 				time.Sleep(p.hold)
 			case 4: // both at once
 				rtest.Acquire(t, boards(), chamber)
