@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,15 @@ func TestLongLists(t *testing.T) {
 			}
 		}
 	}
+	t.Run("asked for twice", func(t *testing.T) {
+		inBubble(t, func(b bubble) {
+			c := b.client()
+			c.AddHook(twice{})
+			lastFree(b.T, on(b, c, redisstore.Options{}), 70, lockcore.InOrder, "exclusive")
+			consistent(b, b.server)
+		})
+	})
+	t.Run("forgotten", func(t *testing.T) { inBubble(t, forgotten) })
 	for _, n := range []int{5, 70} {
 		t.Run(fmt.Sprint("in turn ", n), func(t *testing.T) {
 			inBubble(t, func(b bubble) { inTurn(b, b.open(redisstore.Options{}), n) })
@@ -60,6 +70,65 @@ func TestLongLists(t *testing.T) {
 			redisstore.SmallPages(t)
 			inBubble(t, func(b bubble) { spreads(b, b.open(redisstore.Options{}), n) })
 		})
+	}
+}
+
+// A list that nobody has used for an hour is dropped when another one is registered,
+// unless somebody waits for what is in it.
+//
+//	0:00  a and b are used, and somebody begins to wait for all of c
+//	0:40  b is used
+//	1:10  d is registered: a is gone
+func forgotten(b bubble) {
+	s := b.open(redisstore.Options{})
+	list := func(prefix string, need int) lockcore.Requirement {
+		keys := numbered(70)
+		for i := range keys {
+			keys[i] = prefix + keys[i]
+		}
+		r := of(need, keys...)
+		r.Choice = lockcore.LeastRecentlyUsed // else the client asks for a few of them
+		return r
+	}
+	use := func(prefix string) {
+		giveBack(b, s, ask(b, s, ticket(fmt.Sprint("use of ", prefix, time.Now()), time.Hour, list(prefix, 1))).Grant)
+	}
+	number := func() map[string]string {
+		out := make(map[string]string)
+		fields, _ := b.server.HKeys("{rtest:default}:list")
+		for _, n := range fields {
+			out[b.server.HGet("{rtest:default}:list", n)[:1]] = n
+		}
+		return out
+	}
+	known := func(want ...string) {
+		b.Helper()
+		if got := slices.Sorted(maps.Keys(number())); !slices.Equal(got, want) {
+			b.Errorf("the lists %q are known, want %q", got, want)
+		}
+		consistent(b, b.server)
+	}
+	use("a")
+	use("b")
+	held := ask(b, s, ticket("holder", 3*time.Hour, of(1, list("c", 1).Candidates[0].Key))).Grant
+	waiter := ticket("waiter", 20*time.Minute, list("c", 70))
+	poll := func(d time.Duration) {
+		for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Second) {
+			if ask(b, s, waiter).Grant != nil {
+				b.Fatal("it got what is held")
+			}
+		}
+	}
+	poll(40 * time.Minute)
+	known("a", "b", "c")
+	use("b")
+	poll(30 * time.Minute)
+	b.server.Del("{rtest:default}:u:" + number()["c"]) // a server that is full may drop what has an end
+	use("d")
+	known("b", "c", "d")
+	giveBack(b, s, held)
+	if g := ask(b, s, waiter).Grant; g == nil {
+		b.Error("all of c are free")
 	}
 }
 

@@ -5,7 +5,8 @@ local id, length = ARGV[1], tonumber(ARGV[2])
 M.begin({ id })
 local e, at = T.entity[id], ''
 if e and e.state == STATE_RESERVED then
-  at = math.max(tonumber(call('ZSCORE', DUE, id) or 0), NOW + length)
+  local ends = call('ZSCORE', DUE, id) or 0 -- no difference: what is reserved has an end
+  at = math.max(tonumber(ends), NOW + length)
   T.deadline[id] = at
   M.extend_outside(id, e, at - NOW)
   at = M.int(at)

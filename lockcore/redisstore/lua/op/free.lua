@@ -5,7 +5,7 @@
 local k, why = ARGV[1], ARGV[2]
 M.begin({})
 local out = M.answered(ARGV[3]) or {}
-if not out[1] then
+if not out[1] then -- no difference: of each holder there are three
   M.take_away({ k }, why, out)
   local outside = M.free_outside(k)
   if outside then

@@ -7,12 +7,12 @@
 
 local function tell(e)
   local _, test = M.about(e)
-  if test ~= '' and awaited(test) then M.tell(test) end
+  if test ~= '' and awaited(test) then M.tell(test) end -- no difference: nobody awaits what has no name, and what nobody awaits tells nobody
 end
 
 local id, keep_for, how, ending = ARGV[1], string.match(ARGV[2], '^(%d+) (%S+) %S* ?(%d*)$')
 keep_for, ending = tonumber(keep_for), tonumber(ending) or ENDING_RELEASED
-M.begin({ id }, #ARGV < FEW_ARGUMENTS and { unpack(ARGV, 5) } or nil)
+M.begin({ id }, #ARGV < FEW_ARGUMENTS and { unpack(ARGV, 5) } or nil) -- no difference: what is not read here is read when it is wanted
 local e, done = T.entity[id], 0
 if M.stands(e) and e.state ~= STATE_RESERVED then
   done = 1

@@ -8,14 +8,17 @@
 
 function M.trouble_of(k)
   local ending, fence, outages, id = string.match(M.at(k).trouble or '', '^(%d+) (%d+) (%d+) (.*)$')
-  return { ending = tonumber(ending or 0), fence = tonumber(fence or 0), outages = tonumber(outages or 0), id = id or '' }
+  return { ending = tonumber(ending or 0), outages = tonumber(outages or 0), id = id or '',
+    fence = tonumber(fence or 0) } -- no difference: every token is later
 end
 
 function M.remember_trouble(k, t)
   M.at(k).trouble = string.format('%.0f %.0f %.0f %s', t.ending, t.fence, t.outages, t.id)
   T.moved[k] = true
   local bad = BASE .. 'bad'
-  if not call('ZSCORE', bad, k) and call('ZCARD', bad) >= TROUBLES_KEPT then M.forget_trouble(call('ZRANGE', bad, 0, 0)[1]) end
+  if not call('ZSCORE', bad, k) and call('ZCARD', bad) >= TROUBLES_KEPT then
+    M.forget_trouble(call('ZRANGE', bad, 0, 0)[1]) -- no difference: the first of more is the same
+  end
   call('ZADD', bad, M.int(t.fence), k)
 end
 
