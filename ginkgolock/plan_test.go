@@ -90,6 +90,20 @@ func TestNoNodeBeginsOnALeaseThatIsLost(t *testing.T) {
 	assert.True(t, h.told, "Fail was called with these words")
 }
 
+// A lease that its spec gave back early is not lost: what comes after that runs.
+func TestNodesRunAfterAnEarlyRelease(t *testing.T) {
+	locker := lockcore.New(memstore.New(nil), nil)
+	t.Cleanup(func() { locker.Close() })
+	lease := rtest.Acquire(t, rtest.R("chamber"), rtest.Using(locker))
+	h := &holding{tb: &specTB{}, lease: lease, cancels: map[*context.CancelCauseFunc]struct{}{}}
+	now.spec.Store(h)
+	t.Cleanup(func() { now.spec.Store(nil) })
+	lease.Release()
+	require.Error(t, lease.Context().Err())
+	assert.True(t, runs(t, nil))
+	assert.Empty(t, h.lost)
+}
+
 // Without a suite around it, so that a context which does not end is seen at
 // once, and not when the limit of a whole run is over.
 func TestTheContextOfEveryNodeEndsWithTheLease(t *testing.T) {

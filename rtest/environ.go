@@ -12,7 +12,7 @@ import "github.com/resourcelocker/resourcelocker/lockcore/nested"
 // It is a setting of its own for each lease, and not of the process: a child of one
 // test must not use what another test beside it holds.
 func (l *Lease) Environ() []string {
-	stored := l.held.stored()
+	stored := l.sure("Environ").held.stored()
 	if stored == nil {
 		return nil
 	}

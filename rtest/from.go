@@ -1,6 +1,7 @@
 package rtest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func orSuite(l *Lease) (*Lease, error) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
 	if reg.suite == nil {
-		return nil, fmt.Errorf("the lease is nil, and there is none of rtest.Main")
+		return nil, errors.New("the lease is nil, and there is none of rtest.Main: use the one that rtest.Acquire returns")
 	}
 	return reg.suite, nil
 }
@@ -107,4 +108,13 @@ func items[T any](l *Lease, i int) ([]T, error) {
 		return nil, fmt.Errorf("the lease has %T for this requirement", l.items[i].items)
 	}
 	return got, nil
+}
+
+// sure is orSuite for a method, which has no error to return and no test to fail.
+func (l *Lease) sure(method string) *Lease {
+	l, err := orSuite(l)
+	if err != nil {
+		panic("rtest: Lease." + method + ": " + err.Error())
+	}
+	return l
 }

@@ -100,7 +100,7 @@ func TestMainHoldsForTheSuite(t *testing.T) {
 		words string
 		left  string
 	}{
-		{"TestUse", 0, "SUITE HAS chamber-1", ""},
+		{"TestUse", 0, "SUITE HAS chamber-1 [chamber-1] true <nil> true 1", ""},
 		{"TestFail", 1, "chamber-1 stays taken for 1h0m0s", "chamber-1 kept"},
 		{"TestPanic", 2, "panic: on purpose", ""},
 		{"TestAgain", 1, `cannot get "chamber-1": the suite (rtest.Main) already holds it, acquired at suite_test.go:`, "chamber-1 kept"},

@@ -20,6 +20,9 @@ import (
 // no renewal reached the store in time or somebody freed it by hand, the test
 // fails with words, and [Lease.Context] is cancelled. Its methods are safe for
 // concurrent use.
+//
+// Those of a nil lease tell of the one of [Main], as [Requirement.From] does, and panic
+// without one; only Release has nothing to do then.
 type Lease struct {
 	t      TB
 	test   *testState
@@ -96,21 +99,24 @@ func (l *Lease) begin(guarded bool) {
 
 // Context is cancelled when the lease ends. If it was lost,
 // [context.Cause] wraps [lockcore.ErrLost]: stop using the resources.
-func (l *Lease) Context() context.Context { return l.ctx }
+func (l *Lease) Context() context.Context { return l.sure("Context").ctx }
 
 // Keys lists the keys obtained, in the order of the requirements.
-func (l *Lease) Keys() []string { return slices.Clone(l.keys) }
+func (l *Lease) Keys() []string { return slices.Clone(l.sure("Keys").keys) }
 
 // Token is the fencing token: strictly increasing over the grants of a
 // namespace, 0 where the store has none.
-func (l *Lease) Token() uint64 { return l.token }
+func (l *Lease) Token() uint64 { return l.sure("Token").token }
 
 // Waited is how long it took to obtain.
-func (l *Lease) Waited() time.Duration { return l.waited }
+func (l *Lease) Waited() time.Duration { return l.sure("Waited").waited }
 
 // Release gives everything back before the test ends. Calling it again does
 // nothing.
 func (l *Lease) Release() {
+	if l == nil {
+		return
+	}
 	l.t.Helper()
 	l.end(0, l.t.Failed())
 }

@@ -164,6 +164,26 @@ func TestFromWithoutALeaseNamesMain(t *testing.T) {
 	rtest.R("a").From(nil)
 }
 
+// Without rtest.Main, a nil lease has nothing to tell, and says so instead of crashing.
+func TestNilLease(t *testing.T) {
+	var none *rtest.Lease
+	none.Release()
+	for name, use := range map[string]func(){
+		"Context": func() { none.Context() },
+		"Keys":    func() { none.Keys() },
+		"Token":   func() { none.Token() },
+		"Waited":  func() { none.Waited() },
+		"Environ": func() { none.Environ() },
+	} {
+		func() {
+			defer func() {
+				mustContain(t, fmt.Sprint(recover()), "rtest: Lease."+name+": the lease is nil, and there is none of rtest.Main: use the one that rtest.Acquire returns")
+			}()
+			use()
+		}()
+	}
+}
+
 // A pool in a package variable, used in different ways by parallel tests: run
 // with -race.
 var pool = rtest.R("p1", "p2", "p3", "p4", "p5").Tags(func(string) map[string]string { return map[string]string{"kind": "p"} })

@@ -26,6 +26,11 @@ import (
 
 // The test binary is, under these names, the program and its children.
 func TestMain(m *testing.M) {
+	// A shell ignores ^C for what it runs in the background, and so would the commands of
+	// these tests that are to end by it.
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	testscript.Main(m, programs)
 }
 

@@ -202,6 +202,49 @@ func outOfService(e *env) {
 	e.empty(l)
 }
 
+// disabledUnderACrowd takes a key that twenty wait for out of service: those who need it
+// are told, the others share what is left, and nobody gets it.
+func disabledUnderACrowd(e *env) {
+	l := e.locker("l")
+	bad, good := e.acquire(l, request(of(1, "bad"))), e.acquire(l, request(of(1, "good")))
+	var all []*pending
+	for i := range 20 {
+		req := request(of(1, "bad", "good"))
+		if i%4 == 0 {
+			req = request(of(1, "bad"))
+		}
+		all = append(all, e.start(e.ctx, e.locker(fmt.Sprint("crowd ", i)), fmt.Sprint("crowd ", i), req))
+	}
+	e.disable(l, false, "bad")
+	e.release(bad)
+	for i := 0; i < len(all); i += 4 {
+		<-all[i].done
+		if !errors.Is(all[i].err, lockcore.ErrOutOfService) {
+			e.Errorf("%s needs what is out of service: %v, %v", all[i].name, all[i].le, all[i].err)
+		}
+	}
+	e.release(good)
+	var wg sync.WaitGroup
+	for i, p := range all {
+		if i%4 == 0 {
+			continue
+		}
+		wg.Go(func() {
+			<-p.done
+			if p.err != nil || !slices.Equal(p.le.Keys(), []string{"good"}) {
+				e.Errorf("%s got %v, %v", p.name, p.le, p.err)
+				return
+			}
+			if err := p.le.Release(e.ctx); err != nil {
+				e.Errorf("%s: %v", p.name, err)
+			}
+		})
+	}
+	wg.Wait()
+	e.enable(l, "bad")
+	e.empty(l)
+}
+
 func disabledKeepsNothingAside(e *env) {
 	l := e.locker("l")
 	e.disable(l, false, "a")

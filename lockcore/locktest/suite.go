@@ -95,6 +95,7 @@ func TestStore(t *testing.T, h Harness) {
 		{"a key is disabled after its holder", "", disabledAfterHolder},
 		{"a disabled key is so in every mode", "", disabledForAll},
 		{"a key that is disabled now goes to nobody", "", disabledNow},
+		{"a key that twenty wait for is disabled", "", disabledUnderACrowd},
 		{"who loses a disabled key is told", "", disabledTakes},
 		{"who needs what is out of service is told at once", "", outOfService},
 		{"who waits for what is out of service keeps nothing aside", "order", disabledKeepsNothingAside},

@@ -82,7 +82,10 @@ func Environ(leases ...*lockcore.Lease) string {
 	if err != nil {
 		all = nil
 	}
-	for _, le := range leases {
+	for i, le := range leases {
+		if le == nil {
+			panic(fmt.Sprintf("nested: Environ: lease %d of %d is nil: give it those that Locker.Acquire returned", i+1, len(leases)))
+		}
 		g := le.Grant()
 		l := &lease{ID: g.Ticket.ID, TTL: g.Ticket.TTL, Token: g.Token, Owner: g.Ticket.Owner, Keys: g.Obtained, Stored: g.Obtained}
 		if s, ok := stored.Load(l.ID); ok {

@@ -238,6 +238,10 @@ func TestWhatIsNoHandingDown(t *testing.T) {
 	}
 }
 
+func TestEnvironOfNoLease(t *testing.T) {
+	assert.PanicsWithValue(t, "nested: Environ: lease 1 of 1 is nil: give it those that Locker.Acquire returned", func() { nested.Environ((*lockcore.Lease)(nil)) })
+}
+
 func Example() {
 	s := memstore.New(nil)
 	lock := lockcore.New(s, nil)

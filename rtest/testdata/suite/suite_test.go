@@ -25,7 +25,11 @@ func TestMain(m *testing.M) {
 	os.Exit(rtest.Main(m, args...))
 }
 
-func TestUse(t *testing.T) { fmt.Println("SUITE HAS", chambers.One(nil)) }
+func TestUse(t *testing.T) {
+	var none *rtest.Lease
+	none.Release()
+	fmt.Println("SUITE HAS", chambers.One(nil), none.Keys(), none.Token() > 0, none.Context().Err(), none.Waited() >= 0, len(none.Environ()))
+}
 
 func TestFail(t *testing.T) { t.Error("on purpose") }
 
