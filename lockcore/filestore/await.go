@@ -29,12 +29,31 @@ func (s *Store) lock(ctx context.Context, f file) error {
 			return nil
 		}
 	}
-	if s.waitForTurn(ctx) {
-		defer func() {
-			s.leaveQueue()
-			s.queue.more = time.Now().Add(oneMoreFor)
-		}()
+	s.queue.inside = s.waitForTurn(ctx)
+	if err := s.lockAsFirst(ctx, f); err != nil {
+		s.endTurn()
+		return err
 	}
+	return nil
+}
+
+// unlock drops the lock of the state. Only then it wakes the next in the queue, who has
+// it to itself but for the one step more that this process may make meanwhile.
+func (s *Store) unlock(f file) {
+	f.unlock()
+	s.endTurn()
+}
+
+func (s *Store) endTurn() {
+	if s.queue.inside {
+		s.queue.inside = false
+		s.leaveQueue()
+		s.queue.more = time.Now().Add(oneMoreFor)
+	}
+}
+
+// lockAsFirst tries again and again to lock the state.
+func (s *Store) lockAsFirst(ctx context.Context, f file) error {
 	var gen uint64
 	var start time.Time
 	for wait := firstPause; ; {

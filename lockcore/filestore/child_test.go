@@ -58,6 +58,13 @@ type reply struct {
 	Error string
 	Spans [][2]int64 // ticks from getting to giving back
 	Took  []int64    // by acquiring and giving back, in ns
+	Used  [2]int64   // meanwhile; see usage
+}
+
+// used notes what was used since.
+func (r *reply) used(since [2]int64) {
+	now := usage()
+	r.Used = [2]int64{now[0] - since[0], now[1] - since[1]}
 }
 
 // agent is the state of a child.
@@ -78,7 +85,7 @@ func childMain() {
 		if err := json.Unmarshal(in.Bytes(), &o); err != nil {
 			panic(err)
 		}
-		if o.Do == "acquire" || o.Do == "reserve" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" || o.Do == "turns" {
+		if o.Do == "acquire" || o.Do == "reserve" || o.Do == "watch" || o.Do == "loop" || o.Do == "ping" || o.Do == "turns" || o.Do == "bare" || o.Do == "ring" || o.Do == "ordered" {
 			go a.obey(o) // they take their time
 		} else {
 			a.obey(o)
@@ -162,6 +169,8 @@ func (a *agent) do(o *order, r *reply) (err error) {
 		r.Token, err = a.loop(ctx, o)
 	case "turns":
 		err = a.turns(ctx, o, r)
+	case "bare", "ring", "ordered":
+		err = a.floor(ctx, o, r)
 	case "ping":
 		err = a.ping(ctx, o, r)
 	default:
@@ -224,6 +233,7 @@ func (a *agent) ping(ctx context.Context, o *order, r *reply) error {
 func (a *agent) turns(ctx context.Context, o *order, r *reply) error {
 	req := lockcore.Request{Requirements: []lockcore.Requirement{some(1, o.Keys...)}}
 	time.Sleep(time.Duration(o.From - ticks()))
+	before := usage()
 	for start := ticks(); start < o.To; {
 		le, err := a.locker.Acquire(ctx, req)
 		if err != nil {
@@ -236,6 +246,7 @@ func (a *agent) turns(ctx context.Context, o *order, r *reply) error {
 		r.Took = append(r.Took, end-start)
 		start = end
 	}
+	r.used(before)
 	return nil
 }
 

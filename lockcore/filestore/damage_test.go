@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,25 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 )
+
+// overwrite puts something else into a state file, between two steps. os.WriteFile
+// would empty it first, and a step of a process with leases, which looks after its
+// state, could begin a new one meanwhile.
+func overwrite(t *testing.T, path string, b []byte) {
+	t.Helper()
+	f, err := openFile(path, forChange, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	if !lockSoon(&f, watchdog) {
+		t.Fatal("the state is locked all the time")
+	}
+	defer f.unlock()
+	if err := errors.Join(f.writeAt(b, 0), f.truncate(int64(len(b)))); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Whatever is done to the state file while somebody holds a lease: the next step
 // says what is wrong and how to mend it, or still knows of the lease.
@@ -54,9 +74,7 @@ func TestADamagedStateIsNeverTakenForANewOne(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, c.damage(append([]byte(nil), good...)), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			overwrite(t, path, c.damage(append([]byte(nil), good...)))
 			s, err := Open(t.Context(), dir, nil)
 			if err == nil {
 				defer s.Close()
@@ -103,9 +121,7 @@ func TestAnyFlippedByteIsNoticedOrHarmless(t *testing.T) {
 		}
 		bad := append([]byte(nil), good...)
 		bad[at] ^= 1 << rand.IntN(8)
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		overwrite(t, path, bad)
 		probe, err := Open(context.Background(), dir, nil)
 		if err != nil {
 			noticed++
@@ -122,9 +138,7 @@ func TestAnyFlippedByteIsNoticedOrHarmless(t *testing.T) {
 	if noticed < 2*headerSize {
 		t.Errorf("%d flips were noticed, fewer than the headers have bytes", noticed)
 	}
-	if err := os.WriteFile(path, good, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	overwrite(t, path, good)
 	errs, err := s.Renew(t.Context(), []*lockcore.Grant{{Ticket: &lockcore.Ticket{ID: "held"}}})
 	if err != nil || errs[0] != nil {
 		t.Errorf("with the file of before the lease is gone: %v, %v", errs, err)

@@ -341,7 +341,7 @@ func (s *Store) named() bool {
 	if s.lock(ctx, f) != nil {
 		return true // the careful guess: then the leases end with their TTL, not before
 	}
-	defer f.unlock()
+	defer s.unlock(f)
 	return s.read(f) != nil || slices.Contains(s.state.Procs(), s.id)
 }
 

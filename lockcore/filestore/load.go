@@ -39,7 +39,8 @@ func (s *Store) load(f file) error {
 	}
 	s.sweep(s.state.Procs())
 	s.forgetHolds()
-	s.forgetQueue() // the next step opens the one that is there now
+	s.endTurn() // in the queue of before
+	s.forgetQueue()
 	if len(s.holdings) > 0 {
 		ticks := s.ticks()
 		now, offset := s.head.clock(s.boot, ticks, time.Now().UnixNano())

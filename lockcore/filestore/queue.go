@@ -1,11 +1,13 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,10 +29,13 @@ import (
 // because it was stopped, too; and when the file cannot be used, it is left alone
 // for a while.
 type queue struct {
-	file *file
-	skip time.Time     // it is not used until then
-	more time.Time     // until then the process may make one more step; see mayGoOn
-	turn chan struct{} // word that this process may be the first by now
+	file   *file
+	skip   time.Time     // it is not used until then
+	more   time.Time     // until then the process may make one more step; see mayGoOn
+	inside bool          // the process stands in it, as the first
+	used   atomic.Int64  // when it stood in it last, in nanoseconds
+	next   wakeWriter    // to the process that was woken last
+	turn   chan struct{} // word that this process may be the first by now
 }
 
 // waitingLine is what the file holds: how many have left the queue at its front, and
@@ -176,7 +181,8 @@ func (s *Store) waitForTurn(ctx context.Context) bool {
 		s.stopReceiving()
 		s.listen()
 	}
-	s.watch() // closes the receiver again, soon after
+	s.queue.used.Store(time.Now().UnixNano())
+	s.watch() // closes the receiver again, when it was not needed for a while
 	if len(l.procs) > 1 && l.procs[1] == s.id && s.spinForTurn() {
 		return true
 	}
@@ -186,6 +192,9 @@ func (s *Store) waitForTurn(ctx context.Context) bool {
 	for {
 		select {
 		case <-s.queue.turn:
+			if s.isFirst() {
+				return true
+			}
 		case <-check.C:
 			check.Reset(queueCheck)
 		case <-ctx.Done():
@@ -224,16 +233,20 @@ func (s *Store) waitForTurn(ctx context.Context) bool {
 // spinForTurn looks for a moment whether the one before leaves: with two
 // processes, that takes less time than to fall asleep and to be woken.
 func (s *Store) spinForTurn() bool {
-	var b [queueHead + queueEntry]byte
 	for start := time.Now(); time.Since(start) < spinLimit; {
-		if n, err := s.queue.file.readAt(b[:], 0); err != nil || n < len(b) {
-			return false
-		}
-		if strings.TrimRight(string(b[queueHead:]), "\x00") == s.id {
+		if s.isFirst() {
 			return true
 		}
 	}
 	return false
+}
+
+// isFirst reports whether this process is the first in the queue. It is only a look,
+// which may come in the middle of a change: then it says no, or is wrong about the order.
+func (s *Store) isFirst() bool {
+	var b [queueHead + queueEntry]byte
+	n, err := s.queue.file.readAt(b[:], 0)
+	return err == nil && n == len(b) && binary.LittleEndian.Uint32(b[:]) > 0 && string(bytes.TrimRight(b[queueHead:], "\x00")) == s.id
 }
 
 // leaveQueue takes this process out of the queue, and wakes whoever is the first
@@ -259,13 +272,27 @@ func (s *Store) leaveQueue() {
 	}
 }
 
-// callTurn wakes a process for its turn.
+// inUse reports whether this process stood in the queue a short while ago.
+func (q *queue) inUse() bool { return time.Now().UnixNano()-q.used.Load() < int64(watchEvery) }
+
+// callTurn wakes a process for its turn. Those that go on making steps stand in the
+// same order each time, so the way to the one that was woken last is kept open.
 func (s *Store) callTurn(id string) {
-	call(s.loc.at(), id, binary.LittleEndian.AppendUint64(nil, turnCall))
+	word := binary.LittleEndian.AppendUint64(nil, turnCall)
+	if s.queue.next.id == id && s.queue.next.send(word) {
+		return
+	}
+	s.queue.next.close()
+	s.queue.next = openWriter(s.loc.at(), id)
+	if !s.queue.next.send(word) {
+		call(s.loc.at(), id, word)
+	}
 }
 
-// forgetQueue closes the file.
+// forgetQueue closes what the queue has open.
 func (s *Store) forgetQueue() {
+	s.queue.next.close()
+	s.queue.next = wakeWriter{}
 	if s.queue.file != nil {
 		s.queue.file.close()
 		s.queue.file = nil

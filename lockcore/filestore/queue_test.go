@@ -85,6 +85,86 @@ func TestStepsAreMadeInTheOrderOfArrival(t *testing.T) {
 	inQueue(t, a)
 }
 
+// The next one could do nothing but look again and again whether the step is over.
+func TestTheNextIsWokenWhenTheStepIsOver(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b, c := open(t, dir), open(t, dir), open(t, dir)
+	done := inMidStep(t, c)
+	defer done()
+	inIt, end, ended := make(chan bool), make(chan bool), make(chan error, 1)
+	finish := sync.OnceFunc(func() { close(end) })
+	defer finish()
+	go func() {
+		ended <- a.step(t.Context(), func(*sched.State, int64) { inIt <- true; <-end })
+	}()
+	inQueue(t, c, a.id)
+	notes := make(chan string, 10)
+	stepLater(t, b, "b", notes)
+	inQueue(t, c, a.id, b.id)
+	done()
+	<-inIt
+	inQueue(t, c, a.id, b.id)
+	finish()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := hear(t, notes); got != "b" {
+		t.Error(got)
+	}
+	inQueue(t, c)
+}
+
+// The way to a process is kept open, and found again when it has another pipe.
+func TestAProcessIsWokenThroughItsPresentPipe(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a, b := open(t, dir), open(t, dir)
+	for range 3 {
+		b.turn <- struct{}{}
+		b.listen()
+		<-b.turn
+		for range 2 {
+			a.callTurn(b.id)
+			select {
+			case <-b.queue.turn:
+			case <-time.After(watchdog):
+				t.Fatal("b was not woken")
+			}
+		}
+		b.turn <- struct{}{}
+		b.stopReceiving()
+		<-b.turn
+	}
+}
+
+// A process that is in the queue every now and then keeps its pipe.
+func TestThePipeStaysWhileTheQueueIsUsed(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	s.turn <- struct{}{}
+	s.listen()
+	first := s.receiver
+	s.queue.used.Store(time.Now().Add(time.Hour).UnixNano())
+	s.watch()
+	<-s.turn
+	pipe := func() receiver {
+		s.turn <- struct{}{}
+		defer func() { <-s.turn }()
+		return s.receiver
+	}
+	time.Sleep(3 * watchEvery) // what does not happen has no event
+	if pipe() != first {
+		t.Error("the pipe was closed")
+	}
+	s.queue.used.Store(0)
+	for end := time.Now().Add(watchdog); pipe() != nil; time.Sleep(watchEvery) {
+		if time.Now().After(end) {
+			t.Fatal("the pipe stays open for good")
+		}
+	}
+}
+
 // Whoever finds the state unlocked while others are in the queue, because the first
 // has not woken up yet, stands behind them.
 func TestNobodyGoesPastTheQueue(t *testing.T) {

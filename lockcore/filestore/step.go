@@ -111,7 +111,7 @@ func (s *Store) section(ctx context.Context, f func(file) error) error {
 	if err := s.lock(ctx, file); err != nil {
 		return err
 	}
-	defer file.unlock()
+	defer s.unlock(file)
 	s.at, err = s.loc.at().inspect(file)
 	switch {
 	case err != nil:

@@ -81,3 +81,32 @@ func callFIFO(at *folders, name string, wakeUps []byte) bool {
 	_ = unix.Close(fd)
 	return true
 }
+
+// A wakeWriter is the named pipe of another process, open for wake-ups.
+type wakeWriter struct {
+	id string // the process; empty if it has no pipe
+	fd int
+}
+
+func openWriter(at *folders, id string) wakeWriter {
+	fd, _, err := openFIFO(at, id+fifoSuffix, unix.O_WRONLY)
+	if err != nil {
+		return wakeWriter{}
+	}
+	return wakeWriter{id, fd}
+}
+
+// send reports false if nobody reads the pipe any more.
+func (w wakeWriter) send(wakeUp []byte) bool {
+	if w.id == "" {
+		return false
+	}
+	err := uninterrupted(func() error { _, err := unix.Write(w.fd, wakeUp); return err })
+	return err == nil || err == unix.EAGAIN // it is full of wake-ups
+}
+
+func (w wakeWriter) close() {
+	if w.id != "" {
+		_ = unix.Close(w.fd)
+	}
+}

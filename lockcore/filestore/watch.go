@@ -235,13 +235,15 @@ func (s *Store) watch() {
 			case <-s.life.Done():
 				return
 			}
-			if s.line.idle(time.Now()) {
+			if !s.queue.inUse() && s.line.idle(time.Now()) {
 				s.stopIdleReceiver()
 				return
 			}
-			s.keepReceiver()
-			if s.claimLook(s.ticks()) {
-				s.look()
+			if s.line.occupied() {
+				s.keepReceiver()
+				if s.claimLook(s.ticks()) {
+					s.look()
+				}
 			}
 			timer.Reset(watchEvery)
 		}

@@ -227,7 +227,7 @@ func (p *pass) takers(w *waiter) map[string][]taker {
 		if c.w == w {
 			break // claims are in the order of the queue
 		}
-		if w.class.keys()[c.key] == 0 {
+		if _, listed := w.class.keys()[c.key]; !listed {
 			continue
 		}
 		out[c.key] = append(out[c.key], taker{&c.w.class.reqs[c.req], p.claimEnd(c.w)})
@@ -261,7 +261,7 @@ func (p *pass) backfill(w *waiter, rnd Rand) [][]string {
 		return nil
 	}
 	back := later(p.s.now, w.expectation())
-	if !p.mayPass(w.class, back) {
+	if p.tooLate(back) || !p.mayPass(w.class, back) {
 		return nil
 	}
 	reqs := p.usable(w.class)
@@ -309,6 +309,10 @@ func (p *pass) mayPass(c *class, back int64) bool {
 	}
 	c.limitPass, c.limitClaims, c.limit = p.number, len(p.claims), nobody
 	reqs := p.usable(c)
+	if len(reqs) == 1 && reqs[0].Seats == 0 {
+		c.limit = p.limitOfOne(c)
+		return back < c.limit
+	}
 	fits := func(reserved map[string]units) bool {
 		_, ok := lockcore.Match(reqs, p.s.freeBeside(reqs, reserved), nil)
 		return ok
@@ -318,7 +322,7 @@ func (p *pass) mayPass(c *class, back int64) bool {
 	}
 	var bounds []int64 // the latest first
 	for _, cl := range p.claims {
-		if c.keys()[cl.key] > 0 {
+		if _, listed := c.keys()[cl.key]; listed {
 			if b := p.bound(cl.w); b != nobody && !slices.Contains(bounds, b) {
 				bounds = append(bounds, b)
 			}

@@ -20,7 +20,9 @@ type class struct {
 	pass       uint64                 // the pass in which nothing was left for it
 	usable     []lockcore.Requirement // as of the pass usablePass; see there
 	usablePass uint64
-	units      map[string]int // see keys
+	turns      uint64         // up to which it is right, see turnedSince
+	places     []int          // of the candidates that are usable
+	placeOf    map[string]int // see keys
 
 	// In the pass limitPass, when limitClaims units were reserved, whoever is back
 	// before limit could be let past others.
@@ -37,8 +39,11 @@ type class struct {
 // signature identifies requirements by content. Tags are no part of it: the
 // scheduler does not look at them.
 func signature(reqs []lockcore.Requirement) string {
-	h := sha256.New()
-	var buf []byte
+	size := 0
+	for i := range reqs {
+		size = max(size, len(reqs[i].Candidates))
+	}
+	h, buf := sha256.New(), make([]byte, 0, 64+16*size)
 	str := func(s string) {
 		buf = binary.AppendUvarint(buf, uint64(len(s)))
 		buf = append(buf, s...)
@@ -134,8 +139,9 @@ const directEffort = 50_000
 
 // lists reports whether a key is a candidate of the class.
 func (c *class) lists(key string) bool {
-	if c.units != nil {
-		return c.units[key] > 0
+	if c.placeOf != nil {
+		_, ok := c.placeOf[key]
+		return ok
 	}
 	for i := range c.reqs {
 		for j := range c.reqs[i].Candidates {
@@ -147,15 +153,18 @@ func (c *class) lists(key string) bool {
 	return false
 }
 
-// keys are the candidates of the class, each with its number of units.
+// keys are the candidates of the class, each with its place in the requirement
+// that lists it first.
 func (c *class) keys() map[string]int {
-	if c.units == nil {
-		c.units = make(map[string]int)
+	if c.placeOf == nil {
+		c.placeOf = make(map[string]int, c.candidates())
 		for i := range c.reqs {
-			for _, k := range c.reqs[i].Candidates {
-				c.units[k.Key] = max(c.units[k.Key], c.reqs[i].Seats, 1)
+			for j, k := range c.reqs[i].Candidates {
+				if _, ok := c.placeOf[k.Key]; !ok {
+					c.placeOf[k.Key] = j
+				}
 			}
 		}
 	}
-	return c.units
+	return c.placeOf
 }

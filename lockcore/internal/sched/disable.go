@@ -42,7 +42,7 @@ func (s *State) Disable(now int64, o *lockcore.Outage, rnd Rand) []lockcore.Hold
 		}
 	}
 	for _, w := range s.queue {
-		if slices.ContainsFunc(o.Keys, func(k string) bool { return w.class.keys()[k] > 0 }) {
+		if slices.ContainsFunc(o.Keys, w.class.lists) {
 			s.granted = append(s.granted, Granted{w.id, w.proc}) // to learn of it
 		}
 	}

@@ -68,13 +68,18 @@ func (s *State) newPass() *pass {
 type pass struct {
 	s        *State
 	number   uint64
-	open     int              // classes for which there may be something left
-	reserved map[string]units // by the waiters passed so far
-	claims   []claim          // the same, by waiter
-	passed   bool             // the last one served was let past others
-	look     int64            // the first shadow
-	past     []*lease         // see backfilled
-	looking  bool             // nobody is to be let past others
+	open     int                 // classes for which there may be something left
+	reserved map[string]units    // by the waiters passed so far
+	claims   []claim             // the same, by waiter
+	passed   bool                // the last one served was let past others
+	look     int64               // the first shadow
+	past     []*lease            // see backfilled
+	looking  bool                // nobody is to be let past others
+	until    [2]map[string]until // see claimedUntil
+	back     []int64             // of limitOfOne
+	fitting  []int
+	closed   int // keys that are reserved exclusively
+	latest   latest
 }
 
 // A claim is one unit reserved by a blocked waiter.
@@ -95,6 +100,7 @@ func (p *pass) finished() bool {
 // what it could use.
 func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	c := w.class
+	p.s.looks++
 	if c.pass == p.number {
 		return p.backfill(w, rnd)
 	}
@@ -102,6 +108,9 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		c.pass = p.number
 		p.open--
 		return nil
+	}
+	if p.nothingLeft() || !p.anyLeft(c) {
+		return p.shut(w, rnd)
 	}
 	reqs := p.usable(c)
 	picks, complete := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), nil)
@@ -126,29 +135,6 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		picks, _ = lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), p.s.visit(reqs, rnd))
 	}
 	return picks
-}
-
-// usable is what the class asks for, without the candidates that it can neither
-// get nor reserve now: those that are held exclusively, which in a busy pool are
-// nearly all. What is not usable does not become so within a pass.
-func (p *pass) usable(c *class) []lockcore.Requirement {
-	if c.usablePass == p.number {
-		return c.usable
-	}
-	c.usablePass = p.number
-	if c.usable == nil {
-		c.usable = headings(c.reqs)
-	}
-	for r := range c.reqs {
-		u := &c.usable[r]
-		u.Candidates = u.Candidates[:0]
-		for _, k := range c.reqs[r].Candidates {
-			if h := p.s.keys[k.Key]; h == nil || h.free(u) > 0 || h.Joinable() {
-				u.Candidates = append(u.Candidates, k)
-			}
-		}
-	}
-	return c.usable
 }
 
 // freeBeside counts the free units of keys beside what is held and reserved.
@@ -243,8 +229,12 @@ func (p *pass) claim(w *waiter, r int, key string) {
 		p.reserved = make(map[string]units)
 	}
 	u := p.reserved[key]
+	was := u.Exclusive
 	u.add(&w.class.reqs[r])
 	p.reserved[key] = u
+	if was == 0 && u.Exclusive > 0 {
+		p.closed++
+	}
 	p.claims = append(p.claims, claim{w, r, key})
 }
 
@@ -254,9 +244,14 @@ func (p *pass) anyLeft(c *class) bool {
 	reqs := p.usable(c)
 	for r := range reqs {
 		req := &reqs[r]
+		p.s.looks += len(req.Candidates)
 		for i := range req.Candidates {
 			k := req.Candidates[i].Key
-			if u := p.unitsOf(k); u.free(req) > 0 || u.Joinable() {
+			reserved := p.reserved[k]
+			if reserved.Exclusive > 0 {
+				continue // whatever it is held like
+			}
+			if u := p.s.unitsOf(k).plus(reserved); u.free(req) > 0 || u.Joinable() {
 				return true
 			}
 		}

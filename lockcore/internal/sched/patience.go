@@ -59,6 +59,7 @@ func (p *pass) noteDelay(w *waiter, has int) {
 	if past == 0 || has+past*seats < needed(reqs) {
 		return
 	}
+	p.s.looks += w.class.candidates()
 	if _, ok := lockcore.Match(reqs, func(r int, key string) int {
 		u := p.s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
 		return u.free(&reqs[r])

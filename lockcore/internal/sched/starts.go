@@ -23,28 +23,47 @@ import (
 // It knows less than the store: not who was let past whom, nor whose patience is at
 // its end. And everything it is based on is a guess.
 func ExpectedStarts(snap *lockcore.Snapshot, p lockcore.QueuePolicy, id string) map[string]time.Time {
-	f := forecast{state: State{Policy: p, WaitersStay: true, now: snap.Time.UnixNano()}}
-	f.state.init()
-	for i := range snap.Holders {
-		f.hold(&snap.Holders[i], uint64(i+1))
+	starts := make(map[string]time.Time, len(snap.Waiters))
+	looks, waiters := looksLimit, len(snap.Waiters)
+	for _, part := range split(snap) {
+		if id != "" && !slices.ContainsFunc(part.waiters, func(i int) bool { return snap.Waiters[i].ID == id }) {
+			continue
+		}
+		share := looks
+		if id == "" { // by its size, of what those before it have left
+			share = looks / waiters * len(part.waiters)
+		}
+		f := newForecast(snap, p, part)
+		f.play(id, share, starts)
+		looks, waiters = looks-min(share, f.state.looks), waiters-len(part.waiters)
 	}
-	f.state.fence = uint64(len(snap.Holders))
-	for i := range snap.Waiters {
-		f.wait(&snap.Waiters[i], uint64(i+1))
-	}
-	return f.play(id)
+	return starts
 }
 
-// A forecast is a line that is being played forward.
+// A forecast is a part of a line that is being played forward.
 type forecast struct {
 	state State
 	ends  ends
-	looks int // at candidates, about
 }
 
 // looksLimit bounds the work where nearly every waiter wants something else. What
 // is not known by then, the later starts, stays unknown.
-const looksLimit = 1_500_000
+const looksLimit = 1_200_000
+
+func newForecast(snap *lockcore.Snapshot, p lockcore.QueuePolicy, part *part) *forecast {
+	f := &forecast{state: State{Policy: p, WaitersStay: true, now: snap.Time.UnixNano()}}
+	f.state.init()
+	f.state.playing = &playing{listed: part.listed, open: len(part.listed)}
+	for _, i := range part.holders {
+		f.hold(&snap.Holders[i], uint64(i+1))
+	}
+	f.state.fence = uint64(len(snap.Holders))
+	for i, c := range part.classes {
+		at := part.waiters[i]
+		f.wait(&snap.Waiters[at], c, uint64(at+1))
+	}
+	return f
+}
 
 func (f *forecast) hold(h *lockcore.Holder, token uint64) {
 	l := &lease{id: h.ID, reqs: h.Requirements, obtained: h.Obtained, owner: h.Owner, token: token, since: h.Since.UnixNano(), expires: never, expect: h.Expect, parents: h.Parents}
@@ -71,14 +90,11 @@ func (f *forecast) hold(h *lockcore.Holder, token uint64) {
 	f.until(l, end)
 }
 
-func (f *forecast) wait(w *lockcore.Waiter, seq uint64) {
+func (f *forecast) wait(w *lockcore.Waiter, c *class, seq uint64) {
 	v := &waiter{id: w.ID, owner: w.Owner, priority: w.Priority, arrived: w.Since.UnixNano(), seq: seq, expires: never, ttl: math.MaxInt64, expect: cmp.Or(w.For, w.Expect), hold: w.For, parents: w.Parents}
-	// Names make no difference here, and the fewer classes there are, the less work.
-	reqs := slices.Clone(w.Requirements)
-	for i := range reqs {
-		reqs[i].Name = ""
-	}
-	f.state.join(v, reqs)
+	f.state.classes[c.sig] = c
+	c.waiters++
+	v.class = c
 	f.state.line(v)
 }
 
@@ -88,17 +104,11 @@ func (f *forecast) until(l *lease, end int64) {
 	}
 }
 
-// play lets leases end in the order in which they are expected to.
-func (f *forecast) play(id string) map[string]time.Time {
+// play lets leases end in the order in which they are expected to, and notes who is
+// served when.
+func (f *forecast) play(id string, limit int, starts map[string]time.Time) {
 	s := &f.state
-	starts := make(map[string]time.Time, len(s.queue))
-	for {
-		for _, c := range s.classes {
-			f.looks += len(c.keys())
-		}
-		if f.looks > looksLimit {
-			return starts
-		}
+	for s.looks <= limit {
 		s.schedule(nil)
 		for _, g := range s.TakeGranted() {
 			l := s.leases[g.ID]
@@ -108,11 +118,11 @@ func (f *forecast) play(id string) map[string]time.Time {
 				f.until(l, later(s.now, l.expect))
 			}
 			if g.ID == id {
-				return starts
+				return
 			}
 		}
 		if len(f.ends) == 0 || len(s.queue) == 0 {
-			return starts
+			return
 		}
 		s.now = max(s.now, f.ends[0].at)
 		for len(f.ends) > 0 && f.ends[0].at <= s.now {

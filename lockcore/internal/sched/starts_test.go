@@ -81,6 +81,19 @@ func TestExpectedStarts(t *testing.T) {
 	assert.Equal(t, map[string]int{"w1": 60, "w2": 3660}, starts(person, lockcore.Backfill), "a reservation that waits")
 }
 
+// TestExpectedStartsOfACircle: w1 waits for a, which the suite of w3 has; w3 for c, which
+// is kept aside for w2; w2 for d, which the suite of w4 has; and w4 for b, which is
+// kept aside for w1. No two of these pairs want the same, and still they are one line.
+func TestExpectedStartsOfACircle(t *testing.T) {
+	s := line([]lockcore.Holder{held("suite3", "a", "held", -time.Minute, time.Minute, 0), held("suite4", "d", "held", -time.Minute, time.Minute, 0)},
+		boards(2, "a", "b"), boards(2, "c", "d"), boards(1, "c"), boards(1, "b"))
+	s.Waiters[2].Parents, s.Waiters[3].Parents = []string{"suite3"}, []string{"suite4"}
+	for i := range s.Waiters {
+		s.Waiters[i].Expect = 0 // nobody is let past
+	}
+	assert.Equal(t, map[string]int{"w3": 0}, starts(s, lockcore.Backfill))
+}
+
 // TestExpectedStartsLeaveTheSnapshotAlone: others read it.
 func TestExpectedStartsLeaveTheSnapshotAlone(t *testing.T) {
 	s := manyWaiters(20, 3)
@@ -112,12 +125,31 @@ func manyWaiters(n, kinds int) *lockcore.Snapshot {
 	return s
 }
 
-// BenchmarkExpectedStarts is of 1,000 waiters before 100 boards.
+// manyPools is a line of 1,000 before so many pools of five boards each.
+func manyPools(pools int) *lockcore.Snapshot {
+	keys := func(pool int) (keys []string) {
+		for i := range 5 {
+			keys = append(keys, fmt.Sprintf("pool-%d-board-%d", pool, i))
+		}
+		return keys
+	}
+	var holders []lockcore.Holder
+	var wanted [][]lockcore.Requirement
+	for i := range 5 * pools {
+		holders = append(holders, held(fmt.Sprint("h", i), keys(i / 5)[i%5], "held", -time.Minute, time.Minute, 2*time.Minute+time.Duration(i)*time.Second))
+	}
+	for i := range 1000 {
+		wanted = append(wanted, boards(1+i/pools%2, keys(i%pools)...))
+	}
+	return line(holders, wanted...)
+}
+
+// BenchmarkExpectedStarts is of 1,000 waiters: before 100 boards, of which they list
+// all in one order or in many, and before many pools.
 func BenchmarkExpectedStarts(b *testing.B) {
-	for _, kinds := range []int{1, 20, 1000} {
-		for _, p := range []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO} {
-			b.Run(fmt.Sprintf("%s/kinds-%d", p, kinds), func(b *testing.B) {
-				s := manyWaiters(1000, kinds)
+	for _, p := range []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO} {
+		for name, s := range map[string]*lockcore.Snapshot{"kinds-1": manyWaiters(1000, 1), "kinds-20": manyWaiters(1000, 20), "kinds-1000": manyWaiters(1000, 1000), "pools-20": manyPools(20), "pools-200": manyPools(200)} {
+			b.Run(fmt.Sprintf("%s/%s", p, name), func(b *testing.B) {
 				known := 0
 				for b.Loop() {
 					known = len(ExpectedStarts(s, p, ""))

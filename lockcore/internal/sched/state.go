@@ -72,6 +72,9 @@ type State struct {
 	next       int64 // nothing expires before; a lower bound
 	backfilled int   // leases that were
 	outages    int   // keys that are disabled
+	turned     turnLog
+	looks      int      // at candidates and waiters, about: what passes have cost
+	playing    *playing // set in a forecast
 	granted    []Granted
 	changes    *changes // since it was saved; nil: nobody wants to know
 }
@@ -206,8 +209,12 @@ func (s *State) occupy(l *lease) {
 				h = new(holding)
 				s.keys[k] = h
 			}
+			was := len(h.leases) == 0 || h.open()
 			h.add(&l.reqs[r])
 			h.leases = append(h.leases, l)
+			if h.open() != was {
+				s.noteTurn(k, !was)
+			}
 		}
 	}
 	if l.backfilled {
@@ -232,12 +239,16 @@ func (s *State) vacate(l *lease) {
 			if h == nil {
 				continue
 			}
+			was := h.open()
 			h.leases = slices.DeleteFunc(h.leases, func(o *lease) bool { return o == l })
 			if len(h.leases) == 0 {
 				delete(s.keys, k)
-				continue
+			} else {
+				h.recount(k)
 			}
-			h.recount(k)
+			if s.keys[k].open() != was {
+				s.noteTurn(k, !was)
+			}
 		}
 	}
 }

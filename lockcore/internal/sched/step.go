@@ -177,7 +177,9 @@ func (s *State) revise(w *waiter, t *lockcore.Ticket) {
 
 // remove takes a waiter out of the line.
 func (s *State) remove(w *waiter) {
-	s.queue = slices.DeleteFunc(s.queue, func(o *waiter) bool { return o == w })
+	if i, in := slices.BinarySearchFunc(s.queue, w, byRank); in {
+		s.queue = slices.Delete(s.queue, i, i+1)
+	}
 	s.leave(w)
 	s.forgetWaiter(w)
 }

@@ -1,0 +1,116 @@
+package sched
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+)
+
+// TestUsableIsKept: what is usable for a class follows leases that come and go, few
+// or many of them from one pass to the next.
+func TestUsableIsKept(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	var s State
+	s.init()
+	mode := func() lockcore.Requirement {
+		return []lockcore.Requirement{{}, {}, {Shared: true}, {Seats: 1}, {Seats: 2}}[rnd.IntN(5)]
+	}
+	key := func() string { return fmt.Sprint("k", rnd.IntN(12)) }
+	var classes []*class
+	for range 8 {
+		c := new(class)
+		for range 1 + rnd.IntN(2) {
+			r := mode()
+			for _, i := range rnd.Perm(12)[:1+rnd.IntN(12)] {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: fmt.Sprint("k", i)})
+			}
+			c.reqs = append(c.reqs, r)
+		}
+		classes = append(classes, c)
+	}
+	var leases []*lease
+	changed := 0
+	for range 3000 {
+		steps := rnd.IntN(4)
+		if rnd.IntN(100) == 0 {
+			steps = 2 * turnsKept
+		}
+		for range steps {
+			if i := rnd.IntN(12); i < len(leases) {
+				s.vacate(leases[i])
+				leases = append(leases[:i], leases[i+1:]...)
+				continue
+			}
+			l := &lease{reqs: []lockcore.Requirement{mode(), mode()}, obtained: [][]string{{key()}, {key(), key()}}}
+			leases = append(leases, l)
+			s.occupy(l)
+		}
+		p := s.newPass()
+		for _, c := range classes {
+			before := fmt.Sprint(c.usable)
+			if rnd.IntN(3) == 0 {
+				continue
+			}
+			for r, u := range p.usable(c) {
+				var want []lockcore.Candidate
+				for _, k := range c.reqs[r].Candidates {
+					if h := s.keys[k.Key]; h == nil || h.free(&u) > 0 || h.Joinable() {
+						want = append(want, k)
+					}
+				}
+				require.Equal(t, want, append([]lockcore.Candidate(nil), u.Candidates...), "requirement %d of %v", r, c.reqs)
+			}
+			if before != fmt.Sprint(c.usable) {
+				changed++
+			}
+		}
+	}
+	require.Greater(t, changed, 1000)
+}
+
+// TestLimitOfOneIsWhatFits: the moment before which somebody has to be back is the one
+// from which on what he asks for does not fit any more.
+func TestLimitOfOneIsWhatFits(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	fitting, not := 0, 0
+	for range 1000 {
+		snap := randomLine(rnd)
+		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
+		s.playing = nil
+		p := s.newPass()
+		p.looking = true
+		for _, w := range s.queue {
+			p.serve(w, nil)
+			reqs := p.usable(w.class)
+			if len(reqs) != 1 || reqs[0].Seats > 0 {
+				continue
+			}
+			limit := p.limitOfOne(w.class)
+			backs := []int64{s.now, never - 1}
+			for _, cl := range p.claims {
+				if b := p.bound(cl.w); b != nobody {
+					backs = append(backs, b-1, b)
+				}
+			}
+			for _, back := range backs {
+				_, fits := lockcore.Match(reqs, s.freeBeside(reqs, p.reservedAgainst(back)), nil)
+				require.Equal(t, fits, back < limit, "back %d, limit %d, %v", back, limit, reqs)
+				if fits {
+					fitting++
+				} else {
+					not++
+				}
+			}
+		}
+	}
+	require.Greater(t, min(fitting, not), 1000, "%d fit, %d do not", fitting, not)
+}
