@@ -48,7 +48,8 @@ The exit code is that of the command, 128 and the number of the signal if it was
 killed, 127 if there is no such command. Signals are passed on to it. Events go
 to RTEST_EVENTS if that is set, else to a directory that is removed afterwards.
 While the command runs, standard error tells every 30 seconds which test waits for
-what, if one has waited that long.
+what, if one has waited that long, and when it is expected to be served: as the store
+of RTEST_URL foretells it, whatever is asked for, else for the first in line only.
 A JUnit file that was there before and that the command did not write is left as
 it is, and is an error.`,
 		Example: `  rtest-report run -- go test ./...

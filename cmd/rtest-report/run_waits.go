@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -42,13 +43,40 @@ func sayWaits(cmd *cobra.Command, rec *recording, every time.Duration) (stop fun
 			if err != nil {
 				continue
 			}
-			writeWaits(cmd.ErrOrStderr(), events, time.Now(), every)
+			writeWaits(cmd.ErrOrStderr(), events, time.Now(), every, func() map[string]time.Duration { return startsIn(ctx) })
 		}
 	}()
 	return func() {
 		cancel()
 		<-done
 	}
+}
+
+// startsIn asks the store, by request, in how long those who wait there are expected to
+// be served; a negative time if nobody knows. It is nil where nothing is foretold: the
+// command uses a store of which the environment of run says nothing, or one without a
+// line, or it does not answer.
+func startsIn(ctx context.Context) map[string]time.Duration {
+	s := storeFlags{timeout: 5 * time.Second}
+	var in map[string]time.Duration
+	_ = s.with(ctx, io.Discard, func(ctx context.Context, store lockcore.Store) error {
+		snap, err := lockcore.New(store, nil).Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		told, foretold := make(map[string]time.Duration, len(snap.Waiters)), false
+		for _, w := range snap.Waiters {
+			told[w.ID] = -1
+			if !w.Start.IsZero() {
+				told[w.ID], foretold = max(0, w.Start.Sub(snap.Time)), true
+			}
+		}
+		if foretold {
+			in = told
+		}
+		return nil
+	})
+	return in
 }
 
 // An openRequest is a request without an end, and what was last said of its wait.
@@ -61,8 +89,9 @@ type openRequest struct {
 // waitsMax bounds the waits that are told at once.
 const waitsMax = 5
 
-// writeWaits tells who waits for at least a time.
-func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.Time, least time.Duration) {
+// writeWaits tells who waits for at least a time. What the store says of their starts,
+// if anything, comes before what events let guess.
+func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.Time, least time.Duration, starts func() map[string]time.Duration) {
 	open := map[string]*openRequest{}
 	usual := map[eventlog.TestInfo]time.Duration{} // how long a test held last
 	for e, err := range events {
@@ -99,6 +128,10 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 	slices.SortFunc(waits, func(a, b *openRequest) int {
 		return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.request.RequestID(), b.request.RequestID()))
 	})
+	var said map[string]time.Duration
+	if len(waits) > 0 {
+		said = starts()
+	}
 	for i, r := range waits {
 		if i == waitsMax {
 			fmt.Fprintf(w, "rtest-report: and %d more wait\n", len(waits)-i)
@@ -108,7 +141,9 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 		if len(r.queue.Blockers) > 0 {
 			line += ": " + inTheWay(&r.queue.Blockers[0])
 		}
-		if start, ok := expectedStart(r, open, usual); ok {
+		if in, ok := said[r.request.RequestID()]; ok && in >= 0 {
+			line += "; expected in about " + roughly(in)
+		} else if start, guessed := expectedStart(r, open, usual); guessed && !ok {
 			line += "; expected in about " + roughly(start.Sub(now))
 		}
 		fmt.Fprintln(w, line)
@@ -121,7 +156,7 @@ func testOf(e *eventlog.Event) eventlog.TestInfo {
 
 // expectedStart is when the first of those in the way of a request gives back what it
 // holds, by what it said or by how long its test held the last time. That is known for
-// the first in line, who asks for one resource.
+// the first in line, who asks for one resource; of others, the store knows.
 func expectedStart(r *openRequest, open map[string]*openRequest, usual map[eventlog.TestInfo]time.Duration) (start time.Time, ok bool) {
 	if r.queue.QueuePos > 1 || len(r.request.Reqs) != 1 || r.request.Reqs[0].Need > 1 {
 		return start, false

@@ -12,6 +12,7 @@ import (
 // TestWaitsAreTold in their order, at most five, and only those that last.
 func TestWaitsAreTold(t *testing.T) {
 	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var known map[string]time.Duration // what the store says
 	say := func(out *bytes.Buffer, now time.Duration, events ...eventlog.Event) string {
 		out.Reset()
 		writeWaits(out, func(yield func(eventlog.Event, error) bool) {
@@ -20,7 +21,7 @@ func TestWaitsAreTold(t *testing.T) {
 					return
 				}
 			}
-		}, start.Add(now), 30*time.Second)
+		}, start.Add(now), 30*time.Second, func() map[string]time.Duration { return known })
 		return out.String()
 	}
 	ask := func(at time.Duration, id string, reqs ...eventlog.Requirement) eventlog.Event {
@@ -57,6 +58,20 @@ rtest-report: TestD has waited 1m9s for b1 or 1 more: b2 is reserved by ann@benc
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
+	// The store knows more; also that it does not know.
+	known = map[string]time.Duration{"B": 4 * time.Minute, "A": -1}
+	got = say(&out, 2*time.Minute,
+		ask(20*time.Second, "H", board), of(eventlog.Grant, 20*time.Second, "H"), released,
+		ask(30*time.Second, "A", board), queue("A", 1, eventlog.Blocker{Key: "b1", Req: "H", Test: "TestH"}),
+		ask(40*time.Second, "B", board), queue("B", 2, eventlog.Blocker{Test: "TestA", State: "waiting"}),
+	)
+	want = `rtest-report: TestA has waited 1m30s for b1 or 1 more: b1 is held by TestH
+rtest-report: TestB has waited 1m20s for b1 or 1 more: behind TestA in line; expected in about 4m0s
+`
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	known = nil
 	var many []eventlog.Event
 	for i := range 7 {
 		many = append(many, ask(time.Duration(i)*time.Second, fmt.Sprint(i), board))
