@@ -95,7 +95,9 @@ func blameBars(rep *report.Report, id string, width float64) chart {
 	var names []string
 	for _, h := range shown {
 		longest = max(longest, h.Caused)
-		names = append(names, rep.Name(h.Holder))
+		if name := rep.Name(h.Holder); h.Test != others.Test { // which begins as no test does
+			names = append(names, name)
+		}
 	}
 	c.fit(names...)
 	const room = 90 // for the number after the bar

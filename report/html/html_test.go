@@ -349,6 +349,14 @@ func TestLabelsDiffer(t *testing.T) {
 	if got := c.Shapes[0].Text; got != "…bluetooth" || c.Shapes[0].Tip != common+"bluetooth" {
 		t.Errorf("%q, with %q", got, c.Shapes[0].Tip)
 	}
+	// How many others there are is no name.
+	rep := &report.Report{}
+	for i := range blameRows + 2 {
+		rep.Holders = append(rep.Holders, report.HolderGroup{Holder: report.Holder{Test: fmt.Sprint(common, "test_", i)}, Caused: eventlog.MS(time.Second)})
+	}
+	if bars := blameBars(rep, "blame", chartWidth); bars.common != common+"test_" {
+		t.Errorf("of many tests, common to all is %q", bars.common)
+	}
 	c.label(0, strings.Repeat("x", 40)+"1")
 	if got := c.Shapes[1].Text; !strings.HasSuffix(got, "1") || !strings.HasPrefix(got, "x") {
 		t.Errorf("%q", got)
@@ -378,6 +386,10 @@ func TestHoldsAndWaitsOfRuns(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+	_, waits, _ := strings.Cut(page, `id="waiting-title"`)
+	if waits, _, _ = strings.Cut(waits, "</svg>"); strings.Contains(waits, `class="onbar"`) || strings.Contains(waits, `class="onlight"`) {
+		t.Error("the bars of the waits repeat the names of their rows")
 	}
 	css, err := assets.ReadFile("style.css")
 	// What lasts is seen to go on where it is cut; a bar that is cut looks like all of it.

@@ -216,6 +216,9 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 			}
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
 			x, w = c.care(s, y, height, who, b.hold, x, w)
+			if b.kind >= waitedFor {
+				continue // the row has its name
+			}
 			if label := inside(name, w-6); label != "" && height > 12 {
 				class := "onbar"
 				if b.kind != heldOwn {
