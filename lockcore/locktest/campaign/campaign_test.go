@@ -131,11 +131,17 @@ func (s half) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore.G
 func TestFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var done []string
-		open := map[string]time.Time{}
+		open, ending := map[string]time.Time{}, false
 		lasting := func(name string, d time.Duration) Fault {
 			return func() (time.Duration, func()) {
-				open[name] = time.Now().Add(d)
-				return d, func() { delete(open, name) }
+				due := time.Now().Add(d)
+				open[name] = due
+				return d, func() {
+					if !ending && time.Now().Before(due) {
+						t.Errorf("%s has ended, and is due at %s", name, due)
+					}
+					delete(open, name)
+				}
 			}
 		}
 		f := &Faults{
@@ -162,12 +168,26 @@ func TestFaults(t *testing.T) {
 		if len(open) == 0 {
 			t.Error("what lasts for an hour has ended")
 		}
+		ending = true
 		if f.End(); len(open) > 0 {
 			t.Errorf("not ended: %v", open)
 		}
-		f.Done = func(string, int64, time.Duration) bool { return false }
-		if f.Run(func() bool { return false }); len(f.Counts) != 1 {
-			t.Errorf("after the first fault it was to end: %v", f.Counts)
+		asked := 0
+		f.Done = func(string, int64, time.Duration) bool { asked++; return false }
+		if f.Run(func() bool { return asked > 3 }); asked != 1 || len(f.Counts) != 1 {
+			t.Errorf("after the first fault it was to end: %v, asked %d times", f.Counts, asked)
+		}
+		inOrder := func() (order []string) {
+			again := &Faults{All: make(map[string]Fault), Rand: rand.New(rand.NewPCG(2, 2)), Pause: time.Minute,
+				Done: func(name string, _ int64, _ time.Duration) bool { order = append(order, name); return true }}
+			for i := range 20 {
+				again.All[fmt.Sprint("fault ", i)] = AtOnce(func() {})
+			}
+			again.Run(func() bool { return true })
+			return order
+		}
+		if one, two := inOrder(), inOrder(); !slices.Equal(one, two) {
+			t.Errorf("one seed, two orders: %v, %v", one, two)
 		}
 	})
 }
