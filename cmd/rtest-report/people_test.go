@@ -26,7 +26,7 @@ func TestPeopleOnServers(t *testing.T) {
 		}})
 	}
 	t.Run("redis", func(t *testing.T) {
-		testscript.Run(t, on("redis", []string{"testdata/people.txtar", "testdata/people_line.txtar"}, redistest.Start(t)))
+		testscript.Run(t, on("redis", []string{"testdata/people.txtar", "testdata/people_line.txtar", "testdata/people_names.txtar"}, redistest.Start(t)))
 	})
 	t.Run("redlock", func(t *testing.T) {
 		testscript.Run(t, on("redlock", []string{"testdata/people.txtar"}, redistest.StartN(t, 3)...))
