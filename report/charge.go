@@ -194,6 +194,7 @@ func (f *fold) interrupt(r *request, e *eventlog.Event) {
 		r.first = r.ID[:min(len(r.ID), requestIDLen)]
 	}
 	r.interrupted, r.unprepared, r.prepareFrom = true, false, r.hold.start
+	r.Vain = append(r.Vain, Request{Chosen: r.Chosen, Served: time.UnixMicro(int64(r.prepareFrom)).UTC(), Ended: time.UnixMicro(int64(f.now)).UTC()})
 	r.hold, r.Chosen, r.Backfilled = nil, nil, false
 	r.Outcome, r.Served = "", time.Time{}
 	f.interrupted[r.first] = r

@@ -25,6 +25,7 @@ type Request struct {
 	Prepared time.Duration // how long Prepare took of what it got, which is part of neither Waited nor Held
 	Restored time.Duration // how long Restore took, likewise
 	Kept     time.Duration // how much longer the lease was to be kept for somebody to look
+	Vain     []Request     // what it got before and could not prepare: Chosen, Served and Ended of each
 
 	// Outcome is that of the wait; empty if its end was not seen: the process was
 	// killed, or still runs.

@@ -49,6 +49,7 @@ type hold struct {
 	from, to int64
 	prepare  int64 // how much of it, at its beginning, Prepare took
 	restore  int64 // how much of it, at its end, Restore took
+	vain     bool  // Prepare failed, and that was all
 	test     int32
 	kind     holdKind
 	keys     []int32
@@ -80,6 +81,12 @@ func (h *Page) Add(r *report.Request) {
 	asked := r.Asked.UnixMicro()
 	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds(), h.test(r), mostly(r)})
 	h.ended(r)
+	for i := range r.Vain {
+		v := &r.Vain[i]
+		o := hold{from: v.Served.UnixMicro(), to: v.Ended.UnixMicro(), test: h.test(r), vain: true}
+		o.prepare = o.to - o.from
+		h.hold(o, v.Chosen)
+	}
 	if r.Served.IsZero() || len(r.Chosen) == 0 {
 		return
 	}
@@ -91,7 +98,12 @@ func (h *Page) Add(r *report.Request) {
 	// What was prepared in vain before is part of Prepared, but not of this hold.
 	o.restore = min(r.Restored.Microseconds(), o.to-o.from)
 	o.prepare = min(r.Prepared.Microseconds(), max(0, o.to-o.from-o.restore-r.Held.Microseconds()))
-	for _, c := range r.Chosen {
+	h.hold(o, r.Chosen)
+}
+
+// hold notes who had what when.
+func (h *Page) hold(o hold, chosen []eventlog.Chosen) {
+	for _, c := range chosen {
 		k, ok := h.keys[c.Key]
 		if !ok {
 			if h.keys == nil {

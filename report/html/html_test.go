@@ -114,8 +114,8 @@ func TestPreparationHasASection(t *testing.T) {
 		t.Error("a section without anything in it")
 	}
 	// On the timeline, preparing and restoring are no hold; nor is what was prepared in
-	// vain before.
-	for _, words := range []string{"A prepares, 500ms, 12:00:06 to 12:00:06.500 UTC", "A restores, 1.0s, 12:00:08 to 12:00:09 UTC", "being prepared or restored"} {
+	// vain before, which the resource was taken for all the same.
+	for _, words := range []string{"A prepares, 500ms, 12:00:06 to 12:00:06.500 UTC", "A restores, 1.0s, 12:00:08 to 12:00:09 UTC", "A prepares in vain, 3.0s, 12:00:02 to 12:00:05 UTC", "C prepares in vain, 2.0s, ", "D prepares in vain, 2.0s, ", "being prepared or restored"} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the timeline does not show %q", words)
 		}

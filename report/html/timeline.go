@@ -242,7 +242,11 @@ func (c *chart) care(s timeScale, y, height float64, who string, o *hold, x, w f
 		c.rect(s.x(from), y, max(1, wide), height, "care", fmt.Sprintf("%s %s, %s, %s to %s UTC", who, what, words.Short(eventlog.MS((to-from)*1000)), s.moment(from), s.moment(to)))
 		return wide
 	}
-	prepare := part("prepares", o.from, o.from+o.prepare)
+	what := "prepares"
+	if o.vain {
+		what = "prepares in vain"
+	}
+	prepare := part(what, o.from, o.from+o.prepare)
 	return x + prepare, w - prepare - part("restores", o.to-o.restore, o.to)
 }
 
