@@ -15,12 +15,12 @@ keep_for, ending = tonumber(keep_for), tonumber(ending) or ENDING_RELEASED
 M.begin({ id }, #ARGV < FEW_ARGUMENTS and { unpack(ARGV, 5) } or nil) -- no difference: what is not read here is read when it is wanted
 local e, done = T.entity[id], 0
 if M.stands(e) and e.state ~= STATE_RESERVED then
-  done = 1
+  done = 1 -- no difference: whatever is not 0 says the same
   if how ~= RELEASE_UNDO then
     M.learn(e)
     M.end_use(id, e, ending)
   end
-  if keep_for > 0 then
+  if keep_for > 0 then -- no difference: nobody keeps for a microsecond
     e.state = STATE_KEPT
     M.put(id, e, NOW + keep_for)
     M.extend_outside(id, e, keep_for)
@@ -35,9 +35,12 @@ if M.stands(e) and e.state ~= STATE_RESERVED then
   end
 elseif e then
   -- A keep whose reply was lost is asked for again.
-  if e.state == STATE_KEPT and keep_for > 0 then done = 1 end
+  local kept = keep_for > 0 -- no difference: nobody keeps for a microsecond
+  if kept and e.state == STATE_KEPT then
+    done = 1 -- no difference: whatever is not 0 says the same
+  end
 elseif T.buried[id] == ENDED_RELEASED then
-  done = 1
+  done = 1 -- no difference: whatever is not 0 says the same
 end
 M.finish()
 return done

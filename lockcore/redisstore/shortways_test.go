@@ -1,0 +1,96 @@
+package redisstore_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
+)
+
+// What is plain takes the short way: a call, and in it the time, one read and two
+// writes. It is what the long way would do, so only what it costs tells them apart.
+func TestShortWays(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		if _, err := s.Snapshot(b.Context()); err != nil { // a connection is there from now on
+			b.Fatal(err)
+		}
+		const short = 5
+		way := func(what string, want bool, f func()) {
+			b.Helper()
+			time.Sleep(time.Microsecond) // one in so many microseconds sweeps, and the bubble begins with such a one
+			before := b.server.CommandCount()
+			f()
+			if n := b.server.CommandCount() - before; (n == short) != want {
+				b.Errorf("%s takes %d commands, the short way is %d", what, n, short)
+			}
+		}
+		n := 0
+		get := func(what string, want bool, change func(*lockcore.Ticket), reqs ...lockcore.Requirement) (g *lockcore.Grant) {
+			b.Helper()
+			n++
+			tk := ticket(fmt.Sprint("t", n), time.Minute, reqs...)
+			tk.Owner.Test = "TestPlain"
+			if change != nil {
+				change(tk)
+			}
+			way("to ask for "+what, want, func() { g = ask(b, s, tk).Grant })
+			if g == nil {
+				b.Fatalf("%s: nothing is granted", what)
+			}
+			return g
+		}
+		back := func(what string, want bool, g *lockcore.Grant) {
+			b.Helper()
+			way("to give back "+what, want, func() { giveBack(b, s, g) })
+		}
+		ordered := func(r lockcore.Requirement) lockcore.Requirement {
+			r.Choice = lockcore.InOrder
+			return r
+		}
+		shared := func(r lockcore.Requirement) lockcore.Requirement {
+			r.Shared = true
+			return r
+		}
+		back("the first of all", false, get("the first of all", false, nil, of(1, "a")))
+		back("what a test has had before", true, get("one", true, nil, of(1, "a")))
+		back("what is shared with nobody", true, get("one to share", true, nil, shared(of(1, "a"))))
+		silent := func(tk *lockcore.Ticket) { tk.Owner = lockcore.Owner{} }
+		back("three", true, get("three", true, silent, of(2, "a", "b"), of(1, "c")))
+		two := func(tk *lockcore.Ticket) { tk.Owner.Test = "TestOfTwo" }
+		back("a test's first", false, get("a test's first", true, two, of(1, "a")))
+		back("its second", true, get("its second", true, two, of(1, "a")))
+		long := func(tk *lockcore.Ticket) { tk.Expect = time.Second }
+		back("what was said to take a second", true, get("a second", true, long, of(1, "a")))
+
+		taken := get("one", true, nil, ordered(of(1, "a", "b")))
+		other := get("the one of two that is free", true, nil, of(1, "a", "b"))
+		back("that", true, other)
+		back("the second in order", true, get("the second in order", false, nil, ordered(of(1, "a", "b"))))
+		back("that", true, taken)
+
+		one, both := get("one to share", true, nil, shared(of(1, "a"))), get("one that is shared", false, nil, shared(of(1, "a")))
+		back("one that is shared", false, one)
+		back("one that was shared", true, both)
+
+		seats := of(1, "seats")
+		seats.Seats = 2
+		back("a seat", false, get("a seat", false, nil, seats))
+		recent := of(1, "a", "b")
+		recent.Choice = lockcore.LeastRecentlyUsed
+		back("what was used when", true, get("what was used when", false, nil, recent))
+		failed := get("one", true, nil, of(1, "a"))
+		failed.Ending = lockcore.TestFailed
+		back("what a test has failed with", false, failed)
+		back("what it has made good", false, get("what a test has failed with", false, nil, of(1, "a")))
+		back("what is good again", true, get("what is good again", true, nil, of(1, "a")))
+
+		awaited := get("one", true, nil, of(1, "a"))
+		waiter := ticket("waiter", time.Minute, of(1, "a"))
+		ask(b, s, waiter)
+		back("what somebody waits for", false, awaited)
+		giveBack(b, s, ask(b, s, waiter).Grant)
+	})
+}
