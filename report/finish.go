@@ -50,6 +50,7 @@ func (f *fold) finish() *Report {
 // closeOpen ends, for the record, what has no end in the events: as long as its
 // process gave signs of life.
 func (f *fold) closeOpen() []OpenRequest {
+	// A map has no order, and the same events give the same report.
 	open := slices.Collect(maps.Values(f.requests))
 	slices.SortFunc(open, func(a, b *request) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.seq, b.seq)) })
 	var list []OpenRequest
@@ -111,6 +112,8 @@ func (f *fold) closeHold(r *request, o *OpenRequest, until micros) bool {
 	for i := range r.Chosen {
 		o.Keys = append(o.Keys, r.Chosen[i].Key)
 	}
+	// Whoever died cannot renew: the store gives the keys to others one lease after the
+	// last sign of life, and they are not in use from then on.
 	gone := f.now
 	if lease := toMicros(eventlog.MS(r.lease)); lease > 0 {
 		gone = min(gone, until+lease)

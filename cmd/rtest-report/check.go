@@ -41,8 +41,8 @@ is a breach.`,
 			if err != nil {
 				return err
 			}
-			in.gate = true // what cannot be read is an error: a gate that skips it could pass for want of evidence
-			c.alone(&in, args)
+			in.gate = true     // what cannot be read is an error: a gate that skips it could pass for want of evidence
+			c.alone(&in, args) // JUnit files alone tell of suspects, too
 			r, err := foldInput(cmd, &in, c.options(report.Options{}), args...)
 			if err != nil {
 				return err
@@ -116,6 +116,7 @@ func (l *limits) gates(cmd *cobra.Command) ([]gate, error) {
 			wait(f, l.waitMax, func(s *report.Stat) time.Duration { return s.Max.Duration() })
 		}},
 		{"max-gave-up", func(f string) {
+			// Also one that still waits when the events end: its process may have been killed.
 			number(f, l.gaveUp, func(g *report.Group) int { return g.Requests - g.Acquired })
 		}},
 		{"max-lost", func(f string) { number(f, l.lost, func(g *report.Group) int { return g.Lost }) }},

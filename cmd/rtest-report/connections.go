@@ -13,9 +13,9 @@ func limitConnections(l net.Listener, most int) net.Listener {
 
 type limited struct {
 	net.Listener
-	room   chan struct{}
+	room   chan struct{} // has one entry for each open connection
 	once   sync.Once
-	closed chan struct{}
+	closed chan struct{} // ends an Accept that waits for room: closing the listener does not reach it
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -29,6 +29,7 @@ func (l *limited) Accept() (net.Conn, error) {
 		<-l.room
 		return nil, err
 	}
+	// net/http may close a connection twice, and it made room once.
 	return &counted{Conn: c, leave: sync.OnceFunc(func() { <-l.room })}, nil
 }
 

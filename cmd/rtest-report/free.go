@@ -67,7 +67,8 @@ func (s *stillHeld) by(h lockcore.Holder) bool {
 	return (s.run == "" || s.run == h.Owner.Run) && (s.token == 0 || s.token == h.Token)
 }
 
-// check refuses to free a key that somebody else holds by now.
+// check refuses to free a key that somebody else holds by now. A store frees by key,
+// whoever has it, so looking and freeing are two steps: free looks again at what it got.
 func (s *stillHeld) check(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key string) error {
 	if f := cmd.Flags(); f.Changed("if-run") && s.run == "" || f.Changed("if-token") && s.token == 0 {
 		return errors.New("--if-run and --if-token want what ls --format json shows of the holder; theirs is empty")
@@ -151,7 +152,7 @@ func free(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key, re
 	if err != nil {
 		return err
 	}
-	var wrong error
+	var wrong error // told at the end: what was done is printed and recorded in any case
 	for _, h := range holders {
 		var also []string
 		for _, k := range h.Keys() {

@@ -54,6 +54,7 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 	case len(w.where) > 0 && len(w.pools) == 0:
 		return nil, nil, errors.New("--where chooses among the items of a --pool, and none is named")
 	}
+	// Keys need no inventory: one that cannot be read must not keep a person from a board.
 	v, err := readInventory(ctx)
 	if err != nil && len(w.pools) > 0 {
 		return nil, nil, err
@@ -82,8 +83,10 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 	return reqs, warnings, nil
 }
 
-// ofKeys asks for the keys. The inventory tells their tags and seats, and which
-// of them it does not know.
+// ofKeys asks for the keys: for each by a requirement of its own, whose name messages
+// and reports show; or for --need N of them by one requirement, since only the
+// candidates of one can stand in for each other. The inventory tells their tags and
+// seats, and which of them it does not know.
 func (w *wants) ofKeys(v *inventory.Inventory) (reqs []lockcore.Requirement, warnings []string) {
 	one := lockcore.Requirement{Need: w.need, Shared: w.shared}
 	for _, k := range w.keys {

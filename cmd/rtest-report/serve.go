@@ -98,6 +98,8 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	if opts.Access, err = f.access(events); err != nil {
 		return err
 	}
+	// Before the port: a store that cannot be reached at the start is mostly mistyped,
+	// and somebody is there to correct it.
 	store, err := f.store.open(ctx)
 	if err != nil {
 		return err
