@@ -98,7 +98,7 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		}
 		in := input{targets: targets, after: rec.after, run: rec.run, require: opts.require}
 		in.none = len(targets) == 0
-		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil); err != nil {
+		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil, nil); err != nil {
 			return err
 		}
 		for _, f := range afterRun {

@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 
 	"github.com/resourcelocker/resourcelocker/report"
-	"github.com/resourcelocker/resourcelocker/report/suspects"
 	"github.com/resourcelocker/resourcelocker/report/whatif"
 )
 
 func newSummaryCmd() *cobra.Command {
 	var in input
 	var s show
+	var c comparison
 	var follow bool
 	var every time.Duration
 	cmd := &cobra.Command{
@@ -25,19 +25,21 @@ func newSummaryCmd() *cobra.Command {
 		Short: "Who waited for what, because of whom, and how busy the resources were",
 		Example: `  rtest-report summary --events events
   rtest-report summary --events events --format md >>"$GITHUB_STEP_SUMMARY"
-  rtest-report summary --by tag,holder --top 3 events/*.jsonl`,
+  rtest-report summary --by tag,holder --top 3 events/*.jsonl
+  rtest-report summary --events events --junit 'reports/*.xml'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := s.view(); err != nil {
 				return err
 			}
 			if follow {
-				return followSummary(cmd, &in, &s, args, every)
+				return followSummary(cmd, &in, &s, c.files, args, every)
 			}
-			return printSummary(cmd, &in, &s, cmd.OutOrStdout(), args)
+			return printSummary(cmd, &in, &s, cmd.OutOrStdout(), c.files, args)
 		},
 	}
 	in.bind(cmd)
 	s.bind(cmd)
+	c.bind(cmd)
 	cmd.Flags().BoolVar(&follow, "follow", false, "print it again whenever it changed, until interrupted")
 	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "how often --follow looks")
 	return cmd
@@ -47,15 +49,16 @@ func newSummaryCmd() *cobra.Command {
 // takes a few seconds for that many.
 const replayMost = 5000
 
-// printSummary folds the events and prints the report to w.
-func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []string) error {
+// printSummary folds the events and prints the report to w. JUnit files tell how tests
+// ended of which the events do not.
+func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, junit, args []string) error {
 	events, err := in.open(cmd, args...)
 	if err != nil {
 		return err
 	}
 	var r *report.Report
-	var c suspects.Collector
-	opts := report.Options{OnTest: c.Add}
+	c := comparison{files: junit}
+	opts := c.options(report.Options{})
 	if in.said != nil { // half a run cannot be compared with another half
 		r, err = report.Fold(events, opts)
 	} else {
@@ -64,7 +67,11 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []st
 	if err != nil {
 		return err
 	}
-	r.Suspects = suspicions(c.Find())
+	found, err := c.find()
+	if err != nil {
+		return err
+	}
+	r.Suspects = suspicions(found)
 	if err := s.print(w, cmd.ErrOrStderr(), r); err != nil {
 		return err
 	}
@@ -74,7 +81,7 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, args []st
 // followSummary reads everything anew each time: a log of a hundred thousand
 // events takes a fraction of a second, and what was written late, by whichever
 // process, still falls into its place.
-func followSummary(cmd *cobra.Command, in *input, s *show, args []string, every time.Duration) error {
+func followSummary(cmd *cobra.Command, in *input, s *show, junit, args []string, every time.Duration) error {
 	if every <= 0 {
 		return errors.New("--every must be more than 0")
 	}
@@ -95,7 +102,7 @@ func followSummary(cmd *cobra.Command, in *input, s *show, args []string, every 
 		var b bytes.Buffer
 		again := *in
 		again.reader.Stats = in.reader.Stats
-		if err := printSummary(cmd, &again, s, &b, args); err != nil {
+		if err := printSummary(cmd, &again, s, &b, junit, args); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
