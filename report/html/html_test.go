@@ -401,6 +401,11 @@ func TestHoldsAndWaitsOfRuns(t *testing.T) {
 // TestNarrowCharts: on a phone the bars are drawn for that width, with their names, and
 // hidden where no style sheet says otherwise; the longest one keeps its part of it.
 func TestNarrowCharts(t *testing.T) {
+	css, err := assets.ReadFile("style.css")
+	_, phone, _ := strings.Cut(string(css), "@media screen and (max-width: 40rem) {")
+	if phone, _, _ = strings.Cut(phone, "\n}"); err != nil || !strings.Contains(phone, ".narrow { display: block; }") || !strings.Contains(phone, "svg.wide { display: none !important; }") {
+		t.Errorf("on a phone, the narrow charts do not take the place of the wide ones: %v %s", err, phone)
+	}
 	page := pageOf(t, reporttest.Labs["5"].Events())
 	for _, id := range []string{"blame", "by-pool", "by-tag"} {
 		wide, narrow := strings.Index(page, `aria-labelledby="`+id+`-title`), strings.Index(page, `aria-labelledby="`+id+`-narrow-title`)
