@@ -6,7 +6,9 @@
 do
   local id, name, first = ARGV[1], '#' .. ARGV[4], 5
   local mode = ARGV[2] == '0 - x' and 'x' or ARGV[2] == '0 - s' and 's'
-  if mode and #ARGV >= first and #ARGV < FEW_ARGUMENTS and time[2] % SWEEP_EVERY > 0 then
+  local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
+  local rests = time[2] % SWEEP_EVERY > 0 -- no difference: it sweeps sooner or later
+  if mode and #ARGV >= first and few and rests then
     local records = call('HMGET', ALL, id, name, '#waiting', unpack(ARGV, first))
     local token, since, got, test = string.match(records[1] or '', '^L [' .. STATE_HELD .. STATE_GRANTED .. '] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
     -- The caller's word for what it has, and for whom, is checked, not trusted.
@@ -26,7 +28,7 @@ do
       if history then set[m + 1], set[m + 2] = name, with_hold(history, NOW - since) end
       call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
-      return 1
+      return 1 -- no difference: whatever is not 0 says the same
     end
     FIELDS, FOUND = { id, name, '#waiting', unpack(ARGV, first) }, records
   end
