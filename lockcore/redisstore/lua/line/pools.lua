@@ -101,15 +101,16 @@ end
 
 function M.any_listed(p)
   local s = M.source(p)
-  if not s.vacant[1] and not s.all then M.more(p, s) end -- no difference: some more are read
+  while not s.vacant[1] and not s.all do M.more(p, s) end -- no difference: some more are read
   return s.vacant[1] or s.soft[1]
 end
 
--- Vacant and, if joined, joinable resources of a pool in the order of its list.
+-- Vacant and, if joined, joinable resources of a pool in the order of its list. A page
+-- may have none left, if this step has given away all that stand there.
 function M.in_place(p, joined, f)
   local s, i, j = M.source(p), 1, 1
   while true do
-    if not s.vacant[i] and not s.all then M.more(p, s) end
+    while not s.vacant[i] and not s.all do M.more(p, s) end
     local a, b = s.place[i], joined and s.softplace[j]
     if a and (not b or a < b) then -- no difference: no two have the same place
       if f(s.vacant[i]) then return end
