@@ -24,16 +24,23 @@ var sources embed.FS
 //   - lua/always, first part: what the short way of an operation needs, too;
 //   - lua/op, the short way, of those that have one: it covers the usual case;
 //   - lua/always, the rest: what every operation needs;
-//   - lua/line and lua/rest, each as a function that runs when one of theirs is first
-//     called: those about waiters, and those that are seldom needed;
+//   - lua/line and lua/rest, as functions that run when one of theirs is first called:
+//     those about waiters; those about waiters that were not served; and those that are
+//     seldom needed;
 //   - lua/op, the operation.
+//
+// The functions of Redis 7 (FUNCTION LOAD) would not be made anew in each call. That
+// is 20 µs of a hand-over's 500, 80 where all are made. They are not used: a server without
+// them needs this way anyway, one that is full takes no call of a function that may
+// write, and each version would leave a library behind.
 //
 // The files of a directory are here in the order in which they are put together.
 var (
 	first  = []string{"names", "clock"}
-	always = []string{"step", "lengths", "records", "", "keys", "match", "grant", "begin"} // "" stands for solo or interop
+	always = []string{"step", "lengths", "records", "", "keys", "match", "grant", "generation", "begin"} // "" stands for solo or interop
 	line   = []string{"registry", "pools", "augment", "queue", "claims", "pass", "serve"}
-	rest   = []string{"register", "shadow", "backfill", "patience", "nested", "endings", "outages", "take_away", "upkeep", "generation"}
+	unmet  = []string{"register", "shadow", "backfill", "patience"}
+	rest   = []string{"nested", "endings", "outages", "take_away", "upkeep"}
 )
 
 // scripts are the operations, with or without interop.
@@ -77,7 +84,12 @@ func pieces(outside string) (begin, history, common string) {
 	names := slices.Clone(always)
 	names[slices.Index(names, "")] = outside
 	return piece("always", first...), piece("always", "history"),
-		piece("always", names...) + "function M.line()\n" + piece("line", line...) + "end\nfunction M.rest()\n" + piece("rest", rest...) + "end\n"
+		piece("always", names...) + later("line", "line", line) + later("unmet", "rest", unmet) + later("rest", "rest", rest)
+}
+
+// later is some files of a directory as a function that makes theirs.
+func later(name, dir string, names []string) string {
+	return "function M." + name + "()\n" + piece(dir, names...) + "end\n"
 }
 
 // piece is some files of a directory, one after the other.

@@ -6,8 +6,9 @@
 -- M has the functions, T what this step knows; a closure that captures two
 -- tables is made faster than one that captures twenty locals, and every call of
 -- a script makes all of its closures anew. For the same reason the files about
--- waiters stand in M.line, and those that are seldom needed even then in M.rest;
--- these run when one of their functions is first called.
+-- waiters stand in M.line, those about waiters that were not served in M.unmet, and
+-- those that are seldom needed even then in M.rest; these run in this order, when one
+-- of their functions is first called.
 
 local M = {}
 local T = {
@@ -29,7 +30,7 @@ local T = {
   past = nil,     -- how many leases were let past earlier waiters
   seed = nil,     -- of M.random
   interop = nil,  -- whether other programs have locks on the resources
-  lined = nil,    -- whether M.line has run
+  made = 0,       -- how many of M.line, M.unmet and M.rest have run
 
   -- What waiters have in common, and whose turn may have come.
   pool = {},          -- number -> pool, or false (registry.lua)
@@ -53,14 +54,14 @@ local T = {
   looking = nil, -- whether nobody is to be let past others
 }
 
+-- What is not there yet is made, by the files in which it may be.
 setmetatable(M, { __index = function(_, name)
-  if not T.lined then
-    T.lined = true
-    M.line()
-    local f = rawget(M, name)
-    if f then return f end
-  end
-  M.rest()
+  repeat
+    T.made = T.made + 1
+    local make = rawget(M, ({ 'line', 'unmet', 'rest' })[T.made])
+    if not make then return end
+    make()
+  until rawget(M, name)
   return rawget(M, name)
 end })
 

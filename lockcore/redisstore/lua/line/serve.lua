@@ -22,6 +22,9 @@ end
 -- Serves the domains in which something came free, and doms.
 function M.serve_domains(doms)
   doms = doms or {}
+  local pools = {}
+  for p in pairs(T.freed) do pools[#pools + 1] = p end -- no difference: what is not read here is read when it is wanted
+  M.load_pools(pools) -- no difference: the same
   for p in pairs(T.freed) do
     local e = M.pool(p)
     if e then doms[e.dom] = true end
