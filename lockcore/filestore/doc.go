@@ -32,6 +32,11 @@
 // One process at a time changes the state. The others queue, in a file too, so that a
 // process that makes many changes in a row cannot overtake them. A process that is killed or stopped in the queue is taken out of it.
 //
+// Order has its price: with two processes nobody has to be woken for a turn, with more
+// everybody has, and finds a processor that has worked for others meanwhile. So twenty
+// make fewer turns together than two. BenchmarkProcesses shows how many beside what
+// twenty make that take turns without a store, in the same run.
+//
 // A process that waits is woken through a named pipe of its own. Measured on
 // Linux, sleeping receiver, time from sending to awake, median of three rounds
 // of 1,000: named pipe 62 µs, unix datagram socket 71 µs, UDP 61 µs, fsnotify
