@@ -272,7 +272,9 @@ func (c *chaos) leftovers() {
 		return err == nil && len(snap.Holders)+len(snap.Waiters) == 0
 	})
 	for key, how := range endings { // of those who were killed; a use in order makes up for it
-		g := ask(c.T, st, ticket("last use of "+key, time.Minute, of(1, key))).Grant
+		tk := ticket("last use of "+key, time.Minute, of(1, key))
+		tk.Reason = units(tk.Requirements) // it is examined like all others
+		g := ask(c.T, st, tk).Grant
 		if g == nil || g.Last[key] != how {
 			c.Fatalf("the last use of %s ended as %s, and who gets it next is told %+v", key, how, g)
 		}
