@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +62,13 @@ func TestShortWays(t *testing.T) {
 		back("what is shared with nobody", true, get("one to share", true, nil, shared(of(1, "a"))))
 		silent := func(tk *lockcore.Ticket) { tk.Owner = lockcore.Owner{} }
 		back("three", true, get("three", true, silent, of(2, "a", "b"), of(1, "c")))
+		one, more := of(1, "c"), of(2, "a", "b")
+		g := get("three, one of them first", true, silent, one, more)
+		if !slices.Equal(g.Keys()[:1], []string{"c"}) || len(g.Obtained) != 2 || len(g.Obtained[1]) != 2 {
+			b.Errorf("it got %q", g.Obtained)
+		}
+		consistent(b, b.server)
+		back("these three", true, g)
 		two := func(tk *lockcore.Ticket) { tk.Owner.Test = "TestOfTwo" }
 		back("a test's first", false, get("a test's first", true, two, of(1, "a")))
 		back("its second", true, get("its second", true, two, of(1, "a")))
@@ -73,8 +81,8 @@ func TestShortWays(t *testing.T) {
 		back("the second in order", true, get("the second in order", false, nil, ordered(of(1, "a", "b"))))
 		back("that", true, taken)
 
-		one, both := get("one to share", true, nil, shared(of(1, "a"))), get("one that is shared", false, nil, shared(of(1, "a")))
-		back("one that is shared", false, one)
+		reader, both := get("one to share", true, nil, shared(of(1, "a"))), get("one that is shared", false, nil, shared(of(1, "a")))
+		back("one that is shared", false, reader)
 		back("one that was shared", true, both)
 
 		seats := of(1, "seats")

@@ -9,7 +9,8 @@ do
   local id, first = ARGV[1], 6
   -- A request that says how long it will take needs no history: "#" names none.
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
-  local records = #ARGV >= first and #ARGV < FEW_ARGUMENTS and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
+  local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
+  local records = #ARGV >= first and few and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
   if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and (records[3] or POLICY_BACKFILL) == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
@@ -24,7 +25,7 @@ do
       got = got .. mode
       for _ = 1, n do
         local k, r = ARGV[first + base + j], records[base + j + 5]
-        if r and find(r, '|', 1, true) then
+        if r and find(r, '|', 1, true) then -- no difference: it begins with a token
           -- Taken or waited for; if the order matters, the long way sees why.
           if choice ~= CHOICE_RANDOM then break end
         elseif not taken[k] then
