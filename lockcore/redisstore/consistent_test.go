@@ -222,7 +222,7 @@ func (c *consistency) waiters() {
 // leases wants what each got to stand in the records of the resources, and nothing else.
 func (c *consistency) leases() {
 	holds := make(map[string][]string)
-	past := 0
+	past, outages := 0, 0
 	for id, v := range c.all {
 		l := leaseRecord.FindStringSubmatch(v)
 		if !strings.HasPrefix(id, "!") || l == nil {
@@ -238,12 +238,19 @@ func (c *consistency) leases() {
 				holds[k] = append(holds[k], fmt.Sprint(id, " ", f[0], " ", n))
 			}
 		}
+		if k, ok := strings.CutPrefix(id, "!disabled:"); ok {
+			outages++
+			c.note("out", k, "")
+		}
 		if strings.Contains(strings.Split(v, "\n")[3], "|") {
 			past++
 		}
 		if !c.has("due", id) {
 			c.Errorf("%s holds for ever", id)
 		}
+	}
+	if got := c.all["#outages"]; got != strconv.Itoa(outages) && (got != "" || outages > 0) {
+		c.Errorf("#outages is %q, and %d resources are out of service", got, outages)
 	}
 	if got := c.all["#past"]; got != strconv.Itoa(past) && (got != "" || past > 0) {
 		c.Errorf("#past is %q, and %d leases were let past others", got, past)
@@ -294,7 +301,7 @@ func (c *consistency) compare() {
 	for _, key := range c.m.Keys() {
 		name, ok := strings.CutPrefix(key, c.base)
 		kind, _, _ := strings.Cut(name, ":")
-		if !ok || !slices.Contains([]string{"av", "so", "q", "dom", "wait", "nest"}, kind) {
+		if !ok || !slices.Contains([]string{"av", "so", "q", "dom", "wait", "nest", "out"}, kind) {
 			continue
 		}
 		if c.want[name] == nil {
@@ -304,7 +311,7 @@ func (c *consistency) compare() {
 	for name, want := range c.want {
 		got := make(map[string]string)
 		switch {
-		case strings.HasPrefix(name, "dom:"):
+		case name == "out" || strings.HasPrefix(name, "dom:"):
 			members, _ := c.m.Members(c.base + name)
 			for _, member := range members {
 				got[member] = ""

@@ -27,7 +27,7 @@ for i, id in ipairs(ids) do
     elseif e.state == STATE_HELD then
       T.deadline[id] = NOW + ttl
     end
-  elseif e and e.state == STATE_KEPT then
+  elseif e and e.state == STATE_KEPT then -- no difference: its holder states its case, and is told the same (assert.lua)
     out[i] = REPLY_ENDED .. ' ' .. ENDED_RELEASED
   else
     out[i] = T.buried[id] and REPLY_ENDED .. ' ' .. T.buried[id] or REPLY_MISSING
