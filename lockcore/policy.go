@@ -9,9 +9,15 @@ type QueuePolicy int
 // The policies.
 const (
 	// Backfill lets a request use what is reserved for an earlier one if it is
-	// expected to give it back before the earlier one could start anyway. What is
-	// expected is Request.Expect, or else how long the same test held the last times.
-	// A request of which neither is known waits as under FIFO.
+	// expected to give it back soon: before the earlier one could start anyway, or by
+	// the moment at which that was promised to start. Of several, the one goes first
+	// that takes the least for the least time, as a share of the time that it has
+	// waited. What is expected is Request.Expect, or else how long the same test held
+	// the last times. Of a request of which neither is known it is guessed that it takes
+	// as long as most tests of late; as long as none has ended, it waits as under FIFO.
+	//
+	// Nobody waits for longer than four times what it would have to wait otherwise, or
+	// a minute more than that, and one hold of another one.
 	Backfill QueuePolicy = iota
 	// FIFO serves requests in their order: no request uses what is reserved for
 	// another one.

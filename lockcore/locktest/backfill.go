@@ -89,23 +89,61 @@ func (sc *scene) wantNothing(g *lockcore.Grant, why string) {
 func learnedPass(e *env) {
 	s := e.open()
 	sc := newScene(e, s)
-	sc.wantNothing(sc.ask("TestUnknown", "", 0, 0, of(1, "a")), "nobody knows how long it takes")
-	sc.teach("TestShort", "elsewhere")
-	sc.wantNothing(sc.ask("TestUnknown", "", 0, 0, of(1, "a")), "another test has taught how long that takes")
-	sc.wantNothing(sc.ask("", "", 0, 0, of(1, "a")), "it has no name by which it could be known")
-	g := sc.ask("TestShort", "", 0, 0, of(1, "a"))
-	sc.wantPast(g, "it takes a moment, and b is held for an hour")
-	sc.giveBack(g)
-	named := of(1, "a")
-	named.Name = "boards"
-	sc.wantNothing(sc.ask("TestShort", "", 0, 0, named), "what it took for another requirement says nothing")
+	sc.wantNothing(sc.ask("TestUnknown", "", 0, 0, of(1, "a")), "nobody knows how long it takes, nor how long is usual")
 
 	// By another client, out of the line, at the very release that teaches it.
 	other := &scene{env: e, store: e.open()}
 	first := sc.ask("TestLate", "late 1", 0, 0, of(1, "elsewhere"))
 	sc.wantNothing(other.wait("TestLate", "late 2", 0, 0, of(1, "a")), "nobody knows yet how long it takes")
 	sc.giveBack(first)
-	sc.wantPast(other.wait("TestLate", "late 2", 0, 0, of(1, "a")), "a release has just taught that it takes a moment")
+	g := other.wait("TestLate", "late 2", 0, 0, of(1, "a"))
+	sc.wantPast(g, "a release has just taught that it takes a moment")
+	sc.wantExpected("late 2", true, "it has learned how long it takes")
+	sc.giveBack(g)
+
+	sc.teach("TestShort", "elsewhere")
+	g = sc.ask("TestShort", "short", 0, 0, of(1, "a"))
+	sc.wantPast(g, "it takes a moment, and b is held for an hour")
+	sc.wantExpected("short", true, "it has learned how long it takes")
+	sc.giveBack(g)
+
+	// Of the others it is guessed that they take as long as most, which nobody is told.
+	named := of(1, "a")
+	named.Name = "boards"
+	for test, why := range map[string]string{
+		"TestUnknown": "another test has taught that a moment is usual",
+		"":            "it has no name by which it could be known, and a moment is usual",
+	} {
+		g := sc.ask(test, "guess of "+test, 0, 0, of(1, "a"))
+		sc.wantPast(g, why)
+		sc.wantExpected("guess of "+test, false, "it is only a guess")
+		sc.giveBack(g)
+	}
+	g = sc.ask("TestShort", "named", 0, 0, named)
+	sc.wantPast(g, "a moment is usual")
+	sc.wantExpected("named", false, "what it took for another requirement says nothing")
+	sc.giveBack(g)
+	if h, err := s.Snapshot(e.ctx); err != nil || h.Usual <= 0 || h.Usual > time.Hour {
+		e.Errorf("the snapshot should show what is usual, a moment: %s, %v", h.Usual, err)
+	}
+}
+
+// wantExpected looks whether people are told how long a holder will hold.
+func (sc *scene) wantExpected(id string, want bool, why string) {
+	sc.Helper()
+	snap, err := sc.store.Snapshot(sc.ctx)
+	if err != nil {
+		sc.Fatal(err)
+	}
+	for _, h := range snap.Holders {
+		if h.ID == id {
+			if (h.Expect > 0) != want {
+				sc.Errorf("%s: %s is expected to take %s", why, id, h.Expect)
+			}
+			return
+		}
+	}
+	sc.Fatalf("%s holds nothing", id)
 }
 
 func expectOverrules(e *env) {
@@ -149,8 +187,8 @@ func priorityAndBackfill(e *env) {
 		e.Fatal("d is free")
 	}
 	sc.wait("", "second", 0, 1, of(2, "a", "d"))
-	sc.wantNothing(sc.ask("", "", 40*time.Minute, 0, of(1, "a")), "d is expected back in half an hour, and then somebody could start with a")
-	sc.wantPast(sc.ask("", "", 20*time.Minute, 0, of(1, "a")), "it is back before")
+	sc.wantNothing(sc.ask("", "", 11*time.Minute, 0, of(1, "a")), "d is expected back in half an hour, and then somebody could start with a; it would not be back within a third of that")
+	sc.wantPast(sc.ask("", "", 9*time.Minute, 0, of(1, "a")), "it is back within a third of that")
 }
 
 // Nobody is let past who would not be back, or who waits for a holder of whom

@@ -206,7 +206,11 @@ func (c *consistency) waiters() {
 		}
 		if w[5] == "0" && w[6] != "" {
 			waiting++
-			c.note("wait", w[6]+"\n"+class+" "+member, "0")
+			rank, err := strconv.ParseInt(w[3], 10, 64)
+			if err != nil {
+				c.Fatal(err)
+			}
+			c.note("wait", fmt.Sprintf("%s\n%s %016d%s", w[6], class, rank+(1<<52), member), "0") // by rank
 		}
 		if !c.has("due", id) {
 			c.Errorf("%s waits for ever", id)

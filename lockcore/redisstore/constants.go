@@ -23,6 +23,16 @@ var constants = map[string]string{
 	"MISSED_POLLS":   strconv.Itoa(sched.MissedPolls),
 	"PATIENCE":       strconv.Itoa(sched.Patience),
 	"LEAST_PATIENCE": duration(sched.LeastPatience),
+	"RANK_SHIFT":     strconv.FormatInt(rankShift, 10),
+	"SHADOW_SHARE":   strconv.Itoa(sched.ShadowShare),
+	"PATIENCE_SHARE": strconv.Itoa(sched.PatienceShare),
+	"FRESH_WAIT":     duration(sched.FreshWait),
+	"PROMISE_SHARE":  strconv.Itoa(sched.PromiseShare),
+	"PROMISE_PART":   strconv.Itoa(sched.PromisePart),
+	"NOT_DELAYED":    duration(sched.NotDelayed),
+	"USUAL_UP":       strconv.Itoa(sched.UsualUp),
+	"USUAL_DOWN":     strconv.Itoa(sched.UsualDown),
+	"USUAL_PARTS":    strconv.Itoa(sched.UsualParts),
 	"HOLDS_KEPT":     strconv.Itoa(sched.HoldsKept),
 	"HISTORY_AGE":    duration(sched.HistoryAge),
 	"ENDED_KEPT":     duration(sched.EndedKept),
@@ -46,34 +56,35 @@ var constants = map[string]string{
 	"REPLY_HELD":    quoted(replyHeld),
 	"REPLY_MISSING": quoted(replyMissing),
 
-	"ENDED_RELEASED":   quoted(endedReleased),
-	"ENDED_BY_FREE":    quoted(endedByFree),
-	"ENDED_WITHDRAWN":  quoted(endedWithdrawn),
-	"ENDED_UNTAKEN":    quoted(endedUntaken),
-	"ENDED_OUTDATED":   quoted(endedOutdated),
-	"ENDED_REGRANTED":  quoted(endedRegranted),
-	"ENDED_FOREIGN":    quoted(endedForeign),
-	"ENDED_DATA_LOST":  quoted(endedDataLost),
-	"ENDED_BUT_KEPT":   quoted(endedButKept),
-	"STATE_HELD":       quoted(stateHeld),
-	"STATE_GRANTED":    quoted(stateGranted),
-	"STATE_KEPT":       quoted(stateKept),
-	"STATE_RESERVED":   quoted(stateReserved),
-	"STATE_DISABLED":   quoted(stateDisabled),
-	"ENDING_RELEASED":  strconv.Itoa(int(lockcore.Released)),
-	"ENDING_DIED":      strconv.Itoa(int(lockcore.Died)),
-	"ENDING_UNKNOWN":   strconv.Itoa(int(lockcore.Unknown)),
-	"REPLY_DISABLED":   quoted(replyDisabled),
-	"TROUBLES_KEPT":    strconv.Itoa(sched.TroublesKept),
-	"LONGEST_OUTAGE":   duration(sched.LongestOutage),
-	"FOR_EVER":         strconv.FormatInt(forEver, 10),
-	"STATE_SET_ASIDE":  quoted(stateSetAside),
-	"POLICY_BACKFILL":  quoted(policyBackfill),
-	"HOW_WAIT":         quoted(howWait),
-	"RELEASE_UNDO":     quoted(releaseUndo),
-	"CHOICE_RANDOM":    quoted(choiceRandom),
-	"CHOICE_IN_ORDER":  quoted(choiceInOrder),
-	"CHOICE_LEAST_USE": quoted(choiceLeastUse),
+	"ENDED_RELEASED":        quoted(endedReleased),
+	"ENDED_BY_FREE":         quoted(endedByFree),
+	"ENDED_WITHDRAWN":       quoted(endedWithdrawn),
+	"ENDED_UNTAKEN":         quoted(endedUntaken),
+	"ENDED_OUTDATED":        quoted(endedOutdated),
+	"ENDED_REGRANTED":       quoted(endedRegranted),
+	"ENDED_FOREIGN":         quoted(endedForeign),
+	"ENDED_DATA_LOST":       quoted(endedDataLost),
+	"ENDED_BUT_KEPT":        quoted(endedButKept),
+	"STATE_HELD":            quoted(stateHeld),
+	"STATE_GRANTED":         quoted(stateGranted),
+	"STATE_KEPT":            quoted(stateKept),
+	"STATE_RESERVED":        quoted(stateReserved),
+	"STATE_DISABLED":        quoted(stateDisabled),
+	"ENDING_RELEASED":       strconv.Itoa(int(lockcore.Released)),
+	"ENDING_DIED":           strconv.Itoa(int(lockcore.Died)),
+	"ENDING_UNKNOWN":        strconv.Itoa(int(lockcore.Unknown)),
+	"REPLY_DISABLED":        quoted(replyDisabled),
+	"TROUBLES_KEPT":         strconv.Itoa(sched.TroublesKept),
+	"LONGEST_OUTAGE":        duration(sched.LongestOutage),
+	"FOR_EVER":              strconv.FormatInt(forEver, 10),
+	"STATE_SET_ASIDE":       quoted(stateSetAside),
+	"POLICY_BACKFILL":       quoted(policyBackfill),
+	"POLICY_FIRST_BACKFILL": quoted(policyFirstBackfill),
+	"HOW_WAIT":              quoted(howWait),
+	"RELEASE_UNDO":          quoted(releaseUndo),
+	"CHOICE_RANDOM":         quoted(choiceRandom),
+	"CHOICE_IN_ORDER":       quoted(choiceInOrder),
+	"CHOICE_LEAST_USE":      quoted(choiceLeastUse),
 }
 
 const (
@@ -84,6 +95,7 @@ const (
 	listKept       = time.Hour        // a long list that nobody uses
 	replyKept      = time.Minute      // that of a Free, for a repeated call
 	forEver        = 1 << 53          // the deadline of what has none: the largest that a script can count
+	rankShift      = 1 << 52          // makes ranks positive, and keeps them exact, up to 40 million levels of priority
 	fewArguments   = 400              // what a script hands on in one call
 	sweepEvery     = 64               // operations, of which one sweeps
 )
@@ -125,12 +137,13 @@ const (
 
 // Words of a request.
 const (
-	policyBackfill = "b"
-	policyFIFO     = "f"
-	howWait        = "w" // in line
-	howTry         = "t" // once
-	releasePlain   = "-"
-	releaseUndo    = "q" // as if it had never been
+	policyBackfill      = "B" // another letter for every revision of its rules, so that no two serve one line
+	policyFIFO          = "f"
+	policyFirstBackfill = "b" // who is let past others by the order of the line, and never later than the shadow time
+	howWait             = "w" // in line
+	howTry              = "t" // once
+	releasePlain        = "-"
+	releaseUndo         = "q" // as if it had never been
 
 	choiceRandom   = "r"
 	choiceInOrder  = "o"

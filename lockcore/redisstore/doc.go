@@ -20,10 +20,11 @@
 //
 // The server remembers the last 20 holds of each test, for all machines together:
 // of ten thousand tests, for 90 days; [Store.History] lists them. A request may use
-// what is reserved for an earlier one if it is expected to give it back before
-// that could start anyway, by what it says itself or by the median of those holds;
-// see [lockcore.Backfill]. Options.Policy turns that off, for a namespace as a
-// whole. Nobody is let past a waiter that has more than a thousand candidates, or
+// what is reserved for an earlier one if it is expected to give it back soon enough,
+// by what it says itself or by the median of those holds; see [lockcore.Backfill].
+// Options.Policy turns that off, for a namespace as a whole. Versions of this package
+// with other rules for it do not serve one line: whoever comes later gets an error
+// until nobody holds or waits. Nobody is let past a waiter that has more than a thousand candidates, or
 // that waits for a lock of another program: working out when it could start would
 // take too long, or is impossible.
 //

@@ -35,7 +35,8 @@ func parseHolds(s string) (h holds, ok bool) {
 func (h holds) median() time.Duration { return max(h.times[len(h.times)/2], time.Microsecond) }
 
 // learned is how long a lease is expected to be held by what stands in its record:
-// the length, or the history as it was at its grant.
+// the length, or the history as it was at its grant. A guess, behind a question mark, is
+// none: to people unknown is unknown.
 func learned(s string, since time.Time) time.Duration {
 	s, _, _ = strings.Cut(s, "|")
 	if h, ok := parseHolds(s); ok {

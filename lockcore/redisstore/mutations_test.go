@@ -74,6 +74,7 @@ var unnoticed = map[string]string{
 	"TESTS_KEPT":      "a few tests more or less",
 	"TOKEN_KEPT":      "any time beyond the longest TTL",
 	"LIST_KEPT_MS":    "an hour or so",
+	"RANK_SHIFT":      "any that makes ranks positive",
 	"REPLY_KEPT_MS":   "a minute or so",
 	"ENDING_RELEASED": "no client sends it and no record has it: any number that is no other ending will do",
 	"LONG_LIST":       "a list of 64 candidates stays registered, or not",

@@ -44,6 +44,51 @@ func TestPolicyIsOneForAll(t *testing.T) {
 	}
 }
 
+// Versions that decide otherwise who is let past whom do not serve one line: what one
+// of them began, the other one leaves alone, and says so, until nobody holds or waits.
+func TestVersionsDoNotServeOneLine(t *testing.T) {
+	t.Parallel()
+	for noted, words := range map[string]string{"": "an older version", "b": "an older version", "Z": "a newer version", "f": "under policy=fifo"} {
+		m := miniredis.RunT(t)
+		a := open(t, m.Addr(), redisstore.Options{})
+		g := ask(t, a, ticket("holder", time.Minute, of(1, "k"))).Grant
+		if m.HGet("{rtest:default}:all", "#policy") == "" {
+			t.Fatal("a version that knows of no policy would take this for its own namespace")
+		}
+		m.HDel("{rtest:default}:all", "#policy")
+		if noted != "" {
+			m.HSet("{rtest:default}:all", "#policy", noted)
+		}
+		for _, key := range []string{"k", "free"} {
+			_, err := a.Ask(t.Context(), ticket("early", time.Minute, of(1, key)), nil)
+			if err == nil || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "wait until nobody holds or waits") {
+				t.Errorf("the policy %q: want %q, got %v", noted, words, err)
+			}
+		}
+		if err := a.Release(t.Context(), g, 0); err != nil {
+			t.Fatal(err)
+		}
+		if ask(t, a, ticket("late", time.Minute, of(1, "k"))).Grant == nil {
+			t.Errorf("the policy %q: nobody holds or waits, so it may be changed", noted)
+		}
+	}
+}
+
+// After all data are lost, the first to come may be a holder who states its case.
+func TestPolicyAfterDataLoss(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	a := open(t, m.Addr(), redisstore.Options{})
+	g := ask(t, a, ticket("holder", time.Minute, of(1, "k"))).Grant
+	m.FlushAll()
+	if errs, err := a.Renew(t.Context(), []*lockcore.Grant{g}); err != nil || errs[0] != nil {
+		t.Fatal(errs, err)
+	}
+	if ask(t, a, ticket("other", time.Minute, of(1, "free"))).Grant == nil {
+		t.Error("the holder has the policy of all, so the others are served")
+	}
+}
+
 // A namespace may have any name.
 func TestNamespaceWithSpaces(t *testing.T) {
 	t.Parallel()

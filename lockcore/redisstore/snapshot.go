@@ -20,10 +20,10 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 		return lockcore.Snapshot{}, err
 	}
 	parts := list(v)
-	if len(parts) != 6 {
-		return lockcore.Snapshot{}, fmt.Errorf("%s: the script answered with %d parts, want 6", s, len(parts))
+	if len(parts) != 7 {
+		return lockcore.Snapshot{}, fmt.Errorf("%s: the script answered with %d parts, want 7", s, len(parts))
 	}
-	snap := lockcore.Snapshot{Time: moment(text(parts[0]))}
+	snap := lockcore.Snapshot{Time: moment(text(parts[0])), Usual: time.Duration(number(text(parts[6]))) * time.Microsecond}
 	classes := classesOf(list(parts[2]), list(parts[3]))
 	reserved := make(map[string][]string)
 	for p := range slices.Chunk(list(parts[4]), 2) {

@@ -223,11 +223,7 @@ func (s *Store) ask(ctx context.Context, q *query, w *wants, wait bool) (ans loc
 	case replyEnded:
 		return ans, true, fmt.Errorf("%s: %s: %w", s, ended(text(parts[1])), lockcore.ErrLost)
 	case replyPolicy:
-		other := lockcore.Backfill
-		if s.opts.Policy == other {
-			other = lockcore.FIFO
-		}
-		return ans, true, fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: use the same for all, or wait until nobody holds or waits", s, other, s.opts.Policy)
+		return ans, true, s.underAnother(text(parts[1]))
 	case replyLists:
 		if err := s.register(ctx, q, parts[1:]); err != nil {
 			return ans, false, err
@@ -325,4 +321,19 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 	s.generations.forget(id)
 	_, err := s.run(ctx, s.scripts.withdraw, encodeID(id))
 	return err
+}
+
+// underAnother tells which policy the namespace is in use under, by its letter, so that
+// this client may not use it.
+func (s *Store) underAnother(letter string) error {
+	const mend = "use the same for all, or wait until nobody holds or waits"
+	switch letter {
+	case policyBackfill:
+		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: %s", s, lockcore.Backfill, s.opts.Policy, mend)
+	case policyFIFO:
+		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: %s", s, lockcore.FIFO, s.opts.Policy, mend)
+	case policyFirstBackfill:
+		return fmt.Errorf("%s: it is in use by an older version of this program, which decides otherwise who may be served before somebody who came earlier (policy=backfill): %s", s, mend)
+	}
+	return fmt.Errorf("%s: it is in use by a newer version of this program, under a policy that this one does not know (%q): %s", s, letter, mend)
 }

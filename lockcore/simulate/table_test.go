@@ -127,7 +127,7 @@ func TestBackfillShortensWaits(t *testing.T) {
 		{"tests", "backfill, learned", 20, 1.2, 1. / 4, 1, 0.8},
 		{"independent", "backfill, known", 5, 0.9, 1. / 4, 1, 1},
 		{"independent", "backfill, known", 20, 0.9, 1. / 8, 1, 0.9},
-		{"independent", "backfill, constant", 20, 0.9, 1. / 4, 1, 0.9},
+		{"independent", "backfill, constant", 20, 0.9, 1. / 4, 1.75, 0.9}, // who is wrong about everybody delays some
 	} {
 		t.Run(fmt.Sprint(c.workload, ",", c.scheduling, ",", c.pool, ",", c.load), func(t *testing.T) {
 			t.Parallel()

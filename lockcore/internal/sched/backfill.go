@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -37,13 +38,21 @@ func expected(t *lockcore.Ticket) time.Duration {
 	return t.Expect
 }
 
-// expectation is how long the waiter will hold what it asks for: what it says
-// itself, else the median of what earlier runs of its test took, else 0: unknown.
-func (w *waiter) expectation() time.Duration {
+// known is how long the waiter will hold what it asks for: what it says itself, else
+// the median of what earlier runs of its test took, else 0: unknown.
+func (w *waiter) known() time.Duration {
 	if w.expect > 0 {
 		return w.expect
 	}
 	return w.learned
+}
+
+// expectation is the same, or a guess where it is unknown: the usual time.
+func (w *waiter) expectation() time.Duration {
+	if known := w.known(); known > 0 {
+		return known
+	}
+	return w.guess
 }
 
 // expectedEnd is when the lease will be given back. One that has overrun its
@@ -60,10 +69,10 @@ func (s *State) expectedEnd(l *lease) int64 {
 	switch {
 	case l.kept, l.kind != leased:
 		return l.expires
-	case l.expect <= 0:
+	case l.expect <= 0 && l.guess <= 0:
 		return never
 	}
-	end := later(l.since, l.expect)
+	end := later(l.since, cmp.Or(l.expect, l.guess))
 	if end <= s.now {
 		end = later(s.now, time.Duration(s.now-l.since)/2)
 	}
@@ -235,18 +244,83 @@ func (p *pass) takers(w *waiter) map[string][]taker {
 	return out
 }
 
-// bound is the moment before which whoever uses what is reserved for the waiter
-// has to be back: its shadow time; nobody if that is unknown, or if its patience
-// is at its end.
+// bound is the moment before which whoever uses what is reserved for the waiter has
+// to be back; nobody, if it is unknown when the waiter could start, or if its patience
+// is at its end. It is the later one of its shadow time and its promise, unless that
+// is too far away.
 func (p *pass) bound(w *waiter) int64 {
+	now := p.s.now
 	if p.s.impatient(w) {
 		return nobody
 	}
-	if s := p.shadow(w); s != never {
-		return s
+	s := p.shadow(w)
+	if s == never {
+		return nobody
 	}
-	return nobody
+	latest, near := max(s, w.promise)-now, max((s-now)/shadowShare, (w.patienceEnd(now)-now)/patienceShare)
+	if near < latest && w.delayed == 0 {
+		// A fifth of three times its wait is more than near when it has waited for 5/3 of
+		// that. Somebody looks a little later: then there may be one to be let past.
+		p.look = min(p.look, w.arrived+2*near)
+	}
+	return now + wholeMicros(min(latest, near))
 }
+
+const (
+	// shadowShare and patienceShare say how near the return of those who are let past a
+	// waiter has to be: within a third of the time until its shadow time, or within a
+	// fifth of its patience. Of the runs of a test one in many hangs, and takes several
+	// times as long as all others: such a one is back, then, about when the waiter could
+	// start, or when its patience ends.
+	shadowShare   = 3
+	patienceShare = 5
+)
+
+// promise makes a promise to every waiter with a claim on what the class lists, unless
+// it has one or nobody knows when it could start. It is called when one of the class
+// is looked at that could be let past others.
+//
+// A promise is the moment by which a waiter could start at the latest, as far as
+// anybody knows when it is made, and as long as its patience lasts. It may be delayed
+// until that moment, but no further, whoever overruns: a delay that grows with the
+// shadow time would be granted anew each time.
+//
+// It is half as far behind the shadow time as that is away, and a fiftieth of its wait
+// further, less a second: who has to wait for an hour does not mind some minutes; and
+// where everybody holds for moments, in which every hand-over counts, nobody is delayed.
+//
+//	it could start in 10 m, and came 15 m ago    promised in 10 m + 5 m + 30 s - 1 s
+func (p *pass) promise(c *class) {
+	if c.promisePass != p.number {
+		c.promisePass, c.promiseClaims = p.number, 0
+	}
+	for _, cl := range p.claims[c.promiseClaims:] {
+		w := cl.w
+		if w.promise != 0 || !c.lists(cl.key) {
+			continue
+		}
+		if s := p.shadow(w); s != never {
+			delay := (s-p.s.now)/promiseShare + (s-w.arrived)/promisePart - int64(notDelayed)
+			at := later(s, time.Duration(max(0, delay)))
+			w.promise = p.s.now + wholeMicros(at-p.s.now)
+			p.s.noteWaiter(w)
+		}
+	}
+	c.promiseClaims = len(p.claims)
+}
+
+const (
+	// promiseShare and promisePart say which shares of the time until its shadow time, and
+	// of its wait until then, a waiter may be delayed.
+	promiseShare = 2
+	promisePart  = 50
+	// notDelayed is by how much less it may be.
+	notDelayed = time.Second
+)
+
+// wholeMicros leaves out what is less than a microsecond, so that whoever follows
+// these rules elsewhere and counts in microseconds comes to the same.
+func wholeMicros(d int64) int64 { return d / 1000 * 1000 }
 
 // reservedAgainst adds up the reservations that count against a request that is
 // expected back at the moment.
@@ -254,26 +328,64 @@ func (p *pass) reservedAgainst(back int64) map[string]units {
 	return p.claimsOf(func(v *waiter) bool { return p.bound(v) <= back })
 }
 
-// backfill returns what a waiter gets out of what is reserved for earlier ones
-// that it will not delay, as far as anybody knows; nil if that is not enough.
-func (p *pass) backfill(w *waiter, rnd Rand) [][]string {
-	if p.s.Policy != lockcore.Backfill || len(p.claims) == 0 || p.looking || w.expectation() <= 0 {
+// A candidate could be let past all whose claims stood when it was looked at.
+type candidate struct {
+	w      *waiter
+	score  float64
+	claims int
+}
+
+// score is the time for which the waiter keeps keys from others, as a share of the
+// time that it has stood in line, times the square root of how many keys it wants: the
+// least is let past first. A long wait makes up for a long hold and a large need in
+// the end, so nobody who could be let past is passed over for ever; and who waits
+// longer goes before others of the same length. The number of keys itself, not its
+// root, would make those wait longer who want many.
+//
+// The score is worked out in microseconds, in which whoever follows these rules
+// elsewhere counts, so that equals are equal there, too.
+func (p *pass) score(w *waiter) float64 {
+	wait := max(0, p.s.now-w.rank())
+	return float64(w.expectation()) / 1e3 * math.Sqrt(float64(w.class.need)) / (float64(wait+int64(freshWait)) / 1e3)
+}
+
+// freshWait is added to everybody's wait when one is chosen to be let past others:
+// among those who have just come, the shortest and smallest are first.
+const freshWait = time.Second
+
+// consider notes a blocked waiter as the one to be let past others, if it could be
+// and no better one is known. Whether it could be is found out last, because that costs
+// most.
+func (p *pass) consider(w *waiter) {
+	e := w.expectation()
+	if e <= 0 || len(p.claims) == 0 || p.looking || p.s.Policy != lockcore.Backfill {
+		return
+	}
+	p.promise(w.class)
+	if score := p.score(w); (p.best.w == nil || score < p.best.score) && p.mayPass(w.class, later(p.s.now, e)) {
+		p.best = candidate{w, score, len(p.claims)}
+	}
+}
+
+// letOnePast returns what the one to be let past gets out of what is reserved for
+// those before it; nil if there is none.
+func (p *pass) letOnePast(rnd Rand) [][]string {
+	if p.best.w == nil {
 		return nil
 	}
-	back := later(p.s.now, w.expectation())
-	if p.tooLate(back) || !p.mayPass(w.class, back) {
-		return nil
-	}
-	reqs := p.usable(w.class)
+	all := p.claims
+	p.claims = all[:p.best.claims] // who stands behind it has no claim against it
+	defer func() { p.claims = all }()
+	reqs := p.usable(p.best.w.class)
 	// As much as it can of what nobody has reserved, so that nobody is passed
 	// without need.
-	unclaimed, _ := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), p.s.visit(reqs, rnd))
-	free := p.s.freeBeside(reqs, p.reservedAgainst(back))
+	reserved := p.claimsOf(func(*waiter) bool { return true })
+	unclaimed, _ := lockcore.Match(reqs, p.s.freeBeside(reqs, reserved), p.s.visit(reqs, rnd))
+	free := p.s.freeBeside(reqs, p.reservedAgainst(later(p.s.now, p.best.w.expectation())))
 	picks, ok := lockcore.Match(reqs, free, preferring(reqs, unclaimed, p.s.visit(reqs, rnd)))
 	if !ok {
 		return nil
 	}
-	p.passed = true
 	return picks
 }
 
@@ -304,8 +416,8 @@ func preferring(reqs []lockcore.Requirement, has [][]string, visit func(r int) f
 // ignored. The class remembers up to when one has to be back for that, so that a
 // thousand waiters cost little more than one.
 func (p *pass) mayPass(c *class, back int64) bool {
-	if c.limitPass == p.number && (back >= c.limit || c.limitClaims == len(p.claims)) {
-		return back < c.limit // further reservations can only lower it
+	if c.limitPass == p.number && c.limitClaims == len(p.claims) {
+		return back < c.limit
 	}
 	c.limitPass, c.limitClaims, c.limit = p.number, len(p.claims), nobody
 	reqs := p.usable(c)

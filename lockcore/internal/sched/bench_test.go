@@ -73,3 +73,46 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStepLettingManyPast measures a release of 50 of 100 boards for which one
+// waits who wants 80, with 1,000 short waiters of 20 kinds behind it: most of the 50
+// go to some of these. Under fifo the one that waits reserves them all.
+func BenchmarkStepLettingManyPast(b *testing.B) {
+	for _, policy := range []lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill} {
+		b.Run(policy.String(), func(b *testing.B) {
+			scene := &State{Policy: policy, WaitersStay: true}
+			rnd := rand.New(rand.NewPCG(1, 2)).IntN
+			var boards []lockcore.Candidate
+			for i := range 100 {
+				boards = append(boards, lockcore.Candidate{Key: fmt.Sprintf("board-%02d", i)})
+			}
+			now := int64(time.Hour)
+			ask := func(id string, need, kind int, expect time.Duration) {
+				scene.Ask(now, &lockcore.Ticket{ID: id, TTL: 1e6 * time.Hour, Wait: true, Expect: expect,
+					Requirements: []lockcore.Requirement{{Name: fmt.Sprint("kind ", kind), Candidates: boards, Need: need}}}, "", rnd)
+				now += int64(time.Millisecond)
+			}
+			ask("wide", 50, 0, time.Hour)
+			for i := range 50 {
+				ask(fmt.Sprint("holder-", i), 1, 0, time.Hour+time.Duration(i)*time.Minute)
+			}
+			ask("big", 80, 0, 0)
+			for i := range 1000 {
+				ask(fmt.Sprint("waiter-", i), 1, i%20, time.Duration(30+i%40)*time.Second)
+			}
+			data, past := scene.Append(nil), 0
+			for b.Loop() {
+				b.StopTimer()
+				s, err := Decode(data)
+				if err != nil {
+					b.Fatal(err)
+				}
+				s.WaitersStay = true
+				b.StartTimer()
+				s.Release(now, "wide", 0, lockcore.Released, rnd)
+				past = len(s.TakeGranted())
+			}
+			b.ReportMetric(float64(past), "let-past/op")
+		})
+	}
+}

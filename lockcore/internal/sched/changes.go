@@ -256,6 +256,7 @@ func (s *State) applyWaiters(records []record[*waiter], classes []*classRecord) 
 		if known := s.classes[c.sig]; known != nil {
 			c.class = known
 		} else if c.whole {
+			c.class.need = needed(c.reqs)
 			s.classes[c.sig] = c.class
 		} else {
 			return errNoClass

@@ -42,7 +42,7 @@ func checkSame(t *rapid.T, got, want *State) {
 			}
 		}
 	}
-	if !maps.EqualFunc(got.classes, want.classes, func(a, b *class) bool { return a.waiters == b.waiters && a.sig == b.sig }) {
+	if !maps.EqualFunc(got.classes, want.classes, func(a, b *class) bool { return a.waiters == b.waiters && a.sig == b.sig && a.need == b.need }) {
 		t.Fatalf("the classes are %v, want %v", got.classes, want.classes)
 	}
 	for _, w := range got.queue {

@@ -14,6 +14,7 @@ import (
 type class struct {
 	sig     string
 	reqs    []lockcore.Requirement
+	need    int // units, over all requirements
 	waiters int
 	isNew   bool // since the state was saved, see changes
 
@@ -29,6 +30,11 @@ type class struct {
 	limitPass   uint64
 	limitClaims int
 	limit       int64
+
+	// In the pass promisePass, those with the first promiseClaims claims have a promise
+	// if the class lists what they claim.
+	promisePass   uint64
+	promiseClaims int
 
 	outagePass uint64 // see waitsForOutage
 	outage     bool
@@ -72,7 +78,7 @@ func (s *State) join(w *waiter, reqs []lockcore.Requirement) {
 	sig := signature(reqs)
 	c := s.classes[sig]
 	if c == nil {
-		c = &class{sig: sig, reqs: bare(reqs)}
+		c = &class{sig: sig, reqs: bare(reqs), need: needed(reqs)}
 		s.classes[sig] = c
 		s.noteClass(c)
 	}

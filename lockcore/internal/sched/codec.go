@@ -10,14 +10,16 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// Version is the version of the encoding that is written. The one before is read,
+// Version is the version of the encoding that is written. The two before are read,
 // so that what is reserved and disabled outlives an upgrade; a state of any other
 // is refused rather than guessed at. It rises with every change, released or not:
-// whoever builds from source has states on disk, too.
-const Version = 3
+// whoever builds from source has states on disk, too. It rises with every change of
+// the rules by which waiters are served as well, so that nobody serves them by others.
+const Version = 4
 
 // oldestVersion is the oldest one that is still read. Version 3 added reservations,
-// disabled keys and the memory of endings.
+// disabled keys and the memory of endings; version 4 promises to waiters, and
+// the usual time.
 const oldestVersion = 2
 
 // ErrVersion tells that a state was written by another version of this package.
@@ -217,6 +219,9 @@ func (c *codec) lease(p **lease) {
 			c.fail(fmt.Errorf("a lease of the unknown kind %d", l.kind))
 		}
 	}
+	if c.read >= 4 {
+		num(c, &l.guess)
+	}
 }
 
 func (c *codec) waiter(p **waiter, classes []*class) {
@@ -252,6 +257,10 @@ func (c *codec) waiter(p **waiter, classes []*class) {
 	if c.read >= 3 {
 		num(c, &w.hold)
 	}
+	if c.read >= 4 {
+		num(c, &w.promise)
+		num(c, &w.guess)
+	}
 }
 
 func (c *codec) ended(e *ended) {
@@ -273,6 +282,9 @@ func (s *State) codeNumbers(c *codec) {
 	num(c, &s.seq)
 	num(c, &s.Policy)
 	num(c, &s.look)
+	if c.read >= 4 {
+		num(c, &s.usual)
+	}
 }
 
 // code walks the whole state. Maps go out as sorted lists, so that equal states
@@ -330,6 +342,7 @@ func (s *State) derive() {
 	}
 	for _, w := range s.queue {
 		w.class.waiters++
+		w.class.need = needed(w.class.reqs)
 		s.classes[w.class.sig] = w.class
 		s.waiting[w.id] = w
 		if len(w.parents) > 0 {

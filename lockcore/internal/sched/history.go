@@ -49,7 +49,9 @@ func (s *State) learn(l *lease) {
 	if l.owner.Test == "" {
 		return
 	}
-	s.History.add(historyKey(l.owner, l.reqs), s.now, []time.Duration{time.Duration(s.now - l.since)})
+	took := time.Duration(s.now - l.since)
+	s.learnUsual(took)
+	s.History.add(historyKey(l.owner, l.reqs), s.now, []time.Duration{took})
 	var expect time.Duration
 	for _, w := range s.queue {
 		if w.owner.Test == l.owner.Test && w.owner.Package == l.owner.Package && sameNames(w.class.reqs, l.reqs) {

@@ -82,7 +82,7 @@ func (s *splitting) add(reqs []lockcore.Requirement) {
 	if !ok {
 		c = len(s.classes)
 		s.known[sig] = c
-		s.classes, s.up = append(s.classes, &class{sig: sig, reqs: reqs}), append(s.up, c)
+		s.classes, s.up = append(s.classes, &class{sig: sig, reqs: reqs, need: needed(reqs)}), append(s.up, c)
 		for i := range reqs {
 			for _, k := range reqs[i].Candidates {
 				if other, listed := s.lister[k.Key]; listed {

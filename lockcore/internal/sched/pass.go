@@ -14,8 +14,9 @@ import (
 // them up to date instead would be faster for many pools, and was rejected: what
 // cannot be stale needs no proof that it is not.
 //
-// A pass ends when it has let somebody past others, because those have to
-// reserve anew, before anybody else looks at what is left.
+// A pass ends with the one that it lets past others, because those have to reserve
+// anew, before anybody else looks at what is left. Who that is, is chosen among all
+// who could be: see [pass.letOnePast].
 func (s *State) schedule(rnd Rand) {
 	s.look = 0
 	for len(s.queue) > 0 {
@@ -46,11 +47,13 @@ func (s *State) pass(rnd Rand) *pass {
 		}
 		if picks := p.serve(w, rnd); picks != nil {
 			served = append(served, w)
-			s.grant(w, picks, p.passed)
+			s.grant(w, picks, false)
 		}
-		if p.passed {
-			break
-		}
+	}
+	if picks := p.letOnePast(rnd); picks != nil {
+		served = append(served, p.best.w)
+		s.grant(p.best.w, picks, true)
+		p.passed = true
 	}
 	for _, w := range served {
 		s.remove(w)
@@ -71,7 +74,8 @@ type pass struct {
 	open     int                 // classes for which there may be something left
 	reserved map[string]units    // by the waiters passed so far
 	claims   []claim             // the same, by waiter
-	passed   bool                // the last one served was let past others
+	best     candidate           // who is to be let past others
+	passed   bool                // it was
 	look     int64               // the first shadow
 	past     []*lease            // see backfilled
 	looking  bool                // nobody is to be let past others
@@ -79,7 +83,6 @@ type pass struct {
 	back     []int64             // of limitOfOne
 	fitting  []int
 	closed   int // keys that are reserved exclusively
-	latest   latest
 }
 
 // A claim is one unit reserved by a blocked waiter.
@@ -102,7 +105,8 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 	c := w.class
 	p.s.looks++
 	if c.pass == p.number {
-		return p.backfill(w, rnd)
+		p.consider(w)
+		return nil
 	}
 	if p.waitsForOutage(c) {
 		c.pass = p.number
@@ -110,14 +114,13 @@ func (p *pass) serve(w *waiter, rnd Rand) [][]string {
 		return nil
 	}
 	if p.nothingLeft() || !p.anyLeft(c) {
-		return p.shut(w, rnd)
+		p.shut(w)
+		return nil
 	}
 	reqs := p.usable(c)
 	picks, complete := lockcore.Match(reqs, p.s.freeBeside(reqs, p.reserved), nil)
 	if !complete {
-		if past := p.backfill(w, rnd); past != nil {
-			return past
-		}
+		p.consider(w)
 		p.noteDelay(w, count(picks))
 		if p.s.Policy != Greedy {
 			p.reserve(w, picks)

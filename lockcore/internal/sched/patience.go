@@ -95,9 +95,18 @@ func (s *State) unitsBut(key string, not func(*lease) bool) units {
 	return rest.units
 }
 
+// patienceEnd is when the patience of the waiter ends: if it is not yet delayed, as if
+// it were from the moment on.
+func (w *waiter) patienceEnd(now int64) int64 {
+	if w.delayed != 0 {
+		now = w.delayed
+	}
+	return later(now, time.Duration(max(int64(minPatience), patience*(now-w.arrived))))
+}
+
 // impatient reports whether nobody is let past the waiter any more.
 func (s *State) impatient(w *waiter) bool {
-	return w.delayed != 0 && s.now-w.delayed > max(int64(minPatience), patience*(w.delayed-w.arrived))
+	return w.delayed != 0 && s.now > w.patienceEnd(s.now)
 }
 
 func count(picks [][]string) int {

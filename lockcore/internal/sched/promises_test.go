@@ -52,6 +52,9 @@ type model struct {
 	token   uint64
 	live    map[string]bool // leases after the last step
 	before  *State          // that of the last step
+
+	promised map[string]int64 // to waiters
+	asked    string           // once, in this step
 }
 
 var keys = []string{"a", "b", "c", "d"}
@@ -62,7 +65,7 @@ func newModel(t *rapid.T) *model {
 	seed := rapid.Uint64().Draw(t, "seed")
 	policy := rapid.SampledFrom([]lockcore.QueuePolicy{lockcore.FIFO, lockcore.Backfill}).Draw(t, "policy")
 	return &model{state: State{Policy: policy}, rnd: rand.New(rand.NewPCG(seed, 0)), now: int64(time.Hour), tickets: make(map[string]*lockcore.Ticket), rank: make(map[string]int64),
-		order: make(map[string]int), atEntry: make(map[string]map[string]bool), live: make(map[string]bool)}
+		order: make(map[string]int), atEntry: make(map[string]map[string]bool), live: make(map[string]bool), promised: make(map[string]int64)}
 }
 
 func drawRequirements(t *rapid.T) []lockcore.Requirement {
@@ -118,6 +121,7 @@ func (m *model) ask(t *rapid.T) {
 func (m *model) once(t *rapid.T) {
 	tk := m.newTicket(t)
 	tk.Wait = false
+	m.asked = tk.ID
 	g, _ := m.state.Ask(m.now, tk, "", m.rnd.IntN)
 	if g == nil && (m.state.waiting[tk.ID] != nil || m.state.leases[tk.ID] != nil) {
 		t.Fatalf("%s was refused and left something behind", tk.ID)

@@ -19,6 +19,21 @@ const (
 	// past it: a multiple of what it had to wait anyway, and a time.
 	Patience      = patience
 	LeastPatience = minPatience
+	// FreshWait is what everybody's wait counts more by when one is chosen to be let
+	// past others.
+	FreshWait = freshWait
+	// ShadowShare and PatienceShare say within which parts of the time until its shadow
+	// time, and of its patience, who is let past a waiter has to be back.
+	ShadowShare   = shadowShare
+	PatienceShare = patienceShare
+	// PromiseShare and PromisePart say which shares of the time until its shadow time, and
+	// of its wait until then, a waiter may be delayed; NotDelayed is how much less.
+	PromiseShare = promiseShare
+	PromisePart  = promisePart
+	NotDelayed   = notDelayed
+	// UsualUp and UsualDown, of UsualParts, are by how much what took longer, or less,
+	// moves the usual time.
+	UsualUp, UsualDown, UsualParts = usualUp, usualDown, usualParts
 	// HoldsKept is how many durations of a test are remembered, and HistoryAge for how
 	// long after the last of them.
 	HoldsKept  = holdsKept

@@ -12,7 +12,7 @@ import (
 // state.
 func (s *State) Snapshot(now int64, rnd Rand) lockcore.Snapshot {
 	s.begin(now, rnd)
-	out := lockcore.Snapshot{Time: time.Unix(0, s.now)}
+	out := lockcore.Snapshot{Time: time.Unix(0, s.now), Usual: s.guess()}
 	for _, l := range s.sortedLeases() {
 		out.Holders = append(out.Holders, l.holder())
 	}
@@ -24,7 +24,7 @@ func (s *State) Snapshot(now int64, rnd Rand) lockcore.Snapshot {
 		out.Waiters = append(out.Waiters, lockcore.Waiter{
 			ID: w.id, Requirements: w.class.reqs, Owner: w.owner, Priority: w.priority, Since: time.Unix(0, w.arrived),
 			Expires: time.Unix(0, w.expires), Reason: w.reason, Parents: w.parents, Reserved: reserved[w],
-			Expect: w.expectation(), For: w.hold,
+			Expect: w.known(), For: w.hold,
 		})
 	}
 	for k, t := range s.troubles {

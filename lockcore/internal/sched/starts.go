@@ -55,17 +55,17 @@ func newForecast(snap *lockcore.Snapshot, p lockcore.QueuePolicy, part *part) *f
 	f.state.init()
 	f.state.playing = &playing{listed: part.listed, open: len(part.listed)}
 	for _, i := range part.holders {
-		f.hold(&snap.Holders[i], uint64(i+1))
+		f.hold(snap, &snap.Holders[i], uint64(i+1))
 	}
 	f.state.fence = uint64(len(snap.Holders))
 	for i, c := range part.classes {
 		at := part.waiters[i]
-		f.wait(&snap.Waiters[at], c, uint64(at+1))
+		f.wait(&snap.Waiters[at], c, uint64(at+1), snap.Usual)
 	}
 	return f
 }
 
-func (f *forecast) hold(h *lockcore.Holder, token uint64) {
+func (f *forecast) hold(snap *lockcore.Snapshot, h *lockcore.Holder, token uint64) {
 	l := &lease{id: h.ID, reqs: h.Requirements, obtained: h.Obtained, owner: h.Owner, token: token, since: h.Since.UnixNano(), expires: never, expect: h.Expect, parents: h.Parents}
 	switch h.State {
 	case "disabled":
@@ -81,17 +81,27 @@ func (f *forecast) hold(h *lockcore.Holder, token uint64) {
 	if l.since > f.state.now { // a clock that was put back
 		l.since = f.state.now
 	}
+	if l.expect == 0 {
+		l.guess = snap.Usual
+	}
 	end := f.state.expectedEnd(l)
-	if !l.kept && end != never {
-		l.expect = time.Duration(end - l.since) // one that overruns is not to move on as time passes here
+	guessed := !l.kept && l.expect == 0
+	switch took := time.Duration(end - l.since); { // one that overruns is not to move on as time passes here
+	case l.kept || end == never:
+	case guessed:
+		l.guess = took
+	default:
+		l.expect = took
 	}
 	f.state.leases[l.id] = l
 	f.state.occupy(l)
-	f.until(l, end)
+	if !guessed { // a guess says who is let past whom, and not when somebody starts
+		f.until(l, end)
+	}
 }
 
-func (f *forecast) wait(w *lockcore.Waiter, c *class, seq uint64) {
-	v := &waiter{id: w.ID, owner: w.Owner, priority: w.Priority, arrived: w.Since.UnixNano(), seq: seq, expires: never, ttl: math.MaxInt64, expect: cmp.Or(w.For, w.Expect), hold: w.For, parents: w.Parents}
+func (f *forecast) wait(w *lockcore.Waiter, c *class, seq uint64, usual time.Duration) {
+	v := &waiter{id: w.ID, owner: w.Owner, priority: w.Priority, arrived: w.Since.UnixNano(), seq: seq, expires: never, ttl: math.MaxInt64, expect: cmp.Or(w.For, w.Expect), hold: w.For, parents: w.Parents, guess: usual}
 	f.state.classes[c.sig] = c
 	c.waiters++
 	v.class = c
@@ -123,6 +133,10 @@ func (f *forecast) play(id string, limit int, starts map[string]time.Time) {
 		}
 		if len(f.ends) == 0 || len(s.queue) == 0 {
 			return
+		}
+		if s.look != 0 && s.look < f.ends[0].at {
+			s.now = s.look // somebody may be short enough by then to be let past others
+			continue
 		}
 		s.now = max(s.now, f.ends[0].at)
 		for len(f.ends) > 0 && f.ends[0].at <= s.now {

@@ -13,11 +13,21 @@ import (
 
 // plainStarts are the expected starts without what makes them cheap: the whole line
 // is one part, and passes know no more than those of a store do.
+//
+// Under backfill the parts are played alone here, too. Who may be let past others
+// depends on when somebody looks, and in a whole line somebody looks whenever
+// something ends anywhere.
 func plainStarts(snap *lockcore.Snapshot, p lockcore.QueuePolicy) map[string]time.Time {
-	f := newForecast(snap, p, wholeLine(snap))
-	f.state.playing = nil
+	parts := []*part{wholeLine(snap)}
+	if p == lockcore.Backfill {
+		parts = split(snap)
+	}
 	starts := make(map[string]time.Time)
-	f.play("", 1<<40, starts)
+	for _, part := range parts {
+		f := newForecast(snap, p, part)
+		f.state.playing = nil
+		f.play("", 1<<40, starts)
+	}
 	return starts
 }
 
@@ -114,11 +124,12 @@ func randomLine(rnd *rand.Rand) *lockcore.Snapshot {
 		}
 		s.Waiters = append(s.Waiters, w)
 	}
+	s.Usual = time.Duration(rnd.IntN(3)) * time.Minute
 	return s
 }
 
 // TestStartsOfPartsAreThoseOfTheLine: a line that is split, and passes that end early,
-// give what the whole line gives in passes that do not.
+// give what the whole line gives in passes that do not; under backfill, each part.
 func TestStartsOfPartsAreThoseOfTheLine(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)

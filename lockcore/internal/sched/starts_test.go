@@ -61,7 +61,10 @@ func TestExpectedStarts(t *testing.T) {
 		"kept has an end":              {line([]lockcore.Holder{held("h", "a", "kept", -min, 5*min, min)}, a), map[string]int{"w1": 300}},
 		"a quarantine has an end":      {line([]lockcore.Holder{held("d", "a", "disabled", -min, 5*min, 0)}, a), map[string]int{"w1": 300}},
 		"a TTL is none":                {line([]lockcore.Holder{held("h", "a", "held", -min, 5*min, 0)}, a), map[string]int{}},
-		"a backfill":                   {line([]lockcore.Holder{held("h", "a", "held", -min, min, 4*min)}, both, b), map[string]int{"w1": 180, "w2": 0}},
+		"a backfill":                   {line([]lockcore.Holder{held("h", "a", "held", -min, min, 5*min)}, both, b), map[string]int{"w1": 240, "w2": 0}},
+		// When w1 has waited for 100 s, a fifth of its patience is a minute, and soon after
+		// that somebody looks.
+		"a backfill later on": {line([]lockcore.Holder{held("h", "a", "held", -min, min, 4*min)}, both, b), map[string]int{"w1": 180, "w2": 119}},
 	} {
 		assert.Equal(t, c.want, starts(c.snap, lockcore.Backfill), name)
 	}

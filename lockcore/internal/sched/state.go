@@ -63,6 +63,7 @@ type State struct {
 	gone     []ended
 	troubles map[string]trouble // by key, see endings.go
 	look     int64              // when a waiter that lets others past it should have been served; 0: none does
+	usual    int64              // see usual.go; 0: unknown
 
 	// What follows is derived.
 	keys       map[string]*holding
@@ -91,6 +92,7 @@ type lease struct {
 	provisional int64 // taken back then unless confirmed; 0: confirmed
 	ttl         time.Duration
 	expect      time.Duration
+	guess       time.Duration // where nothing is expected: the usual time when it was granted, or came; 0: unknown
 	reason      string
 	parents     []string
 	proc        string // of whom it must be taken when that process is dead
@@ -120,9 +122,11 @@ type waiter struct {
 	revision int
 	proc     string
 	learned  time.Duration // what its test took the last times; 0: unknown
+	guess    time.Duration // the usual time when it came, where nothing is known; 0: unknown
 	fence    uint64        // the last token given out when it came
 	hold     time.Duration // of a reservation; 0: it is none
 	delayed  int64         // since when it waits only for those who were let past it; 0: it does not
+	promise  int64         // see pass.promise; 0: it has none
 
 	shadow     int64 // as of the pass shadowPass
 	shadowPass uint64

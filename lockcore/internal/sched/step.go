@@ -97,6 +97,9 @@ func (s *State) direct(t *lockcore.Ticket, proc string, rnd Rand) *lockcore.Gran
 	if l.expect == 0 {
 		l.expect = s.recall(t.Owner, t.Requirements)
 	}
+	if l.expect == 0 {
+		l.guess = s.guess()
+	}
 	s.hold(l, t.Requirements, picks)
 	s.takeUp(l)
 	return s.grantOf(l, t)
@@ -112,8 +115,11 @@ func (s *State) grantOf(l *lease, t *lockcore.Ticket) *lockcore.Grant {
 
 // grant turns a waiter into a holder and notes that it has to be told.
 func (s *State) grant(w *waiter, picks [][]string, backfilled bool) {
-	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.expectation(), reason: w.reason, parents: w.parents, proc: w.proc, hold: w.hold}
+	l := &lease{id: w.id, owner: w.owner, ttl: w.ttl, expect: w.known(), reason: w.reason, parents: w.parents, proc: w.proc, hold: w.hold}
 	l.backfilled, l.rank, l.seq = backfilled, w.rank(), w.seq
+	if l.expect == 0 {
+		l.guess = w.guess
+	}
 	l.provisional = s.now + int64(Provisional)
 	s.hold(l, w.class.reqs, picks)
 	s.expiresAt(l.provisional)
@@ -148,7 +154,7 @@ func (s *State) enqueue(t *lockcore.Ticket, proc string) *waiter {
 	w := &waiter{id: t.ID, owner: t.Owner, priority: t.Priority, arrived: s.now - int64(t.Waited), seq: s.seq, ttl: t.TTL,
 		expect: expected(t), reason: t.Reason, parents: t.Parents, revision: t.Revision, proc: proc, hold: t.For}
 	w.expires = s.now + missed*int64(Poll(w.ttl))
-	w.learned, w.fence = s.recall(t.Owner, t.Requirements), s.fence
+	w.learned, w.guess, w.fence = s.recall(t.Owner, t.Requirements), s.guess(), s.fence
 	s.join(w, t.Requirements)
 	s.line(w)
 	s.expiresAt(w.expires)
@@ -171,7 +177,7 @@ func (s *State) revise(w *waiter, t *lockcore.Ticket) {
 	s.leave(w)
 	s.join(w, t.Requirements)
 	w.revision = t.Revision
-	w.learned = s.recall(w.owner, w.class.reqs)
+	w.learned, w.guess = s.recall(w.owner, w.class.reqs), s.guess()
 	s.noteWaiter(w)
 }
 

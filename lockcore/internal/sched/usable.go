@@ -37,14 +37,11 @@ func (p *pass) usable(c *class) []lockcore.Requirement {
 
 // shut serves the first waiter of a class for which others have left nothing. It
 // reserves nothing, as those behind it will not; it can only be let past others.
-func (p *pass) shut(w *waiter, rnd Rand) [][]string {
-	if past := p.backfill(w, rnd); past != nil {
-		return past
-	}
+func (p *pass) shut(w *waiter) {
+	p.consider(w)
 	p.noteDelay(w, 0)
 	w.class.pass = p.number
 	p.open--
-	return nil
 }
 
 // findUsable looks at all candidates.

@@ -45,6 +45,28 @@ func TestReadsTheVersionBefore(t *testing.T) {
 	assert.Len(t, h.tests, 1)
 }
 
+// TestReadsStatesWithoutPromises decodes what version 3 wrote: the same, with a key out
+// of service and a reservation. Who waits is promised something when somebody could
+// first be let past it.
+func TestReadsStatesWithoutPromises(t *testing.T) {
+	data, err := os.ReadFile("testdata/versions/state-v3")
+	require.NoError(t, err)
+	s, err := Decode(data)
+	require.NoError(t, err)
+	now := int64(6 * time.Second)
+	snap := s.Snapshot(now, nil)
+	states := make(map[string]string)
+	for _, h := range snap.Holders {
+		states[h.Keys()[0]] = h.State
+	}
+	assert.Equal(t, map[string]string{"b": "held", "c": "kept", "y": "reserved", "z": "disabled"}, states)
+	require.Len(t, s.queue, 1)
+	assert.Zero(t, s.queue[0].promise)
+	again, err := Decode(s.Append(nil))
+	require.NoError(t, err)
+	assert.Equal(t, snap, again.Snapshot(now, nil))
+}
+
 func TestRefusesOtherVersions(t *testing.T) {
 	for _, version := range []int{oldestVersion - 1, Version + 1} {
 		c := codec{}

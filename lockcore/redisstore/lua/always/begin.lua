@@ -4,7 +4,7 @@
 -- Reads what most operations need, in one call: some leases or waiters, other
 -- fields of ALL, and counters. Then it drops what is over.
 function M.begin(ids, others)
-  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages' }
+  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages', '#usual' }
   for _, list in ipairs({ ids, others or {} }) do -- no difference: what is not read here is read when it is wanted
     for i = 1, #list do fields[#fields + 1] = list[i] end -- no difference: what is not read here is read when it is wanted
   end
@@ -28,13 +28,19 @@ function M.finish()
   M.flush()
 end
 
--- The policy of the namespace, b for backfill or f for fifo, and how many leases
--- stand that were let past earlier waiters.
+-- The policy of the namespace, and how many leases stand that were let past earlier
+-- waiters. Where none is noted, programs began it that only knew the first revision of
+-- backfill: these scripts let nobody past others there.
 function M.rules()
   if not T.policy then
-    T.policy, T.past = M.field('#policy') or POLICY_BACKFILL, tonumber(M.field('#past') or 0)
+    T.policy, T.past = M.field('#policy') or POLICY_FIRST_BACKFILL, tonumber(M.field('#past') or 0)
   end
   return T.policy, T.past
+end
+
+function M.set_policy(policy)
+  T.policy, T.raw['#policy'] = policy, policy
+  call('HSET', ALL, '#policy', policy)
 end
 
 function M.count_past(n)

@@ -22,9 +22,12 @@ function M.generation()
   return run .. ' ' .. M.int(flushes) .. ' ' .. M.int(M.counter('epoch'))
 end
 
--- The data of the namespace begin now, if there are none.
+-- The data of the namespace begin now, if there are none. A holder who states its case
+-- may come before all who ask; then the policy is the usual one.
 function M.begin_epoch()
-  if not M.field('#fence') and M.counter('epoch') == 0 then T.counters.epoch = NOW end
+  if M.field('#fence') or M.counter('epoch') > 0 then return end
+  T.counters.epoch = NOW
+  if not M.field('#policy') then M.set_policy(POLICY_BACKFILL) end
 end
 
 -- Whether everything is known that was granted since a lease with this token was

@@ -43,9 +43,8 @@ function M.grant(id, t, reqs, picks, state, past)
       end
     end
   end
-  local said, test = M.about(t)
   local e = { kind = 'L', state = state, token = M.next_token(), since = NOW, ttl = t.ttl, delay = t.delay,
-    parents = t.parents, got = table.concat(parts, '|'), plan = said == 0 and M.recall(test) or '', past = past, info = t.info }
+    parents = t.parents, got = table.concat(parts, '|'), plan = M.plan_of(t), past = past, info = t.info }
   M.settle_in(id, e)
   if used[1] then M.write('HSET', BASE .. 'used', used) end -- no difference: it is a list of pairs
   M.put(id, e, NOW + (state == STATE_GRANTED and math.min(PROVISIONAL, t.ttl) or t.ttl))

@@ -1,5 +1,6 @@
 -- How long holders and waiters are expected to hold: what they say themselves,
--- else the median of what earlier runs of the same test took, else nil: unknown.
+-- else the median of what earlier runs of the same test took, else nil: unknown. Then
+-- it is guessed that they take the usual time as it was when they came.
 
 -- What the client says of the length, 0 if nothing, and the name of the history,
 -- empty if there is none.
@@ -44,12 +45,25 @@ function M.length(e)
   return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil -- no difference: a microsecond in 90 days
 end
 
--- A lease keeps the history as it was at its grant, and from when it was first
--- worked out the length that follows from it.
+-- The same, or the guess.
+function M.expectation(e)
+  return M.length(e) or e.guess > 0 and e.guess or nil
+end
+
+-- What a lease keeps of that from its grant on: the history, or the guess behind a
+-- question mark.
+function M.plan_of(e)
+  local said, test = M.about(e)
+  local history = said == 0 and M.recall(test)
+  if history and M.age(history, NOW) <= HISTORY_AGE then return history end -- no difference: a microsecond in 90 days
+  return said == 0 and e.guess > 0 and '?' .. M.int(e.guess) or ''
+end
+
+-- A history becomes the length that follows from it when that is first worked out.
 function M.length_of_lease(id, e)
   local said = M.about(e)
   if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
-  local plan = e.plan or ''
+  local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
   local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan) -- no difference: a microsecond in 90 days
   e.plan = length and M.int(length) or ''
@@ -70,6 +84,7 @@ function M.learn(e)
   local history = M.recall(test)
   if not history then T.counters.tests = M.counter('tests') + 1 end
   T.history[test] = with_hold(history or '0 0', NOW - e.since)
+  T.counters.usual = usual_after(M.counter('usual'), NOW - e.since)
   T.learned[test] = true
 end
 

@@ -6,15 +6,18 @@
 -- line each. If it was let past earlier waiters, "|", its rank and its seq in line
 -- stand behind what was learned.
 -- A waiter is "W class seq rank since revision ttl priority delay channel fence
--- delayed", parents, and info: fence is the last token when it came, and delayed
--- the moment from which it waits only for those let past it, or 0 (patience.lua).
+-- delayed promise guess", parents, and info: fence is the last token when it came, delayed
+-- the moment from which it waits only for those let past it, or 0 (patience.lua), and
+-- promise the one by which it was to start when somebody could first be let past it,
+-- or 0 (backfill.lua), and guess the usual time when it came, or 0 (lengths.lua);
+-- revisions of the rules before had neither.
 -- Info begins with a line about the length, "said test", with a "!" behind the length
 -- of a reservation; the rest is what only people read. What keeps a resource out of
 -- service is a lease, too, with the id of M.disabled_id. A tombstone is "T until why": it says for a while what became of
 -- an id, so that a call of its owner that comes late or twice is told, and cannot
 -- bring it back.
 --
--- Of the counters, fence is the latest token, epoch the moment at which the data begin
+-- Of the counters, fence is the latest token, usual the usual time, epoch the moment at which the data begin
 -- (generation.lua), seq counts arrivals, num pools and
 -- classes, tests those that have a history; nested and waiting are the sizes of the
 -- keys nest and wait, which mostly need no look for that; and sweep is where the
@@ -28,11 +31,11 @@ function M.decode(s)
     return { kind = 'L', state = state, token = tonumber(token), since = tonumber(since), ttl = tonumber(ttl),
       delay = tonumber(delay), parents = parents, got = got, plan = plan, past = past ~= '' and past, info = info }
   end
-  local class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, parents, info =
-    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+)\n([^\n]*)\n(.*)$')
+  local class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, promise, guess, parents, info =
+    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+) ?(%d*) ?(%d*)\n([^\n]*)\n(.*)$')
   return { kind = 'W', class = class, seq = tonumber(seq), rank = tonumber(rank), since = tonumber(since),
     rev = tonumber(rev), ttl = tonumber(ttl), prio = prio, delay = tonumber(delay), channel = channel,
-    fence = tonumber(fence), delayed = tonumber(delayed), parents = parents, info = info }
+    fence = tonumber(fence), delayed = tonumber(delayed), promise = tonumber(promise) or 0, guess = tonumber(guess) or 0, parents = parents, info = info }
 end
 
 function M.encode(e)
@@ -40,8 +43,8 @@ function M.encode(e)
     return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents,
       e.got, e.plan or '', e.past and '|' .. e.past or '', e.info)
   end
-  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s %.0f %.0f\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
-    e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.parents, e.info)
+  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s %.0f %.0f %.0f %.0f\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
+    e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.promise, e.guess, e.parents, e.info)
 end
 
 function M.open(ids)

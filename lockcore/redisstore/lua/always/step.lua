@@ -51,7 +51,8 @@ local T = {
   source = {},   -- pool -> the part of its lists that was read
   ends = {},     -- id -> expected end of the lease
   look = nil,    -- the first moment at which a waiter could start that lets others past
-  looking = nil, -- whether nobody is to be let past others
+  best = nil,    -- who is to be let past others
+  looking = nil, -- whether nobody is to be
 }
 
 -- What is not there yet is made, by the files in which it may be.

@@ -4,7 +4,7 @@
 -- pass and stored nowhere, so they cannot be stale.
 --
 -- Once nothing is left for a class, the rest of its waiters are not looked at, but
--- for those that may be let past others (backfill.lua): a thousand waiters for one
+-- for those that could be let past others (backfill.lua): a thousand waiters for one
 -- pool cost what ten cost.
 
 function M.is_before(a, b)
@@ -107,44 +107,37 @@ function M.guarded()
 end
 
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
--- Returns "served", "passed" if that was past others, or nil; and who was served.
+-- Returns who was served if it stood in line.
 function M.serve(line)
-  if M.counter('outages') > 0 and not line.spent and M.waits_for_outage(line.reqs) then -- no difference: without outages nobody waits for one
+  if M.counter('outages') > 0 and M.waits_for_outage(line.reqs) then -- no difference: without outages nobody waits for one
     line.spent = true
     return
   end
-  if not line.spent then
-    local picks, complete = M.match(line.reqs, false, T.reserved)
-    if complete then
-      return 'served', M.promote(line, picks)
-    end
-  end
-  local picks = M.backfills() and M.backfill(line)
-  if picks then
-    return 'passed', M.promote(line, picks, true)
-  end
-  if not line.spent then
-    if M.guarded() then M.note_delay(line) end
-    M.reserve(line)
-    line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
-  end
+  local picks, complete = M.match(line.reqs, false, T.reserved)
+  if complete then return M.promote(line, picks) end
+  if M.backfills() then M.consider(line) end
+  if M.guarded() then M.note_delay(line) end
+  M.reserve(line)
+  line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
 end
 
--- One walk along the lines. It ends when somebody was let past others, because
--- those have to reserve anew before anybody else looks at what is left.
+-- One walk along the lines. It ends with the one that it lets past others, because
+-- those have to reserve anew before anybody else looks at what is left. Who that is,
+-- is chosen among all who could be.
 function M.walk(classes, newcomer)
-  T.reserved, T.source, T.claims, T.sharing, T.ends, T.look = {}, {}, {}, {}, {}, math.huge
-  local lines, left, stay, how = M.lines(classes, newcomer), {}, {}, nil
-  while lines[1] and how ~= 'passed' do
+  T.reserved, T.source, T.claims, T.sharing, T.ends, T.look, T.best = {}, {}, {}, {}, {}, math.huge, nil
+  local lines, left, stay = M.lines(classes, newcomer), {}, {}
+  while lines[1] do
     local line = table.remove(lines, 1)
-    local w
-    how, w = M.serve(line)
+    local w = M.serve(line)
     if w then left[#left + 1] = { line.id, w } else stay[line.c or ''] = true end
     if line.newcomer then
       -- Those behind it get nothing by what it does, unless they may be let past.
       if not lines[1] or not M.lenient() or not M.any_known(lines) then break end -- no difference: a longer walk gives nothing
-    elseif how ~= 'passed' and M.go_on(line) then
-      M.enter(lines, line)
+    elseif not line.spent then
+      if M.advance(line) then M.enter(lines, line) end
+    elseif M.backfills() then
+      M.consider_rest(line)
     end
   end
   -- Only now, for the walk counts by rank.
@@ -152,13 +145,7 @@ function M.walk(classes, newcomer)
   for c in pairs(stay) do -- somebody still stands there
     if T.touched then T.touched[c] = nil end
   end
-  return how == 'passed'
-end
-
--- Moves a line to the next of its waiters that is worth a look.
-function M.go_on(line)
-  if not line.spent then return M.advance(line) end
-  return M.backfills() and M.advance_short(line)
+  return T.best and M.let_one_past()
 end
 
 -- Walks until nobody was let past others. A newcomer, who is not in line yet, gets

@@ -3,17 +3,24 @@
 
 function M.member(id, w) return string.format('%012.0f', w.seq) .. id end
 
+-- The same behind the rank, with 16 digits: so those who are expected to hold for
+-- the same time stand in the order of the line.
+function M.ranked(rank, member)
+  return string.format('%016.0f', math.max(0, math.min(rank + RANK_SHIFT, FOR_EVER))) .. member -- no difference: no rank is as far away
+end
+
 function M.poll_of(w) return math.max(math.min(HEARTBEAT, math.floor(w.ttl / POLLS_PER_TTL)), SHORTEST_POLL) end
 
 -- A waiter that misses some polls is dropped.
 function M.heartbeat(id, w) T.deadline[id] = NOW + MISSED_POLLS * M.poll_of(w) end
 
--- Beside the line stands how long each is expected to hold, so that the first one
--- who is short enough is found without asking all; and who is to be told when
--- its test teaches something new.
+-- Beside the line stands how long each is expected to hold, so that the one to be let
+-- past others is found without asking all; and who is to be told when its test
+-- teaches something new.
 function M.await(w, member)
   local said, test = M.about(w)
-  local length = M.length(w)
+  member = M.ranked(w.rank, member)
+  local length = M.expectation(w)
   if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
   if said == 0 and test ~= '' then
     call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member)
@@ -72,9 +79,9 @@ function M.leave(id, w)
   local member = M.member(id, w)
   call('ZREM', BASE .. 'q:' .. w.class, member)
   local said, test = M.about(w)
-  if said > 0 or test ~= '' then call('ZREM', BASE .. 'e:' .. w.class, member) end
+  if said > 0 or test ~= '' or w.guess > 0 then call('ZREM', BASE .. 'e:' .. w.class, M.ranked(w.rank, member)) end
   if said == 0 and test ~= '' then
-    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. member)
+    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. M.ranked(w.rank, member))
     T.line_changed = true
   end
   if w.parents ~= '' then

@@ -7,7 +7,7 @@
 -- Reply: what M.told says of the lease; or REPLY_WAITS poll fence, or REPLY_BUSY, both
 -- followed by the resources that are out of service;
 -- REPLY_LISTS and the names of pools that are not registered; REPLY_ENDED why;
--- REPLY_POLICY.
+-- REPLY_POLICY and that of the namespace.
 
 local id = ARGV[1]
 local how, policy, waited, priority, revision, channel = string.match(ARGV[5], '^(%a)(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
@@ -78,8 +78,7 @@ local function agree()
     end
     from = from + 100
   until not ids[1]
-  T.policy = policy
-  call('HSET', ALL, '#policy', policy)
+  M.set_policy(policy)
   return true
 end
 
@@ -108,7 +107,7 @@ local function poll(w)
     if unknown[1] then return done(REPLY_LISTS, unpack(unknown)) end
     M.leave(id, w)
     M.free_pools(w.class)
-    w.rev, w.info, w.test = tonumber(revision), ARGV[4], nil
+    w.rev, w.info, w.test, w.guess = tonumber(revision), ARGV[4], nil, M.counter('usual')
     M.stand(id, w, reqs)
   end
   M.heartbeat(id, w)
@@ -148,7 +147,8 @@ local function request()
   local since = NOW - waited
   local t = { kind = 'W', id = id, ttl = tonumber(ttl), delay = tonumber(delay), since = since, prio = priority,
     rev = tonumber(revision), channel = channel, parents = parents, info = ARGV[4], reqs = reqs,
-    rank = since - priority * LEVEL, seq = math.huge, fence = M.counter('fence'), delayed = 0 }
+    rank = since - priority * LEVEL, seq = math.huge, fence = M.counter('fence'), delayed = 0,
+    promise = 0, guess = M.counter('usual') }
   local classes, doms = rivals(reqs)
   if classes[1] then
     if t.parents ~= '' or M.nested() then return in_line(t, reqs) end
@@ -167,7 +167,7 @@ end
 
 M.begin({ id })
 local e = T.entity[id]
-if not agree() then return done(REPLY_POLICY) end
+if not agree() then return done(REPLY_POLICY, T.policy) end
 if e and e.kind == 'W' then return poll(e) end
 if M.stands(e) then return granted(e) end
 local why = e and ENDED_BUT_KEPT or T.buried[id]

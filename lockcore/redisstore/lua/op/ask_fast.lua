@@ -10,9 +10,9 @@ do
   -- A request that says how long it will take needs no history: "#" names none.
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
   local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
-  local records = #ARGV >= first and few and call('HMGET', ALL, id, '#fence', '#policy', test, unpack(ARGV, first))
+  local records = #ARGV >= first and few and call('HMGET', ALL, id, '#fence', '#policy', '#usual', test, unpack(ARGV, first))
   local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
-  if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and (records[3] or POLICY_BACKFILL) == string.sub(ARGV[5], 2, 2) then
+  if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and records[3] == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;
@@ -24,7 +24,7 @@ do
       if base > 0 then got = got .. '|' end
       got = got .. mode
       for _ = 1, n do
-        local k, r = ARGV[first + base + j], records[base + j + 5]
+        local k, r = ARGV[first + base + j], records[base + j + 6]
         if r and find(r, '|', 1, true) then -- no difference: it begins with a token
           -- Taken or waited for; if the order matters, the long way sees why.
           if choice ~= CHOICE_RANDOM then break end
@@ -42,12 +42,16 @@ do
     end
     if plain then
       set[m + 1] = id
-      set[m + 2] = 'L ' .. STATE_HELD .. ' ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. (records[4] or '') .. '\n' .. ARGV[4]
+      local plan = records[5]
+      if not plan or now - string.match(plan, '^%d+') > HISTORY_AGE then -- no difference: a microsecond in 90 days
+        plan = records[4] and string.sub(ARGV[4], 1, 2) == '0 ' and '?' .. records[4] or ''
+      end
+      set[m + 2] = 'L ' .. STATE_HELD .. ' ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. plan .. '\n' .. ARGV[4]
       -- If the key of one has the wrong type, it is this one's: the other was read.
       call('ZADD', DUE, NOW + string.match(ARGV[3], '^%d+'), id)
       call('HSET', ALL, unpack(set))
       return id .. ' ' .. now .. ' ' .. got
     end
   end
-  if records then FIELDS, FOUND = { id, '#fence', '#policy', test, unpack(ARGV, first) }, records end
+  if records then FIELDS, FOUND = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, records end
 end

@@ -9,7 +9,7 @@ do
   local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
   local rests = time[2] % SWEEP_EVERY > 0 -- no difference: it sweeps sooner or later
   if mode and #ARGV >= first and few and rests then
-    local records = call('HMGET', ALL, id, name, '#waiting', unpack(ARGV, first))
+    local records = call('HMGET', ALL, id, name, '#waiting', '#usual', unpack(ARGV, first))
     local token, since, got, test = string.match(records[1] or '', '^L [' .. STATE_HELD .. STATE_GRANTED .. '] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
     -- The caller's word for what it has, and for whom, is checked, not trusted.
     local plain, history, set, m = got == ARGV[3] and test == ARGV[4], nil, {}, 2
@@ -19,17 +19,20 @@ do
     end
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
-      plain = plain and records[i - first + 4] == alone
+      plain = plain and records[i - first + 5] == alone
       set[m + 1], set[m + 2] = ARGV[i], token
       m = m + 2
     end
     if plain then
       set[1], set[2] = id, 'T ' .. time[1] + RELEASE_SECONDS .. '000000 ' .. ENDED_RELEASED
-      if history then set[m + 1], set[m + 2] = name, with_hold(history, NOW - since) end
+      if history then
+        set[m + 1], set[m + 2] = name, with_hold(history, NOW - since)
+        set[m + 3], set[m + 4] = '#usual', string.format('%.0f', usual_after(tonumber(records[4] or 0), NOW - since))
+      end
       call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
       call('HSET', ALL, unpack(set))
       return 1 -- no difference: whatever is not 0 says the same
     end
-    FIELDS, FOUND = { id, name, '#waiting', unpack(ARGV, first) }, records
+    FIELDS, FOUND = { id, name, '#waiting', '#usual', unpack(ARGV, first) }, records
   end
 end

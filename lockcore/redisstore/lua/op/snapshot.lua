@@ -1,8 +1,8 @@
 -- Snapshot: everything at one moment.
 -- Reply: now; leases and waiters as id, record, deadline, and how long a waiter is
 -- expected to hold, or 0; classes as number, spec; pools as number, candidates; what is
--- reserved for waiters as id, resource; and how the last use of resources ended that was
--- not in order, as resource, ending.
+-- reserved for waiters as id, resource; how the last use of resources ended that was
+-- not in order, as resource, ending; and the usual time.
 
 M.reap()
 T.looking = true
@@ -46,4 +46,4 @@ for _, c in ipairs(M.all_classes()) do
     end
   end
 end
-return { M.int(NOW), records, classes, pools, reserved, endings }
+return { M.int(NOW), records, classes, pools, reserved, endings, M.int(M.counter('usual')) }

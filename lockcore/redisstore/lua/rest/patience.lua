@@ -8,10 +8,16 @@
 --   30 s   but for the liar it could start: it is delayed from here on
 --   120 s  its patience is over: 30 s + 3 times 30 s
 
+-- When its patience ends: if it is not yet delayed, as if it were from now on.
+function M.patience_end(w)
+  local at = w.delayed > 0 and w.delayed or NOW
+  return at + math.max(LEAST_PATIENCE, PATIENCE * (at - w.since))
+end
+
 function M.impatient(who)
   if who.newcomer then return false end
   local w = M.get(who.id)
-  return w.delayed > 0 and NOW - w.delayed > math.max(LEAST_PATIENCE, PATIENCE * (w.delayed - w.since))
+  return w.delayed > 0 and NOW > M.patience_end(w)
 end
 
 -- Whether a lease went to a request that came after the waiter in line, and out of
