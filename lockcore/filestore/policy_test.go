@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,9 +35,13 @@ func TestPolicyIsOneForAll(t *testing.T) {
 }
 
 // TestBackfillKnowsWhatOtherProcessesLearned: a process that has just been started
-// lets a test past a reservation by what the test took in another.
+// lets a test past a reservation by what the test took in another, and a test of which
+// nothing is known by the guess that the other process made.
 func TestBackfillKnowsWhatOtherProcessesLearned(t *testing.T) {
 	t.Parallel()
+	if g := letPast(t, t.TempDir(), "TestUnknown"); g != nil {
+		t.Errorf("no test has ended yet, so there is no guess: got %v", g)
+	}
 	dir := t.TempDir()
 	first := open(t, dir)
 	g := ask(t, first, "TestShort", false, some(1, "a"))
@@ -46,26 +51,51 @@ func TestBackfillKnowsWhatOtherProcessesLearned(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
+	for test, known := range map[string]bool{"TestShort": true, "TestUnknown": false} {
+		g := letPast(t, dir, test)
+		if g == nil || !g.Backfilled {
+			t.Fatalf("%s is expected to take a moment, b is held for an hour, and it may not have a: got %v", test, g)
+		}
+		s := open(t, dir)
+		snap, err := s.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(snap.Holders, func(h lockcore.Holder) bool { return h.ID == g.Ticket.ID })
+		if i < 0 || snap.Holders[i].Expect > 0 != known {
+			t.Errorf("%s: want known %v, got %+v", test, known, snap.Holders)
+		}
+		if err := s.Release(t.Context(), g, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// letPast has somebody hold b for an hour, somebody wait for a and b, and then asks for a.
+func letPast(t *testing.T, dir, test string) *lockcore.Grant {
 	s := open(t, dir)
 	long := &lockcore.Ticket{ID: "long", Requirements: []lockcore.Requirement{some(1, "b")}, TTL: time.Minute, Expect: time.Hour}
-	if ans, err := s.Ask(t.Context(), long, nil); err != nil || ans.Grant == nil {
+	ans, err := s.Ask(t.Context(), long, nil)
+	if err != nil || ans.Grant == nil {
 		t.Fatalf("b is free: got %v, %v", ans, err)
 	}
+	defer func() {
+		if err := s.Release(t.Context(), ans.Grant, 0); err != nil {
+			t.Error(err)
+		}
+	}()
 	big := &lockcore.Ticket{ID: "big", Requirements: []lockcore.Requirement{some(2, "a", "b")}, TTL: time.Minute, Wait: true}
 	if ans, err := s.Ask(t.Context(), big, func(*lockcore.Grant) {}); err != nil || ans.Grant != nil {
 		t.Fatalf("b is held: got %v, %v", ans, err)
 	}
-	short := func(id string, test string) *lockcore.Grant {
-		ans, err := s.Ask(t.Context(), &lockcore.Ticket{ID: id, Owner: lockcore.Owner{Test: test}, Requirements: []lockcore.Requirement{some(1, "a")}, TTL: time.Minute}, nil)
-		if err != nil {
-			t.Fatal(err)
+	defer func() {
+		if err := s.Withdraw(t.Context(), "big"); err != nil {
+			t.Error(err)
 		}
-		return ans.Grant
+	}()
+	short, err := s.Ask(t.Context(), &lockcore.Ticket{ID: "short " + test, Owner: lockcore.Owner{Test: test}, Requirements: []lockcore.Requirement{some(1, "a")}, TTL: time.Minute}, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if short("x", "TestUnknown") != nil {
-		t.Error("a test of which nothing is known was let past a reservation")
-	}
-	if g := short("y", "TestShort"); g == nil || !g.Backfilled {
-		t.Errorf("TestShort takes a moment, b is held for an hour, and it may not have a: got %v", g)
-	}
+	return short.Grant
 }

@@ -120,7 +120,9 @@ func (tr *trace) request() {
 	if tr.stage == nil {
 		t.Wait = tr.rnd.IntN(4) > 0
 		t.Priority = 2 * tr.rnd.IntN(3) // two minutes apart: more than the trace takes
-		tr.expectAtRest(t)
+		if !tr.expectAtRest(t) {
+			return
+		}
 	} else {
 		tr.timed(t)
 	}
@@ -163,17 +165,28 @@ func (tr *trace) timed(t *lockcore.Ticket) {
 // expectAtRest draws what is known of how long the ticket will be held, so that it does
 // not matter how long the store really takes: powers of two, in hours, of which no two
 // are the same at a time, so that nothing that is expected differs from anything else
-// by less than an hour; and one test that is learned about and takes next to nothing,
-// of which never two are about.
-func (tr *trace) expectAtRest(t *lockcore.Ticket) {
+// by less than an hour; and one that takes next to nothing, of which never two are about:
+// a test that is learned about, or one of which nothing is known, as soon as others have
+// taught what is usual. It reports false if all powers are about.
+func (tr *trace) expectAtRest(t *lockcore.Ticket) bool {
+	usual := tr.model.Snapshot(tr.now(), inOrder).Usual > 0
+	moment := tr.some(func(o *lockcore.Ticket) bool {
+		return o.Owner.Test == "learner" || usual && o.Expect == 0 && o.For == 0
+	})
 	switch {
-	case tr.rnd.IntN(4) == 0 && !tr.some(func(o *lockcore.Ticket) bool { return o.Owner.Test == "learner" }):
+	case tr.rnd.IntN(4) == 0 && !moment:
 		t.Owner.Test = "learner"
-	case tr.rnd.IntN(3) > 0:
+		return true
+	case tr.rnd.IntN(3) == 0 && !(usual && moment):
+		return true
+	}
+	for range 100 {
 		if d := time.Hour << tr.rnd.IntN(16); !tr.expected(d) {
 			t.Expect = d
+			return true
 		}
 	}
+	return false
 }
 
 // expected reports whether somebody is expected to hold for as long already.
