@@ -34,7 +34,7 @@ func ExampleText() {
 		panic(err)
 	}
 	// Output:
-	// Bottleneck: boards; 6.0s of 6.0s of waiting was for it.
+	// Bottleneck: boards; all 6.0s of waiting was for it.
 	//   What would help, by causes: more resources, or shorter holds.
 	// 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.
 	// boards: 1 resource, in use 1.0 (100%), P95 wait 6.0s, 6.0s lost waiting
@@ -64,7 +64,7 @@ func ExampleMarkdown() {
 	// Output:
 	// ## Lock contention
 	//
-	// **Bottleneck: boards; 6.0s of 6.0s of waiting was for it.**
+	// **Bottleneck: boards; all 6.0s of waiting was for it.**
 	// <br>What would help, by causes: more resources, or shorter holds.
 	//
 	// - 2 requests by 2 tests in 1 process over 12.0s: waited 6.0s in all, P50 0, P95 6.0s, longest 6.0s.

@@ -32,7 +32,7 @@ func Verdict(r *report.Report) []string {
 		return nil
 	}
 	name := poolName(v.Pool, v.Also)
-	first := fmt.Sprintf("Bottleneck: %s; %s of %s of waiting was for it.", name, words.Short(v.Time), words.Short(r.Total.Wait.Total))
+	first := fmt.Sprintf("Bottleneck: %s; %s of waiting was for it.", name, part(words.Short(v.Time), words.Short(r.Total.Wait.Total)))
 	if !r.Matters() {
 		first = fmt.Sprintf("No bottleneck: waits were %s of the time with locks, most of them for %s.", words.Percent(r.LockShare()), name)
 	}
@@ -48,6 +48,14 @@ func Verdict(r *report.Report) []string {
 		l = append(l, fmt.Sprintf("  What would help, by causes: %s.", help[v.Cause]))
 	}
 	return l
+}
+
+// part is how much of a time, which may be all of it.
+func part(some, total string) string {
+	if some == total {
+		return "all " + total
+	}
+	return some + " of " + total
 }
 
 // advice words one thing to do.
