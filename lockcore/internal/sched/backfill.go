@@ -294,6 +294,9 @@ func (p *pass) promise(c *class) {
 	if c.promisePass != p.number {
 		c.promisePass, c.promiseClaims = p.number, 0
 	}
+	if c.promiseClaims == len(p.claims) {
+		return
+	}
 	for _, cl := range p.claims[c.promiseClaims:] {
 		w := cl.w
 		if w.promise != 0 || !c.lists(cl.key) {
@@ -344,8 +347,8 @@ type candidate struct {
 //
 // The score is worked out in microseconds, in which whoever follows these rules
 // elsewhere counts, so that equals are equal there, too.
-func (p *pass) score(w *waiter) float64 {
-	wait := max(0, p.s.now-w.rank())
+func (s *State) score(w *waiter) float64 {
+	wait := max(0, s.now-w.rank())
 	return float64(w.expectation()) / 1e3 * math.Sqrt(float64(w.class.need)) / (float64(wait+int64(freshWait)) / 1e3)
 }
 
@@ -362,8 +365,54 @@ func (p *pass) consider(w *waiter) {
 		return
 	}
 	p.promise(w.class)
-	if score := p.score(w); (p.best.w == nil || score < p.best.score) && p.mayPass(w.class, later(p.s.now, e)) {
+	if score := p.s.score(w); (p.best.w == nil || score < p.best.score) && p.mayPass(w.class, later(p.s.now, e)) {
 		p.best = candidate{w, score, len(p.claims)}
+	}
+}
+
+// sortedFrom is the pass of a step from which on the waiters are sorted by their scores:
+// sorting costs as much as a pass or two, and most steps have no more than two.
+const sortedFrom = 3
+
+// A scored waiter is one that could be let past others at some time.
+type scored struct {
+	w     *waiter
+	score float64
+}
+
+// sortByScore sorts the waiters for considerFrom.
+func (s *State) sortByScore() {
+	s.byScore = make([]scored, 0, len(s.queue))
+	for i, w := range s.queue {
+		w.place = i
+		if w.expectation() > 0 {
+			s.byScore = append(s.byScore, scored{w, s.score(w)})
+		}
+	}
+	slices.SortStableFunc(s.byScore, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
+}
+
+// considerFrom is consider for all from a place in line on, once nothing is left for
+// anybody to get or to reserve. The first one in the order of scores that could be let
+// past others is the best of them; so where a step lets many past, a pass need not look
+// at everybody.
+func (p *pass) considerFrom(first int) {
+	if len(p.claims) == 0 || p.looking || p.s.Policy != lockcore.Backfill {
+		return
+	}
+	for _, w := range p.s.queue[first:] {
+		if w.expectation() > 0 {
+			p.promise(w.class)
+		}
+	}
+	for _, b := range p.s.byScore {
+		if p.best.w != nil && b.score >= p.best.score {
+			return
+		}
+		p.s.looks++
+		if b.w.place >= p.s.queue[first].place && p.mayPass(b.w.class, later(p.s.now, b.w.expectation())) {
+			p.best = candidate{b.w, b.score, len(p.claims)}
+		}
 	}
 }
 

@@ -19,7 +19,11 @@ import (
 // who could be: see [pass.letOnePast].
 func (s *State) schedule(rnd Rand) {
 	s.look = 0
-	for len(s.queue) > 0 {
+	defer func() { s.byScore = nil }()
+	for passes := 1; len(s.queue) > 0; passes++ {
+		if passes == sortedFrom {
+			s.sortByScore()
+		}
 		p := s.pass(rnd)
 		if !p.passed && (s.nested == 0 || !p.untangle(rnd)) {
 			s.lookAt(p.look)
@@ -41,8 +45,12 @@ func (s *State) lookAt(at int64) {
 func (s *State) pass(rnd Rand) *pass {
 	p := s.newPass()
 	var served []*waiter
-	for _, w := range s.queue {
+	for i, w := range s.queue {
 		if p.finished() {
+			break
+		}
+		if p.open == 0 && s.byScore != nil {
+			p.considerFrom(i)
 			break
 		}
 		if picks := p.serve(w, rnd); picks != nil {
@@ -80,9 +88,10 @@ type pass struct {
 	past     []*lease            // see backfilled
 	looking  bool                // nobody is to be let past others
 	until    [2]map[string]until // see claimedUntil
-	back     []int64             // of limitOfOne
-	fitting  []int
+	backs    backs
 	closed   int // keys that are reserved exclusively
+
+	exhausted []lockcore.Candidate // a list of which nothing is left, see anyLeft
 }
 
 // A claim is one unit reserved by a blocked waiter.
@@ -243,10 +252,17 @@ func (p *pass) claim(w *waiter, r int, key string) {
 
 // anyLeft reports whether a later waiter of the class could get or reserve
 // anything.
+//
+// If nothing is left of a list for one class, then nothing is left for another, in
+// whatever mode that takes its keys: what nobody has is free for all of them, and what
+// is shared or given out by the seat can be joined until it is full or reserved.
 func (p *pass) anyLeft(c *class) bool {
 	reqs := p.usable(c)
 	for r := range reqs {
 		req := &reqs[r]
+		if sameKeys(req.Candidates, p.exhausted) {
+			continue
+		}
 		p.s.looks += len(req.Candidates)
 		for i := range req.Candidates {
 			k := req.Candidates[i].Key
@@ -258,8 +274,16 @@ func (p *pass) anyLeft(c *class) bool {
 				return true
 			}
 		}
+		p.exhausted = req.Candidates
 	}
 	return false
+}
+
+// sameKeys reports whether two lists are of the same keys in the same order. The
+// classes of a line often differ by need or name only, and what was found for one
+// then holds for the next.
+func sameKeys(a, b []lockcore.Candidate) bool {
+	return slices.EqualFunc(a, b, func(a, b lockcore.Candidate) bool { return a.Key == b.Key })
 }
 
 // reservations lists, for people, what is kept aside for whom.

@@ -74,6 +74,7 @@ type State struct {
 	backfilled int   // leases that were
 	outages    int   // keys that are disabled
 	turned     turnLog
+	byScore    []scored // see sortByScore
 	looks      int      // at candidates and waiters, about: what passes have cost
 	playing    *playing // set in a forecast
 	granted    []Granted
@@ -127,6 +128,7 @@ type waiter struct {
 	hold     time.Duration // of a reservation; 0: it is none
 	delayed  int64         // since when it waits only for those who were let past it; 0: it does not
 	promise  int64         // see pass.promise; 0: it has none
+	place    int           // in the queue when that was sorted by scores; -1: it has left since
 
 	shadow     int64 // as of the pass shadowPass
 	shadowPass uint64

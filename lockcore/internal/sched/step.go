@@ -192,6 +192,7 @@ func (s *State) remove(w *waiter) {
 
 func (s *State) forgetWaiter(w *waiter) {
 	delete(s.waiting, w.id)
+	w.place = -1
 	s.noteWaiter(w)
 	if len(w.parents) > 0 {
 		s.nested--

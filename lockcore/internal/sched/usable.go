@@ -120,22 +120,35 @@ func (s *State) turnedSince(n uint64) ([]string, bool) {
 //
 //	needs 2   board-1 unclaimed   board-2 claimed until 9:00, board-3 until 8:00   limit 9:00
 func (p *pass) limitOfOne(c *class) int64 {
-	r := &c.usable[0]
-	p.fitting = p.fitting[:0]
-	for i := range r.Candidates {
-		if p.s.unitsOf(r.Candidates[i].Key).free(r) > 0 {
-			p.fitting = append(p.fitting, i)
+	r, b := &c.usable[0], &p.backs
+	if b.claims != len(p.claims) || b.shared != r.Shared || !sameKeys(b.of, r.Candidates) {
+		*b = backs{of: r.Candidates, shared: r.Shared, claims: len(p.claims), free: b.free[:0], at: b.at[:0]}
+		for i := range r.Candidates {
+			if k := r.Candidates[i].Key; p.s.unitsOf(k).free(r) > 0 {
+				b.free = append(b.free, k)
+			}
 		}
 	}
-	if len(p.fitting) < r.Units() {
+	if len(b.free) < r.Units() {
 		return nobody
 	}
-	p.back = p.back[:0]
-	for _, i := range p.fitting {
-		p.back = append(p.back, p.claimedUntil(r, r.Candidates[i].Key))
+	if len(b.at) == 0 {
+		for _, k := range b.free {
+			b.at = append(b.at, p.claimedUntil(r, k))
+		}
+		slices.Sort(b.at)
 	}
-	slices.Sort(p.back)
-	return p.back[len(p.back)-r.Units()]
+	return b.at[len(b.at)-r.Units()]
+}
+
+// The backs are the moments before which whoever uses them has to be back, for the
+// candidates in a list that are free, as of when there were so many claims.
+type backs struct {
+	of     []lockcore.Candidate
+	shared bool
+	claims int
+	free   []string
+	at     []int64 // sorted; none: not found out yet, as somebody who needs more than are free does not ask
 }
 
 // claimedUntil is the moment before which whoever uses the key has to be back, by

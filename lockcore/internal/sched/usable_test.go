@@ -3,6 +3,7 @@ package sched
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,4 +114,96 @@ func TestLimitOfOneIsWhatFits(t *testing.T) {
 		}
 	}
 	require.Greater(t, min(fitting, not), 1000, "%d fit, %d do not", fitting, not)
+}
+
+// TestSortedByScoreTheSameOneIsLetPast: whom a pass lets past others is the same whether
+// it looks at everybody, or at those behind the last that could get anything in the order
+// of their scores; also when some of them have left since that was worked out.
+func TestSortedByScoreTheSameOneIsLetPast(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	sorted := 0
+	for range 6000 {
+		snap, alike, leave := randomLine(rnd), rnd.IntN(2) == 0, rnd.Perm(30)[:rnd.IntN(10)]
+		line := func() *State {
+			s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
+			s.playing = nil
+			if alike { // the same scores but for what they need
+				for _, w := range s.queue {
+					w.arrived, w.priority, w.expect = s.now, 0, time.Minute
+				}
+				slices.SortFunc(s.queue, byRank)
+			}
+			s.sortByScore()
+			for _, i := range leave {
+				if i < len(s.queue) {
+					s.remove(s.queue[i])
+				}
+			}
+			return s
+		}
+		promised := func(s *State) (all []string) {
+			for _, w := range s.queue {
+				all = append(all, fmt.Sprint(w.id, " by ", w.promise))
+			}
+			return all
+		}
+		s := line()
+		walk := s.newPass()
+		for _, w := range s.queue {
+			walk.serve(w, nil)
+		}
+		want := promised(s)
+		s = line()
+		short := s.newPass()
+		for i, w := range s.queue {
+			if short.open == 0 {
+				before := short.best.w
+				short.considerFrom(i)
+				if short.best.w != before {
+					sorted++
+				}
+				break
+			}
+			short.serve(w, nil)
+		}
+		require.Equal(t, want, promised(s))
+		require.Equal(t, walk.best.w == nil, short.best.w == nil)
+		if walk.best.w != nil {
+			require.Equal(t, walk.best.w.id, short.best.w.id)
+			require.Equal(t, walk.best.claims, short.best.claims)
+		}
+	}
+	require.Greater(t, sorted, 30, "lines in which one was found in the order of scores")
+}
+
+// TestAnyLeftIsWhatSomebodyCouldTakeOrReserve compares it with a look at every key. The
+// classes have few lists, so that one is asked for after another of the same keys.
+func TestAnyLeftIsWhatSomebodyCouldTakeOrReserve(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	seen := make(map[bool]int)
+	for range 1000 {
+		snap := randomLine(rnd)
+		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
+		s.playing = nil
+		p := s.newPass()
+		for _, w := range s.queue {
+			p.serve(w, nil)
+			for _, o := range s.queue {
+				want := false
+				for _, r := range o.class.reqs {
+					for _, k := range r.Candidates {
+						u := p.unitsOf(k.Key)
+						want = want || p.reserved[k.Key].Exclusive == 0 && (u.free(&r) > 0 || u.Joinable())
+					}
+				}
+				require.Equal(t, want, p.anyLeft(o.class), "%v", o.class.reqs)
+				seen[want]++
+			}
+		}
+	}
+	require.Greater(t, min(seen[true], seen[false]), 1000)
 }
