@@ -155,9 +155,10 @@ func (c *keyCounts) count(r *report.Request) {
 			candidates[k] = true
 		}
 	}
+	// A failure is counted at all candidates: none of them could be had.
 	for k := range candidates {
 		add(k, redisreport.RequestCount, 1)
-		if r.Outcome != "" && r.Outcome != eventlog.Acquired {
+		if r.Outcome != "" && r.Outcome != eventlog.Acquired { // "": it still waits, or was killed
 			add(k, redisreport.FailCount, 1)
 		}
 	}
@@ -169,6 +170,8 @@ func (c *keyCounts) count(r *report.Request) {
 		chosen[k.Key] = true
 		add(k.Key, redisreport.AcquireCount, 1)
 		add(k.Key, redisreport.AcquireWait, r.Waited.Seconds())
+		// A test that lost its lease gives it back all the same, and was counted then. One that
+		// died gave back nothing: the original never heard of its end.
 		if r.End == eventlog.Release || r.End == eventlog.Lost {
 			add(k.Key, redisreport.ReleaseCount, 1)
 			add(k.Key, redisreport.ReleaseWait, r.Held.Seconds())

@@ -100,7 +100,8 @@ func writePage(dir string, make func(dir string) error) error {
 	return nil
 }
 
-// htmlAfterRun is html as run does it.
+// htmlAfterRun is html as run does it. It warns of nothing that could not be used: run has
+// done so with its summary, of the same events.
 func htmlAfterRun(cmd *cobra.Command, opts runOptions, in input) error {
 	if opts.html == "" {
 		return nil

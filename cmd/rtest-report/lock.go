@@ -196,7 +196,7 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 		return err // a store that does not answer is not waited for
 	}
 	code, err := o.hold(cmd, lease, args, signals, say)
-	if err == nil {
+	if err == nil { // else no command ran, and there is no verdict of one
 		rec.ended(code)
 	}
 	released := lease.Release(context.Background())
@@ -251,7 +251,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	}
 	if len(o.wants.pools) > 0 {
 		req.Rediscover = func(ctx context.Context) ([]lockcore.Requirement, error) {
-			reqs, _, err := o.wants.requirements(ctx)
+			reqs, _, err := o.wants.requirements(ctx) // its warnings were told at the start
 			return reqs, err
 		}
 	}
@@ -282,7 +282,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	case err == nil:
 		rec.grant(lease, reqs)
 		return lease, nil
-	case errors.As(context.Cause(ctx), &by):
+	case errors.As(context.Cause(ctx), &by): // whatever the error: the store may have been slow to give one
 		rec.withdraw(eventlog.Cancelled, eventlog.RefusedCancelled, nil, by.Error())
 		return nil, &exitError{by.code, fmt.Errorf("gave up waiting for %s: %w", wanted(reqs), by)}
 	case errors.Is(err, lockcore.ErrDeadlock):

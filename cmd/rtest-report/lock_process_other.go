@@ -47,7 +47,10 @@ func (p *process) start() error {
 	return nil
 }
 
-func (p *process) pass(os.Signal)           {}
+// pass does nothing: the console has given the command its ^C already.
+func (p *process) pass(os.Signal) {}
+
+// terminate kills at once: Windows has no TERM that a program could heed.
 func (p *process) terminate()               { _ = p.cmd.Process.Kill() }
 func (p *process) kill()                    { _ = p.cmd.Process.Kill() }
 func (p *process) empty(time.Duration) bool { p.over = true; return true }

@@ -62,7 +62,8 @@ func (r *lockRecord) request(req *lockcore.Request, wait time.Duration) {
 		return
 	}
 	r.id, r.start = req.ID, time.Now()
-	r.write(eventlog.Event{Ev: eventlog.TestStart})
+	r.write(eventlog.Event{Ev: eventlog.TestStart}) // a command counts as a test: reports compare it with itself
+	// Policy is what a test does that gets nothing; a lock never skips.
 	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail", Parent: nested.Parent()}
 	for _, q := range req.Requirements {
 		w := eventlog.Requirement{Name: q.Name, Need: q.Units(), Shared: q.Shared, Seats: q.Seats}

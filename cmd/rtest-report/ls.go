@@ -49,6 +49,7 @@ tests, and of those that have subtests.`,
 				return errors.New("--every must be more than 0")
 			}
 			ctx := cmd.Context()
+			// Who holds what is in the store alone: without the inventory only what is free is missing.
 			v, err := readInventory(ctx)
 			if err != nil && !errors.Is(err, inventory.ErrNone) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning:", err)

@@ -38,7 +38,7 @@ func watchStore(cmd *cobra.Command, s *storeFlags, keys []string, format string,
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && last == "":
-			return err
+			return err // at the start the store is mostly mistyped
 		case err != nil && err.Error() != trouble:
 			trouble = err.Error() // the server may come back
 			fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning:", err)
@@ -71,7 +71,8 @@ func lookOnce(ctx context.Context, s *storeFlags, store lockcore.Store, keys []s
 	return look(ctx, store, v, keys)
 }
 
-// showListing prints a listing in one piece.
+// showListing prints a listing in one piece: a terminal that is cleared first and filled
+// line by line would flicker.
 func showListing(w io.Writer, l *listing, format string, terminal bool) error {
 	var b bytes.Buffer
 	if format == "json" {

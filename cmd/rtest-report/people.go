@@ -90,6 +90,7 @@ func (p *personFlags) done(cmd *cobra.Command, d deed, text string) error {
 	} else {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	}
+	// A warning and no failure: it is done, and who sees an exit code does it again.
 	if e := audit(cmd.Context(), d); e != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning: the event was not written:", e)
 	}
@@ -243,7 +244,8 @@ func (p *personFlags) extend(ctx context.Context, cmd *cobra.Command, l *lockcor
 		fmt.Sprintf("reserved %s until %s", keyList(keys), until.Local().Format(time.DateTime)))
 }
 
-// refused gives the exit code of a gate to what only --force does.
+// refused gives the exit code of a gate to what only --force does. Lockcore has no sentinel
+// for it, and knows no flags: so its words are looked for, and put into those of a command.
 func refused(err error) error {
 	if err != nil && strings.Contains(err.Error(), "only force ends it") {
 		return &exitError{exitBreach, errors.New(strings.Replace(words(err), "only force ends it", "--force ends it all the same", 1))}

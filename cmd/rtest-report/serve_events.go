@@ -69,7 +69,8 @@ func eventsSince(ctx context.Context, targets []string, since time.Time) iter.Se
 	var files []eventFile
 	for _, t := range targets {
 		if redisstream.IsURL(t) {
-			// Entries have the time of the server in their names.
+			// Entries have the time of the server in their names. The hour is for a server whose
+			// clock is ahead of ours or behind; what is too old is left out by the history.
 			after := fmt.Sprintf("%d-0", since.Add(-time.Hour).UnixMilli())
 			seqs = append(seqs, redisstream.Read(ctx, t, after, &r))
 			continue
@@ -122,7 +123,7 @@ func newest(files []eventFile, most int64) (paths []string) {
 	slices.SortFunc(files, func(a, b eventFile) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.path, b.path)) })
 	for _, f := range files {
 		if most -= f.size; most < 0 {
-			break
+			break // a smaller one that is older would leave a gap in the time that is shown
 		}
 		paths = append(paths, f.path)
 	}

@@ -71,7 +71,7 @@ func asked(w *whatif.WhatIf) error {
 	switch {
 	case w.WaitP95 < 0:
 		return fmt.Errorf("--wait-p95 %s: nobody waits less than no time", w.WaitP95)
-	case w.Seeds < 1 || w.Seeds > 1000:
+	case w.Seeds < 1 || w.Seeds > 1000: // each seed plays the whole run again
 		return fmt.Errorf("--seeds %d: try 1 to 1000", w.Seeds)
 	case len(w.Add)+len(w.Remove) == 0 && w.Policy == nil && w.WaitP95 == 0:
 		return errors.New("nothing is to be different; try --add boards=1, --remove KEY, --policy fifo or --wait-p95 2m")
@@ -86,6 +86,7 @@ func printWhatIf(cmd *cobra.Command, in *input, w whatif.WhatIf, format string, 
 	}
 	e, err := whatif.Estimate(events, w)
 	if errors.Is(err, whatif.ErrNoEstimate) {
+		// What could not be read is told, too: it may be why the replay went wrong.
 		return errors.Join(in.done(cmd), &exitError{exitBreach, err})
 	}
 	if err != nil {

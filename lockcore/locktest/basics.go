@@ -12,6 +12,10 @@ import (
 
 func isBusy(err error) bool { return errors.Is(err, lockcore.ErrBusy) }
 
+// freeRequest: a grant names the keys by requirement, in the order of the request. A store
+// that fails most probably has one list of keys for the whole lease, or gives one key
+// twice to a requirement that needs two. What is asked of the context here is up to
+// lockcore.
 func freeRequest(e *env) {
 	l := e.locker("one")
 	le := e.acquire(l, request(of(2, "a", "b", "c"), of(1, "x")))
@@ -34,6 +38,9 @@ func freeRequest(e *env) {
 	e.empty(l)
 }
 
+// emptyRequest: a test whose every resource is optional may ask for nothing, and then does
+// all the same as others. A store that fails most probably notes a lease only at its keys,
+// so that a lease without keys is unknown when it is given back.
 func emptyRequest(e *env) {
 	l := e.locker("nothing")
 	le := e.acquire(l, request())
@@ -44,6 +51,9 @@ func emptyRequest(e *env) {
 	e.empty(l)
 }
 
+// exclusive: the holder of a key is a ticket. A store that fails when one client asks twice
+// has taken the client for the holder, or its connection: two tests of one process would
+// share the key.
 func exclusive(e *env) {
 	a, b := e.locker("a"), e.locker("b")
 	le := e.acquire(a, request(of(1, "k")))
@@ -59,6 +69,9 @@ func exclusive(e *env) {
 	}
 }
 
+// allOrNothing: an attempt that is refused leaves nothing in the store, neither keys nor a
+// place in line. A store that fails most probably takes key by key, or forgets to remove
+// a ticket without Wait.
 func allOrNothing(e *env) {
 	l := e.locker("l")
 	e.acquire(l, request(of(1, "b")))
@@ -70,6 +83,10 @@ func allOrNothing(e *env) {
 	}
 }
 
+// overlapping: whatever the order of the requirements, a request is served when some
+// choice of free keys serves all of them. A store that fails serves one requirement after
+// the other; [lockcore.Match] does not. The last part fails where the keys are matched
+// first, and only then is looked which are free.
 func overlapping(e *env) {
 	l := e.locker("l")
 	for range 10 { // a wrong choice would be right by chance sometimes
@@ -88,6 +105,8 @@ func overlapping(e *env) {
 	}
 }
 
+// sharedAccess: a key is free for a writer when the last reader is gone. A store that
+// fails most probably notes that a key is read, and not by how many.
 func sharedAccess(e *env) {
 	l := e.locker("l")
 	r1 := e.acquire(l, request(shared(of(1, "k"))))
@@ -114,6 +133,10 @@ func sharedAccess(e *env) {
 	e.empty(l)
 }
 
+// seats: holders of one key that disagree on the number of its seats are held to the
+// lowest. A store that fails at the fourth seat compares the number of seats taken with
+// what this request believes; [lockcore.Requirement.FreeBeside] knows the rule. And seats
+// are neither exclusive nor shared use: neither goes with them.
 func seats(e *env) {
 	l := e.locker("l")
 	a := e.acquire(l, request(seat(3, of(2, "lic"))))
@@ -140,6 +163,8 @@ func seats(e *env) {
 	e.release(b)
 }
 
+// impossible: the Locker refuses these requests before it calls the store, and so they
+// are the same for all stores. If this fails, the store is not to blame.
 func impossible(e *env) {
 	l := e.locker("l")
 	for _, c := range []struct {
@@ -164,6 +189,14 @@ func impossible(e *env) {
 	e.empty(l)
 }
 
+// idempotent: a client whose call got no reply calls again, and the first may have been
+// carried out.
+//
+//	Ask{ID: "t"}    granted, and the reply is lost
+//	Ask{ID: "t"}    the same grant, with the same token
+//
+// A store that fails makes a new lease or a new place in line for each call, or takes
+// Withdraw for an order to those who wait only.
 func idempotent(e *env) {
 	s := e.open()
 	t := ticket("twice", time.Minute, of(1, "a", "b"))
@@ -200,6 +233,12 @@ func idempotent(e *env) {
 	}
 }
 
+// releaseTwice: a lease is given back by its identity. A store that takes the key from its
+// new holder looks at the key alone. One that finds no fault with a lease that never was
+// lets a holder that has lost its lease believe that it had it to the end.
+//
+// The release whose context is over is up to lockcore, which gives the store a context of
+// its own: tests give back what they hold when their context has ended.
 func releaseTwice(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "k")))
@@ -229,6 +268,8 @@ func releaseTwice(e *env) {
 	e.empty(l)
 }
 
+// handOver: a waiter gets what is given back, without anybody's help. A store that fails
+// serves the line only when somebody asks, or neither calls wake nor gives a Poll.
 func handOver(e *env) {
 	a, b := e.locker("a"), e.locker("b")
 	for range 5 {
@@ -241,6 +282,9 @@ func handOver(e *env) {
 	e.empty(a)
 }
 
+// giveUp: with its place in line a waiter gives up what is reserved for it. A store that
+// keeps b reserved does not serve the others after a Withdraw. One that grants a to the
+// waiter has a second list of waiters, by key, from which it did not remove the ticket.
 func giveUp(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "a")))
@@ -261,6 +305,9 @@ func giveUp(e *env) {
 	}
 }
 
+// closeLocker: when a process ends in order, nobody waits for the TTL of what it had. The
+// Locker withdraws and releases, and closes the store after that. A store that fails
+// returns from Withdraw or Release before it is done, and drops at Close what is left.
 func closeLocker(e *env) {
 	watcher := e.locker("watcher")
 	l := lockcore.New(e.h.Open(e, e.ns), nil)
@@ -285,6 +332,9 @@ func closeLocker(e *env) {
 	e.empty(watcher)
 }
 
+// tokensRise: who has a higher token was granted later, whatever the key: a resource that
+// several keys protect may compare the tokens of all of them. A store that fails counts
+// by key or by client.
 func tokensRise(e *env) {
 	a, b := e.locker("a"), e.locker("b")
 	var last uint64
@@ -302,6 +352,9 @@ func tokensRise(e *env) {
 	}
 }
 
+// busyError: who is refused learns whom to talk to. The Locker makes the error from a
+// Snapshot: a store that fails does not keep the owner or the reason of a lease, or leaves
+// out when it was granted and when it expires.
 func busyError(e *env) {
 	a, b := e.locker("TestHolder"), e.locker("TestWaiter")
 	req := request(of(1, "board-7"))

@@ -34,6 +34,10 @@ func (e *env) enable(l *lockcore.Locker, keys ...string) {
 	}
 }
 
+// disabledAfterHolder: without Now, a key goes out of service behind its holder, and there is
+// no moment in between at which the waiter could have it. A store that fails most probably
+// waits for the holder and disables then, or grants to the waiter in the step of the
+// release before it looks at what is disabled.
 func disabledAfterHolder(e *env) {
 	l := e.locker("TestHolder")
 	le := e.acquire(l, request(of(1, "a")))
@@ -75,7 +79,8 @@ func disabledAfterHolder(e *env) {
 }
 
 // disabledForAll: readers and those by the seat keep what they have; nobody joins
-// them.
+// them. A store that fails lets them in beside each other before it looks at who has
+// disabled the key.
 func disabledForAll(e *env) {
 	l := e.locker("l")
 	reader, sitter := e.acquire(l, request(shared(of(1, "k")))), e.acquire(l, request(seat(3, of(1, "lic"))))
@@ -93,7 +98,9 @@ func disabledForAll(e *env) {
 }
 
 // disabledNow takes keys from holders under load: whoever holds loses them, and
-// nobody else gets them before they are enabled.
+// nobody else gets them before they are enabled. A store that fails frees the key and
+// disables it in two steps, or disables it and serves the line with the old view. The keys
+// are looked at three times, as such a grant may come a moment later.
 func disabledNow(e *env) {
 	keys := []string{"a", "b", "c"}
 	var wg sync.WaitGroup
@@ -142,7 +149,9 @@ func disabledNow(e *env) {
 	e.empty(admin)
 }
 
-// disabledTakes: the holder is told why it lost everything.
+// disabledTakes: the holder is told why it lost everything. A store that fails most
+// probably takes the one key alone, so that next waits for b; or does not keep the words of
+// the reason until the holder renews.
 func disabledTakes(e *env) {
 	l := e.locker("TestHog")
 	req := request(of(2, "a", "b"))
@@ -163,6 +172,9 @@ func disabledTakes(e *env) {
 	}
 }
 
+// outOfService: a request that only a repair could serve ends at once, as nobody knows when
+// that will be. The store's part is Answer.Disabled, and to wake whoever lists a key when it
+// is disabled: a store that fails while the request waits, only, forgot to wake it.
 func outOfService(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "b")))
@@ -203,7 +215,8 @@ func outOfService(e *env) {
 }
 
 // disabledUnderACrowd takes a key that twenty wait for out of service: those who need it
-// are told, the others share what is left, and nobody gets it.
+// are told, the others share what is left, and nobody gets it. A store that fails, and
+// passes outOfService, wakes the first in line alone, or one of each client.
 func disabledUnderACrowd(e *env) {
 	l := e.locker("l")
 	bad, good := e.acquire(l, request(of(1, "bad"))), e.acquire(l, request(of(1, "good")))
@@ -245,6 +258,15 @@ func disabledUnderACrowd(e *env) {
 	e.empty(l)
 }
 
+// disabledKeepsNothingAside: who cannot start before a repair keeps nobody else waiting, and
+// has its place again after it.
+//
+//	a is disabled     both wants a and b, and reserves nothing
+//	one takes b       though both came first
+//	a is enabled      both reserves a, and is served before second, who came later
+//
+// A store that fails reserves what is free, whatever else is missing; or puts such a waiter
+// in line anew when the key is enabled.
 func disabledKeepsNothingAside(e *env) {
 	l := e.locker("l")
 	e.disable(l, false, "a")
@@ -266,7 +288,8 @@ func disabledKeepsNothingAside(e *env) {
 }
 
 // disabledNotRevived: an expired lease does not come back onto a key that was
-// disabled meanwhile.
+// disabled meanwhile. A store that fails asks at the renewal only whether the key was
+// granted since: somebody may be repairing the resource.
 func disabledNotRevived(e *env) {
 	s, l := e.open(), e.locker("l")
 	g := e.ask(s, ticket("sleeper", shortTTL, of(1, "k")))
@@ -280,6 +303,11 @@ func disabledNotRevived(e *env) {
 	e.release(e.acquire(l, request(of(1, "k"))))
 }
 
+// quarantined: a resource that is found unfit again and again stays out of service for twice
+// as long each time, until a test has used it in order or a person has enabled it. A store
+// that fails the second time doubles for a key that is disabled already: a call that is
+// repeated, as its reply was lost, would do so, too. One that fails after that forgets the
+// count when the time ends, or when a test that failed gives the key back.
 func quarantined(e *env) {
 	l := e.locker("TestFlash")
 	const base = time.Hour

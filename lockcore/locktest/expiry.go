@@ -17,6 +17,10 @@ const (
 	renewTTL = 2 * time.Second        // of leases that are meant to live, on a machine that is busy
 )
 
+// expiry: the keys of a process that died go on when its TTL is over, and what it sends
+// after that changes nothing. A store that fails at the renewal or the release looks for the
+// key and not for the lease: the old holder would extend or end the lease of the new one. The
+// error names the new holder, since that is whom the owner of the old one has to talk to.
 func expiry(e *env) {
 	s := e.open()
 	dead := ticket("dead", shortTTL, of(1, "k"))
@@ -47,7 +51,8 @@ func expiry(e *env) {
 
 // renewal is tried with longer leases when the machine stood still for too long to
 // renew the short one: that is no fault of the store, and a store that does not
-// renew loses the long ones too.
+// renew loses the long ones too. A store that fails most probably answers nil to Renew and
+// extends nothing, or by less than a full TTL.
 func renewal(e *env) {
 	l := e.locker("l")
 	mute := lockcore.New(e.h.Open(e, e.ns), &lockcore.Options{Alive: func() bool { return false }})
@@ -96,6 +101,16 @@ func outlives(e *env, l, mute *lockcore.Locker, ttl time.Duration) error {
 	return err
 }
 
+// revival: a process that slept for longer than its TTL has lost nothing, as long as nobody
+// had its keys.
+//
+//	the lease expires    its key is free, and the store still knows the lease
+//	its holder renews    it has the key as before
+//	it expires again, somebody takes the key and gives it back: now it is lost for good
+//
+// A store that fails at first forgets a lease when it expires. One that fails at last looks
+// whether the key is free, and not whether it was granted since: the holder believes in
+// what it knew of the resource, and that may be true no more.
 func revival(e *env) {
 	s := e.open()
 	l := e.locker("l")
@@ -117,6 +132,9 @@ func revival(e *env) {
 	}
 }
 
+// untakenGrant: a waiter may die just before it is served, and then its TTL would be lost to
+// all behind it. So its grant lasts about five seconds until it is heard of. The TTL here is
+// as long as the subtest may take: a store that gives it in full at the grant hangs.
 func untakenGrant(e *env) {
 	s := e.open()
 	l := e.locker("l")
@@ -135,6 +153,9 @@ func untakenGrant(e *env) {
 	e.empty(l)
 }
 
+// deadWaiter: a waiter that does not ask any more is dropped, with what is reserved for it.
+// The store that fails most probably drops it only when its turn comes, which never comes
+// here: what it waits for is not given back before it is gone.
 func deadWaiter(e *env) {
 	s := e.open()
 	l := e.locker("l")
@@ -147,6 +168,9 @@ func deadWaiter(e *env) {
 	e.empty(l)
 }
 
+// keptLease: a test that broke a board may leave it as it is for a person, and end. A store
+// that fails most probably removes the lease with the release, or ends it when its TTL is
+// over, which no one renews now.
 func keptLease(e *env) {
 	l := e.locker("TestBroken")
 	le := e.acquire(l, request(of(1, "k")))
@@ -176,6 +200,9 @@ func keptLease(e *env) {
 	e.empty(l)
 }
 
+// freedKey: a person may take a key from whoever holds it. A store that fails takes that
+// key alone, and leaves a lease with half of what its test works with; or forgets why before
+// the holder renews.
 func freedKey(e *env) {
 	l := e.locker("TestHog")
 	req := request(of(2, "a", "b"))

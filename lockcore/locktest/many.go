@@ -14,12 +14,18 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// OddKeys are keys that a store has to keep apart and return unharmed.
+// OddKeys are keys that a store has to keep apart and return unharmed. Each breaks one way
+// to write keys down: separators of lists, names of files and their longest length, patterns
+// and hash tags of Redis, numbers and null of JSON and Lua, text that is not UTF-8, two
+// spellings that Unicode calls the same, and two keys that differ in their last byte alone.
 var OddKeys = []string{
 	" ", "a b", "a/b", `a\b`, `a"b`, "a'b", "a\nb", "a\tb", "a\x00b", "*", "a*", "{a}", "a}{b", "[a]", "%s", "%41", "..", ".", "-", "Ä", "A\u0308", "板-1", "🤖",
 	"\xff\xfe", "lock:a", "a,b", "a;b", "a|b", "a=b", "null", "0", "1e3", "true", strings.Repeat("k", 10_000), strings.Repeat("k", 9_999) + "x",
 }
 
+// oddKeys: a key is any text, and stays what it is. A store that fails most probably joins
+// keys with a separator, or has them in the names of files or of server keys without an
+// encoding that can be undone.
 func oddKeys(e *env) {
 	l := e.locker(`Test "quotes" / slashes ` + "\n☃")
 	le := e.acquire(l, request(of(len(OddKeys), OddKeys...)))
@@ -48,6 +54,9 @@ func oddKeys(e *env) {
 	}
 }
 
+// manyCandidates: a pool of a whole lab fits into one request. A store that fails most
+// probably meets a limit on the arguments of one call, or takes a time that grows with the
+// square of the candidates: then the release runs out of its five seconds.
 func manyCandidates(e *env) {
 	n := cmp.Or(e.h.Many, 10_000)
 	keys := make([]string, n)
@@ -76,6 +85,9 @@ func manyCandidates(e *env) {
 	e.empty(l)
 }
 
+// namespaces: two labs may share a server. A store that fails leaves the namespace out of
+// some name, or has names that begin alike: one of these two namespaces begins with the
+// other.
 func namespaces(e *env) {
 	a := e.locker("a")
 	other := *e
@@ -91,7 +103,8 @@ func namespaces(e *env) {
 	}
 }
 
-// seed returns the seed of a random test and how to have it again.
+// seed returns the random choices of a test, and says how to have them again if it fails.
+// Goroutines still run as they happen to.
 func seed(e *env) *rand.Rand {
 	n := rand.Uint64()
 	if v := os.Getenv("LOCKTEST_SEED"); v != "" {
@@ -128,6 +141,9 @@ func (d *ledger) enter(e *env, le *lockcore.Lease, readers bool) {
 			e.Errorf("%s is used by %d (-1: exclusively) and was given out again", k, n)
 		}
 		if !e.h.Unfenced && !readers {
+			// Readers may come to this line in another order than that of their grants: they
+			// use the key at the same time. Of those who have it alone, each has left before
+			// the next one is granted.
 			if le.Token() <= d.token[k] {
 				e.Errorf("%s: token %d after token %d", k, le.Token(), d.token[k])
 			}
@@ -149,7 +165,9 @@ func (d *ledger) leave(le *lockcore.Lease, readers bool) {
 }
 
 // manyAtOnce lets eight goroutines on three clients take random sets of six
-// keys, waiting or not, and give up or not.
+// keys, waiting or not. It is the promise that all others are for: no key has two users. A
+// store that fails here alone most probably looks and takes in two steps, between which
+// another client takes the same.
 func manyAtOnce(e *env) {
 	rnd := seed(e)
 	d := &ledger{users: make(map[string]int), token: make(map[string]uint64)}
@@ -166,7 +184,7 @@ func manyAtOnce(e *env) {
 					take = l.TryAcquire
 				}
 				le, err := take(e.ctx, req)
-				if isBusy(err) && e.ctx.Err() == nil {
+				if isBusy(err) && e.ctx.Err() == nil { // else Acquire says busy because the store hangs
 					continue
 				}
 				if err != nil {
@@ -177,7 +195,7 @@ func manyAtOnce(e *env) {
 				for range own.IntN(3) {
 					time.Sleep(time.Duration(own.IntN(500)) * time.Microsecond) // somebody has to hold for others to wait
 				}
-				d.leave(le, readers)
+				d.leave(le, readers) // before the release, which may serve the next one at once
 				if err := le.Release(e.ctx); err != nil {
 					e.Errorf("Release: %v", err)
 				}

@@ -10,6 +10,9 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
+// arrivalOrder: all clients of a namespace stand in one line. They take turns here, since a
+// store that fails most probably has a line in each client, or gives the key to whoever
+// asks first after the release.
 func arrivalOrder(e *env) {
 	a, b := e.locker("a"), e.locker("b")
 	le := e.acquire(a, request(of(1, "k")))
@@ -27,6 +30,9 @@ func arrivalOrder(e *env) {
 	}
 }
 
+// priorityOrder: a level of priority is worth a minute of waiting, so that five of them
+// outdo any time that this test takes. A store that fails most probably takes the lower
+// number for the earlier, or puts a new waiter at the end before it looks at the priority.
 func priorityOrder(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "k")))
@@ -43,7 +49,9 @@ func priorityOrder(e *env) {
 
 // bigRequest lets clients loop on one of five beside a request for all five, which
 // comes when two are held. It never finds all five free at once unless the others
-// are kept for it.
+// are kept for it. A store that fails at the first attempt grants whatever is free without
+// a look at the line; one that fails later reserves in the line, and forgets that when
+// one of the loops asks again.
 func bigRequest(e *env) {
 	keys := []string{"a", "b", "c", "d", "e"}
 	l := e.locker("loops")
@@ -85,6 +93,9 @@ func bigRequest(e *env) {
 	e.empty(l)
 }
 
+// writerNotStarved: readers that come one after the other could keep a writer waiting for
+// ever. A store that fails compares a reader with those who hold the key, and not with
+// those who wait for it.
 func writerNotStarved(e *env) {
 	l := e.locker("l")
 	r1 := e.acquire(l, request(shared(of(1, "k"))))
@@ -98,6 +109,10 @@ func writerNotStarved(e *env) {
 	e.release(r2.lease())
 }
 
+// surplusFlows: a waiter keeps others off no more than it can use. A store that refuses the
+// third board reserves every candidate; one that refuses a key that nobody wants serves
+// nobody but the first in line. One that gives a second board away reserves only for who
+// could start at once.
 func surplusFlows(e *env) {
 	l := e.locker("l")
 	chamber := e.acquire(l, request(of(1, "chamber")))
@@ -117,6 +132,15 @@ func surplusFlows(e *env) {
 	e.release(one)
 }
 
+// nestedReservation: a request under a lease is served although what it wants is reserved,
+// where the reservation waits for that lease.
+//
+//	suite        has the rack
+//	both         wants rack and board, and has the board reserved
+//	suite's test wants the board: both cannot start before the test is done
+//
+// A store that fails most probably does not keep [lockcore.Ticket].Parents, or keeps
+// everybody off what is reserved without a look at what the waiter waits for.
 func nestedReservation(e *env) {
 	l := e.locker("l")
 	suite := e.acquire(l, request(of(1, "rack")))
@@ -132,6 +156,10 @@ func nestedReservation(e *env) {
 	e.release(both.lease())
 }
 
+// circle: who waits, under leases of its own, for what will come back only after that, is
+// told so. The Locker finds the circle in a Snapshot: a store that fails leaves the parents
+// of holders or of waiters out of it. First is not told, because the end of one request
+// opens the circle.
 func circle(e *env) {
 	a, b := e.locker("TestA"), e.locker("TestB")
 	la, lb := e.acquire(a, request(of(1, "x"))), e.acquire(b, request(of(1, "y")))
@@ -154,6 +182,9 @@ func circle(e *env) {
 	e.empty(a)
 }
 
+// revision: a waiter may ask for something else and keep its place, as a pool may grow
+// meanwhile. A store that fails takes each Ask for a heartbeat, and leaves the new
+// requirements unread; or looks at the line only when something comes free.
 func revision(e *env) {
 	s := e.open()
 	l := e.locker("l")
@@ -176,6 +207,10 @@ func revision(e *env) {
 	e.empty(l)
 }
 
+// snapshot: what people read about a lease, and what lockcore makes its errors from, is
+// all there, and is as it was given. A store that fails most probably has a record of its own
+// with fewer fields, lists the waiters by arrival without their priority, or tells nothing
+// of what is reserved.
 func snapshot(e *env) {
 	l := e.locker("l")
 	req := request(of(2, "a", "b"), shared(of(1, "s")))

@@ -45,7 +45,8 @@ func (e *env) holder(l *lockcore.Locker, key, state string) lockcore.Holder {
 }
 
 // reservedStays: longer than any lease would without renewal, and without the
-// client that made it.
+// client that made it. A store that fails most probably has the TTL in place of For at the
+// grant, or frees what a client has when it closes.
 func reservedStays(e *env) {
 	l := e.locker("TestWaits")
 	person := lockcore.New(e.h.Open(e, e.ns), nil)
@@ -75,7 +76,8 @@ func reservedStays(e *env) {
 	e.empty(l)
 }
 
-// reservedAsked: asking again moves no end, and withdrawing ends it.
+// reservedAsked: asking again moves no end, and withdrawing ends it. A store that fails
+// treats an Ask for what is granted as a renewal, as it may for a lease.
 func reservedAsked(e *env) {
 	s, l := e.open(), e.locker("l")
 	t := ticket("ann", time.Minute, of(1, "a"))
@@ -97,6 +99,10 @@ func reservedAsked(e *env) {
 	e.empty(l)
 }
 
+// reservedInLine: a reservation waits as a test does, and passes a test only from the front
+// of the line. A store that fails most probably grants at once what people ask for. One
+// that fails with next alone cannot count so far: [lockcore.FrontOfLine] minutes fit into
+// 64 bits of nanoseconds, and are exact as microseconds in the floating point numbers of Lua.
 func reservedInLine(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "a")))
@@ -136,6 +142,9 @@ func reservedInLine(e *env) {
 	e.empty(l)
 }
 
+// reservedByKey: of what was reserved together each key can be given back alone. A store
+// that fails ends the whole reservation with the first key, or keeps the end at each key, so
+// that extending one leaves the others as they were. Lockcore looks after whose it is.
 func reservedByKey(e *env) {
 	l := e.locker("l")
 	e.reserve(l, reservation("ann@bench", time.Hour, of(2, "a", "b"), of(1, "c")))
@@ -176,6 +185,9 @@ func reservedByKey(e *env) {
 	e.empty(l)
 }
 
+// twoReserve: a reservation keeps other people off as it does tests. Who gets it ends the
+// waits of the others, since it lasts for an hour. A store that fails most probably has a
+// second way to grant for people, without the check that all others go through.
 func twoReserve(e *env) {
 	var got atomic.Int32
 	var wg sync.WaitGroup

@@ -15,7 +15,7 @@ func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockc
 	tk := &lockcore.Ticket{ID: name, Owner: lockcore.Owner{Test: name}, TTL: argDuration(t, d, "ttl", 30*time.Second), Wait: !d.HasArg("once")}
 	tk.Expect = argDuration(t, d, "expect", 0)
 	if tk.For = argDuration(t, d, "for", 0); tk.For > 0 {
-		tk.Owner = lockcore.Owner{User: name}
+		tk.Owner = lockcore.Owner{User: name} // a person reserves: nothing is learned about a test
 	}
 	d.MaybeScanArgs(t, "priority", &tk.Priority)
 	d.MaybeScanArgs(t, "test", &tk.Owner.Test)

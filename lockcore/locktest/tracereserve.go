@@ -43,6 +43,8 @@ func (tr *trace) reserve() {
 		t.Priority = lockcore.FrontOfLine
 	}
 	t.For = time.Duration(1+tr.rnd.IntN(60_000_000)) * time.Microsecond
+	// In real time no reservation may end within the trace: the store and the scheduler, whose
+	// time stands still, would see that end at different steps.
 	for tr.stage == nil && (t.For < time.Hour || tr.expected(t.For)) {
 		t.For = time.Hour << tr.rnd.IntN(16)
 	}
@@ -53,7 +55,7 @@ func (tr *trace) reserve() {
 func (tr *trace) disable() {
 	o := lockcore.Outage{Keys: tr.someKeys(), Owner: lockcore.Owner{User: "ann"}, Reason: "smoke", Now: tr.rnd.IntN(2) == 0}
 	if tr.rnd.IntN(3) == 0 {
-		o.For = time.Hour
+		o.For = time.Hour // in real time it may not end within the trace, as in reserve
 		if tr.stage != nil {
 			o.For = time.Duration(1+tr.rnd.IntN(20_000_000)) * time.Microsecond
 		}
@@ -70,6 +72,8 @@ func (tr *trace) disable() {
 	}
 }
 
+// sameHolders compares the keys alone: a store may have its own identities for what
+// disables a key, and its own order.
 func (tr *trace) sameHolders(what string, got, want []lockcore.Holder) {
 	tr.Helper()
 	keys := func(holders []lockcore.Holder) (all []string) {

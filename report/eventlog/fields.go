@@ -1,6 +1,14 @@
 package eventlog
 
 // The fields of an event and of its parts, by their names in a line.
+//
+// A name that is not listed is skipped: a version that adds a field does not count up, and
+// older programs read its events. A field that is added to a struct has to be added here, too;
+// a test compares what is read with what encoding/json reads.
+//
+// Values that come again and again are read by text, and so are in memory once. Identities of
+// requests, and what people write, are read by unique: each comes in a few events, and
+// remembering it would push out the others.
 
 func (d *decoder) event(key []byte, e *Event) (err error) {
 	switch string(key) {
@@ -76,7 +84,7 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 	case "outcome":
 		err = text(d, &e.Outcome)
 	case "cause":
-		err = text(d, &e.Refusal)
+		err = text(d, &e.Refusal) // package report calls Cause what a wait was spent on
 	case "verdict":
 		err = text(d, &e.Verdict)
 	case "error":

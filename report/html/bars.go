@@ -150,6 +150,8 @@ func waitsBars(id, title string, groups []report.Group, width float64) chart {
 	for _, g := range shown {
 		c.label(y+rowHeight-5, g.Name)
 		tip := fmt.Sprintf("%s: %s, P50 %s, P95 %s, longest %s", words.Plain(g.Name), words.Count(g.Requests, "request"), words.Short(g.Wait.P50), words.Short(g.Wait.P95), words.Short(g.Wait.Max))
+		// The light bar first, and the dark one over its beginning. Each is a pixel wide at least,
+		// so that a group of short waits is not taken for one that has none.
 		c.line(c.Left+x(g.Wait.P95), y+rowHeight/2, c.Left+x(g.Wait.Max), y+rowHeight/2, "whisker")
 		c.rect(c.Left, y+2, max(1, x(g.Wait.P95)), rowHeight-4, "top", tip)
 		c.rect(c.Left, y+2, max(1, x(g.Wait.P50)), rowHeight-4, "held", tip)

@@ -168,7 +168,7 @@ func (s timeScale) step(n int) time.Duration {
 			return d
 		}
 	}
-	days := window/(24*time.Hour)/time.Duration(n) + 1
+	days := window/(24*time.Hour)/time.Duration(n) + 1 // a log of months
 	return days * 24 * time.Hour
 }
 
@@ -176,11 +176,11 @@ func (s timeScale) step(n int) time.Duration {
 func (c *chart) axis(s timeScale, top, bottom float64) {
 	step := s.step(7)
 	us := step.Microseconds()
-	for t := (s.from + us - 1) / us * us; t <= s.to; t += us {
+	for t := (s.from + us - 1) / us * us; t <= s.to; t += us { // at round times, whenever the events begin
 		x := s.x(t)
 		c.line(x, top, x, bottom, "grid")
 		anchor := "middle"
-		if x > s.right-24 {
+		if x > s.right-24 { // half of its words would stand outside of the chart
 			anchor = "end"
 		}
 		c.text(x, bottom+14, anchor, "tick", tickWords(t, step))
@@ -194,7 +194,7 @@ func tickWords(us int64, step time.Duration) string {
 	case step >= 24*time.Hour:
 		return t.Format("Jan 2")
 	case step >= time.Minute:
-		if t.Hour() == 0 && t.Minute() == 0 {
+		if t.Hour() == 0 && t.Minute() == 0 { // the tick that tells which day it is
 			return t.Format("Jan 2")
 		}
 		return t.Format("15:04")
@@ -223,7 +223,7 @@ func niceMax(v float64) float64 {
 	}
 	p := math.Pow(10, math.Floor(math.Log10(v)))
 	for _, m := range []float64{1, 2, 5} {
-		if v <= m*p*1.0000001 {
+		if v <= m*p*1.0000001 { // the product is rounded: what is just the end of an axis needs no longer one
 			return m * p
 		}
 	}

@@ -65,7 +65,7 @@ func (c *curve) columns() (means []float64, tops []int) {
 	for i := range c.n {
 		begin, end := max(c.low, c.start(i)), c.start(i+1)
 		if i == c.n-1 {
-			end = c.to
+			end = c.to // all columns together may be some microseconds shorter than the time
 		}
 		end = min(c.top, end)
 		for next < len(c.steps) && c.steps[next].at <= begin {
@@ -147,6 +147,7 @@ func (h *Page) queueChart(rep *report.Report) chart {
 // highest alone would make one of it. Steps, not slopes: a queue has no halves.
 func (c *chart) area(s timeScale, v *curve, top, bottom float64, name string, most int) {
 	end := niceMax(float64(max(1, most)))
+	// Of three boards, three in use should reach the top; the axis of many ends at a round number.
 	if most > 0 && end < 10 {
 		end = float64(most)
 	}
@@ -194,6 +195,8 @@ func (h *Page) queueTable(rep *report.Report) table {
 	first := s.from / us * us // rows begin at round times
 	n := int((s.to-first)/us) + 1
 	waiting, busy := h.queueCurves(rep, n)
+	// The first row begins before the first event, and the last ends behind the last one. What is
+	// known still begins and ends with the events: a mean is over that part of the row.
 	for _, c := range []*curve{waiting, busy} {
 		c.from, c.to = first, first+int64(n)*us
 	}

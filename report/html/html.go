@@ -129,7 +129,8 @@ type badEnd struct {
 	what, said string
 }
 
-// endsMax bounds those that are kept; more are counted.
+// endsMax bounds those that are kept; more are counted. They are far more than the rows of
+// their table: it shows those that asked first, and they come in the order of their ends.
 const endsMax = 2000
 
 func (h *Page) ended(r *report.Request) {
@@ -148,6 +149,7 @@ func (h *Page) ended(r *report.Request) {
 		h.more++
 		return
 	}
+	// Without a holder it was for a cause alone, as a fault of the store: then nobody is named.
 	if b := r.BlockedBy(); b.Holder != (report.Holder{}) {
 		e.by = b.Holder
 	}
@@ -172,7 +174,8 @@ func (h *Page) test(r *report.Request) int32 {
 	return i
 }
 
-// mostly is the cause of most of a wait.
+// mostly is the cause of most of a wait: what is drawn is one bar, which has one pattern,
+// and the parts of a wait may be many and thin.
 func mostly(r *report.Request) int8 {
 	times := map[report.Cause]eventlog.MS{}
 	best := report.Unknown

@@ -32,7 +32,8 @@ type bar struct {
 	hold     *hold // the first
 }
 
-// waitedFor and what follows are waits, by their cause.
+// waitedFor and what follows are waits, by their cause. A bar of a wait is drawn as one of a
+// hold is; the gap leaves room for more kinds of holds.
 const waitedFor holdKind = 16
 
 func init() {
@@ -63,7 +64,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 				bars += len(lane)
 			}
 		}
-		if bars <= timelineBars || width > 50 {
+		if bars <= timelineBars || width > 50 { // wider bars would show next to nothing of the time
 			break
 		}
 	}
@@ -183,6 +184,7 @@ func joined(lane []bar, b bar, s timeScale, width float64) []bar {
 	last := &lane[len(lane)-1]
 	narrow := s.x(b.to)-s.x(b.from) < width && (last.n > 1 || s.x(last.to)-s.x(last.from) < width)
 	alike := b.kind == last.kind || b.kind < heldKept && last.kind < heldKept // Mean lost lease does not spoil a dozen
+	// Eight times the width at most: a night of short holds should not become one bar.
 	if narrow && alike && s.x(b.from)-s.x(last.to) < width && s.x(b.to)-s.x(last.from) < 8*width {
 		last.busy += b.busy
 		last.to = b.to
@@ -198,7 +200,7 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 	for _, lane := range lanes {
 		for _, b := range lane {
 			x, w := s.x(b.from), max(1, s.x(b.to)-s.x(b.from))
-			if b.n > 1 {
+			if b.n > 1 { // of several tests, maybe: it names none of them
 				fill, what := "many", "holds"
 				if b.kind >= waitedFor {
 					what = "waits"
@@ -214,6 +216,7 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 			if run := h.who[b.test].run; rep.Runs > 1 && run != "" {
 				who += " of run " + words.Plain(run)
 			}
+			// The whole hold first; Prepare and Restore cover its ends, and keep what they tell apart.
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
 			x, w = c.care(s, y, height, who, b.hold, x, w)
 			if b.kind >= waitedFor {

@@ -73,7 +73,7 @@ func (h *Page) view(rep *report.Report) content {
 		text, sub := strings.CutPrefix(l, "  ")
 		p.Headline = append(p.Headline, headlineLine{text, sub})
 	}
-	if rep.Events == 0 {
+	if rep.Events == 0 { // there is no first and no last moment
 		return p
 	}
 	p.From, p.To = rep.From.UTC().Format("2006-01-02 15:04:05 UTC"), rep.To.UTC().Format("2006-01-02 15:04:05 UTC")
@@ -147,6 +147,7 @@ func blameSection(rep *report.Report) section {
 func suspectsSection(r *suspects.Result) section {
 	s := section{ID: "suspects", Title: "What failures follow", Intro: r.Summary()}
 	t := table{Caption: "Suspects, compared with the same tests without them", Head: []string{"suspect", "failed", "of runs with it", "failed", "of runs without it", "chance"}, Words: 1}
+	// All of them, and not pageRows: what chance could have done is left out already.
 	for i := range r.Suspects {
 		o := &r.Suspects[i]
 		name := words.Plain(o.Name)

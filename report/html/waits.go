@@ -38,6 +38,7 @@ func (h *Page) waitsTimeline(rep *report.Report) chart {
 		y += rowHeight + rowGap
 	}
 	c.H = top + height + 20
+	// Only what is drawn: a reader looks in the chart for each pattern of a legend.
 	for i, cause := range report.Causes {
 		fill := holdFills[waitedFor+holdKind(i)]
 		if slices.ContainsFunc(c.Shapes, func(s shape) bool { return s.Kind == "rect" && s.Fill == fill }) {
@@ -58,6 +59,7 @@ func (h *Page) waitRows(rep *report.Report) []timelineRow {
 	var l []*sum
 	for i := range h.waits {
 		w := &h.waits[i]
+		// A round trip to the store is no wait, and would make a row for each test of a suite.
 		if w.to-w.from < report.Negligible.Duration().Microseconds() {
 			continue
 		}

@@ -156,6 +156,8 @@ func (p *permissions) trusts(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
+	// An IPv4 proxy comes to a listener for both as ::ffff:10.0.0.1, and the prefix may be
+	// written in either way.
 	for _, net := range p.access.TrustedProxies {
 		if net.Contains(at.Addr().Unmap()) || net.Contains(at.Addr()) {
 			return true
@@ -179,7 +181,7 @@ func goodName(name string) error {
 // sign is a code that only this process can make.
 func (p *permissions) sign(what ...string) string {
 	m := hmac.New(sha256.New, p.secret[:])
-	for _, w := range what {
+	for _, w := range what { // with their lengths: "a", "bc" is not "ab", "c"
 		fmt.Fprintf(m, "%d:%s", len(w), w)
 	}
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
@@ -275,6 +277,8 @@ func (p *permissions) showLogin(w http.ResponseWriter, r *http.Request, status i
 
 func (p *permissions) login(w http.ResponseWriter, r *http.Request) {
 	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	// By address, and not by name: who guesses tokens gives no name. A proxy is one address for
+	// all behind it.
 	if err != nil {
 		from = r.RemoteAddr
 	}

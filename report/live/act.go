@@ -56,6 +56,7 @@ func (p *permissions) act(w http.ResponseWriter, r *http.Request, do action) {
 		p.s.message(w, r, http.StatusBadRequest, "Refused", "Nothing was done: the form cannot be read.")
 		return
 	}
+	// Before the budget: forms that another site sends are not to use up that of the person.
 	if !p.good(r, u) {
 		p.s.message(w, r, http.StatusForbidden, "Refused", "Nothing was done: this form is too old, or not from this server. Load the page again.")
 		return
@@ -80,7 +81,7 @@ func (p *permissions) act(w http.ResponseWriter, r *http.Request, do action) {
 
 // finish tells what became of an action, and puts it on record.
 func (p *permissions) finish(ctx context.Context, a *asked, d done, err error) {
-	p.s.poll.soon()
+	p.s.poll.soon() // the browser is sent to a page that should show what was done, or what is in the way
 	if err != nil {
 		p.note(a.by, why(err), true)
 		return
@@ -189,6 +190,7 @@ func (p *permissions) reserve(ctx context.Context, a *asked) (done, error) {
 	}
 	req := lockcore.Request{ID: rand.Text(), For: a.length, Reason: a.reason, Owner: lockcore.Owner{User: a.by}}
 	req.Requirements = []lockcore.Requirement{{Candidates: []lockcore.Candidate{{Key: a.key}}}}
+	// By the seat, if the inventory says so: a whole license server is not what is meant.
 	if st := p.s.poll.look(ctx); st != nil {
 		if r := st.row(a.key); r != nil {
 			req.Requirements[0].Seats = r.Seats

@@ -55,7 +55,7 @@ func ownerFacts(o lockcore.Owner) (f []fact) {
 func (s *Server) holdView(h *Holding, now time.Time) holdView {
 	v := holdView{Label: strings.ToUpper(h.State[:min(1, len(h.State))]) + h.State[min(1, len(h.State)):]}
 	for i, k := range h.Keys {
-		if i == 50 {
+		if i == 50 { // a lease may have a whole lab
 			v.Facts = append(v.Facts, fact{Name: "resources", Text: fmt.Sprint("and ", len(h.Keys)-i, " more")})
 			break
 		}

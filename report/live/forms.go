@@ -50,6 +50,7 @@ func (p *permissions) forms(page *page, r *http.Request, key string, row *row, s
 			}
 		}
 	}
+	// Who has it already would stand in line behind himself.
 	if own {
 		add(form{Do: "extend", Title: "Keep it for longer", Fields: []field{{Label: "For, from now on", Name: "for", Value: "2h", Must: true, Most: 20, Pattern: forField.Pattern}}, Button: "Extend"})
 	} else {

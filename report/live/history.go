@@ -95,7 +95,7 @@ func (h *History) look() *past {
 			h.mu.Lock()
 			defer h.mu.Unlock()
 			h.reading = false
-			if p.err != nil && h.last != nil {
+			if p.err != nil && h.last != nil { // the error is shown beside what was read before
 				p.day, p.week = h.last.day, h.last.week
 			}
 			h.last = p
@@ -119,6 +119,7 @@ func (h *History) close() {
 
 func (h *History) read(ctx context.Context, now time.Time) *past {
 	p := &past{at: now}
+	// Twice, since a fold has one window: a percentile of a day does not follow from a week's.
 	if p.week, p.err = h.window(ctx, now.Add(-7*day), now); p.err == nil {
 		p.day, p.err = h.window(ctx, now.Add(-day), now)
 	}
@@ -169,7 +170,7 @@ func (w *window) within(ctx context.Context, events iter.Seq2[eventlog.Event, er
 				at = e.TS
 			}
 			if at.Before(w.from) || at.After(w.to.Add(time.Minute)) { // clocks differ a little
-				continue
+				continue // one from next year would make the window that long
 			}
 			known := tests[test{e.Test.Pkg, e.Test.Name}] || len(tests) < apartMost
 			for _, c := range e.Chosen {

@@ -31,10 +31,12 @@ func (l *limiter) allow(key string) bool {
 	if b == nil {
 		if len(l.left) >= limitedMost {
 			for k, b := range l.left {
-				if now.Sub(b.last) > time.Minute {
+				if now.Sub(b.last) > time.Minute { // full again: as if it had never been there
 					delete(l.left, k)
 				}
 			}
+			// Nobody new is let in then, rather than everybody: who fills the list with addresses
+			// would else be rid of the limit.
 			if len(l.left) >= limitedMost {
 				return false
 			}

@@ -142,7 +142,7 @@ func (l *Listing) Outline() string {
 	for _, f := range l.Free {
 		fmt.Fprintf(&b, "%q %s\n", f.Key, f.Last)
 	}
-	return b.String() + "."
+	return b.String() + "." // never empty: an empty one stands for «not looked yet»
 }
 
 // expectedStep is how far an expected start must move to be a change: it does so by

@@ -38,7 +38,7 @@ func (s *Server) metrics(w http.ResponseWriter, r *http.Request) {
 		m.Value("rtest_snapshot_age_seconds", time.Since(st.at).Seconds())
 		n := counts(st.rows)
 		m.Family("rtest_resources", "gauge", "", "Resources by state.")
-		for _, state := range states {
+		for _, state := range states { // also those of which there are none: a series that comes and goes has gaps
 			m.Value("rtest_resources", float64(n[state]), "state", state)
 		}
 		m.Family("rtest_waiting", "gauge", "", "Requests in line.")

@@ -188,7 +188,7 @@ func (p *poller) unsubscribe(st *stream) {
 func (p *poller) soon() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.fails == 0 {
+	if p.fails == 0 { // a store that cannot be asked is left alone for as long as it was
 		p.next = time.Time{}
 	}
 }

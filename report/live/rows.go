@@ -74,7 +74,7 @@ func rowsOf(l *Listing, s *lockcore.Snapshot, items []Item) []row {
 					seen[c.Key] = true
 					r := find(c.Key)
 					r.Waiting++
-					if r.Tags == nil {
+					if r.Tags == nil { // the inventory knows better than who asks
 						r.Tags = c.Tags
 					}
 				}

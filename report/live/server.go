@@ -229,7 +229,7 @@ func (s *Server) frame(st *state, r *http.Request, title string) *page {
 	p.Live = true
 	p.Version = s.prefix + strconv.FormatUint(st.version, 10)
 	if n, err := strconv.Atoi(q.Get("refresh")); err == nil && n > 0 {
-		p.Refresh = max(2, n)
+		p.Refresh = max(2, n) // without a script it loads the whole page again
 	}
 	q.Del("refresh")
 	p.Here = here(r, q)
@@ -287,6 +287,7 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, make 
 	build := func() ([]byte, error) { return render(name, make(st)) }
 	var body []byte
 	err := errFull
+	// A page of a person has the name, notes and forms in it, and is made for that one alone.
 	if s.access.knowsNobody(r) {
 		body, err = st.pages.get(r.URL.Path+"?"+r.URL.RawQuery, build)
 	}

@@ -58,6 +58,7 @@ func (t *tokenFile) read() ([]person, error) {
 	if s := t.seen; s != nil && os.SameFile(s, info) && s.Size() == info.Size() && s.ModTime().Equal(info.ModTime()) && time.Since(info.ModTime()) > 2*time.Second {
 		return t.people, nil
 	}
+	// One byte more than is allowed shows that there is more.
 	data, err := io.ReadAll(io.LimitReader(f, tokenFileMost+1))
 	if err != nil {
 		return nil, fmt.Errorf("the token file %s: %w", t.path, err)
@@ -100,7 +101,7 @@ func parseTokens(data []byte) ([]person, error) {
 		if text == "" || strings.HasPrefix(text, "#") {
 			continue
 		}
-		i := strings.LastIndexFunc(text, unicode.IsSpace)
+		i := strings.LastIndexFunc(text, unicode.IsSpace) // names may have spaces, and tokens none
 		if i < 0 {
 			return nil, fmt.Errorf("line %d: want a name, a space, and a token", n)
 		}

@@ -78,7 +78,7 @@ func ahead(at, now time.Time) *age {
 		return nil
 	}
 	a := &age{at.UTC().Format(time.RFC3339), "any moment"}
-	if d := at.Sub(now); d >= time.Second/2 {
+	if d := at.Sub(now); d >= time.Second/2 { // less would be shown as «in 0s»
 		a.Text = "in " + span(d)
 	}
 	return a
@@ -149,7 +149,8 @@ type rowView struct {
 	Waiting                int
 }
 
-// mark is a name by which the script of the page tells rows apart.
+// mark is a name by which the script of the page tells rows apart. It is quoted where a
+// browser would change it: two keys may differ in nothing else.
 func mark(s string) string {
 	if words.Visible(s) == s {
 		return s

@@ -16,7 +16,7 @@ func preparationTable(r *report.Report) Table {
 		Head: []string{"resource", "prepares failed", "restores failed", "preparing", "restoring", "held", "last error"}}
 	for _, g := range sorted(r.Resources, failures, func(g *report.Group) int { return int(g.Prepare + g.Restore) }) {
 		if failures(&g) == 0 && g.Prepare+g.Restore == 0 {
-			continue
+			continue // most suites prepare nothing, and have no such table then
 		}
 		t.Rows = append(t.Rows, []string{g.Name, dash(g.FailedPrepares), dash(g.FailedRestores), words.Short(g.Prepare), words.Short(g.Restore), words.Short(g.Hold.Total), g.LastError})
 	}

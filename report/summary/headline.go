@@ -21,7 +21,7 @@ func Headline(r *report.Report) []string {
 		return []string{fmt.Sprintf("No lock was asked for (%s).", words.Count(r.Events, "event"))}
 	}
 	t := &r.Total
-	open := waiting(r)
+	open := waiting(r) // no part of Total yet: how long they wait in the end is not known
 	first := fmt.Sprintf("%s by %s in %s over %s: ", words.Count(t.Requests+open, "request"), words.Count(len(r.Tests), "test"), where(r), words.Short(r.Window))
 	switch {
 	case t.Wait.Total == 0 && open > 0:
@@ -74,7 +74,7 @@ func pools(r *report.Report) []string {
 		if lost >= report.Negligible {
 			line += fmt.Sprintf(", P95 wait %s, %s lost waiting", words.Short(g.Wait.P95), words.Short(lost))
 		}
-		if g.QueueMax > 1 {
+		if g.QueueMax > 1 { // one in line is there at each wait
 			line += fmt.Sprintf(", up to %d in line", g.QueueMax)
 		}
 		l = append(l, line)
@@ -141,6 +141,7 @@ func trouble(r *report.Report) []string {
 // waited for. One line each.
 func Warnings(r *report.Report) []string {
 	var l []string
+	// To do with one less makes no wait shorter: it is no warning.
 	if r.Matters() && len(r.Verdict.Advice) > 0 && r.Verdict.Advice[0].Do != report.Remove {
 		lines := Verdict(r)
 		l = append(l, lines[0]+" "+strings.TrimSpace(lines[1]))

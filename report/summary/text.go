@@ -34,7 +34,7 @@ func (t *Table) text(b *strings.Builder, most int) {
 		for i := range row {
 			if !t.Numeric(i) {
 				row[i] = words.Plain(row[i])
-				if row[i] == `""` {
+				if row[i] == `""` { // how Plain shows nothing; in a table an empty cell does
 					row[i] = ""
 				}
 			}

@@ -33,6 +33,7 @@ func Verdict(r *report.Report) []string {
 	}
 	name := poolName(v.Pool, v.Also)
 	first := fmt.Sprintf("Bottleneck: %s; %s of waiting was for it.", name, part(words.Short(v.Time), words.Short(r.Total.Wait.Total)))
+	// Who reads only this line is not to buy a board for waits that nobody notices.
 	if !r.Matters() {
 		first = fmt.Sprintf("No bottleneck: waits were %s of the time with locks, most of them for %s.", words.Percent(r.LockShare()), name)
 	}
@@ -62,6 +63,7 @@ func part(some, total string) string {
 func advice(a *report.Advice) string {
 	what := words.Plain(a.What)
 	saved := fmt.Sprintf("would have saved %s of waiting", span(a.Waits))
+	// Less waiting does not always end a run earlier: another test may be what it waits for.
 	if a.Makespan.Median >= report.Negligible {
 		saved += fmt.Sprintf(" and %s of the run", span(a.Makespan))
 	}
@@ -81,6 +83,7 @@ func advice(a *report.Advice) string {
 // span is the median, with its range where that is wide enough to matter.
 func span(s report.Span) string {
 	m := words.Short(s.Median)
+	// Tie-breaks that differ by less than a tenth say no more than the median does.
 	if s.Max-s.Min < s.Median/10 || words.Short(max(0, s.Min)) == words.Short(s.Max) {
 		return m
 	}

@@ -106,7 +106,7 @@ func Tables(r *report.Report, v View, top int) []Table {
 		if len(t.Rows) == 0 {
 			continue
 		}
-		if top > 0 && len(t.Rows) > top {
+		if top > 0 && len(t.Rows) > top { // below 0: all
 			t.More = len(t.Rows) - top
 			t.Rows = t.Rows[:top]
 		}
@@ -115,12 +115,14 @@ func Tables(r *report.Report, v View, top int) []Table {
 	return l
 }
 
-// waitCells are the columns that all tables of requests begin with.
+// waitCells are the columns that all tables of requests begin with. A wait of 0 s is one:
+// who was served at once counts in its percentiles.
 func waitCells(g *report.Group) []string {
 	return []string{fmt.Sprint(g.Requests), words.Short(g.Wait.P50), words.Short(g.Wait.P95), words.Short(g.Wait.Max)}
 }
 
-// holdCells are P50, P95 and max of holds, if there were any.
+// holdCells are P50, P95 and max of holds. Where there were none, 0 s would look like a
+// measurement.
 func holdCells(s *report.Stat) []string {
 	if s.N == 0 {
 		return []string{"-", "-", "-"}
@@ -215,7 +217,7 @@ func holderRun(h *report.HolderGroup, runs bool) string {
 	switch {
 	case h.Runs > 1:
 		return words.Count(h.Runs, "run")
-	case !runs && h.Hold.N > 0:
+	case !runs && h.Hold.N > 0: // its holds are in the events, so it is of the one run
 		return ""
 	case h.URL != "":
 		return h.URL

@@ -84,6 +84,7 @@ type event struct {
 // Write writes the trace as JSON. Equal requests give equal bytes, in whatever
 // order they came.
 func (t *Trace) Write(w io.Writer) error {
+	// By identity where the moment is the same: Add takes them in any order.
 	slices.SortFunc(t.requests, func(a, b request) int {
 		return cmp.Or(cmp.Compare(a.asked, b.asked), cmp.Compare(a.ID, b.ID))
 	})
@@ -186,6 +187,8 @@ func (t *Trace) holds(b *writer) {
 			h := hold{q, first + lane}
 			b.hold(key, h)
 			last, ended = latest(ended, q.from)
+			// An arrow has to begin and to end inside of a hold, so there is none from or to one that
+			// took no time.
 			if last != nil && q.Waited > 0 && last.req.to > last.req.from && q.to > q.from {
 				arrows++
 				b.arrow(arrows, *last, h)
@@ -269,7 +272,7 @@ func (q *request) args() map[string]any {
 				words += ": " + s.Holder.String()
 			}
 			l = append(l, words)
-			if len(l) == 10 {
+			if len(l) == 10 { // the first are enough, and every hold and wait has the list
 				break
 			}
 		}
@@ -338,7 +341,7 @@ func (t *Trace) queues(b *writer) {
 				pools[r.Name] = p
 			}
 			p.steps = append(p.steps, steps...)
-			p.waited += q.waitEnd - q.asked
+			p.waited += q.waitEnd - q.asked // a request for two pools counts in both: both were waited for
 		}
 	}
 	var list []*counter
@@ -351,6 +354,8 @@ func (t *Trace) queues(b *writer) {
 		n := 0
 		for i, s := range c.steps {
 			n += s.by
+			// Only the last value of a moment: a counter that goes up and down in no time is drawn
+			// as a spike, and one request that follows another is no queue.
 			if i+1 < len(c.steps) && c.steps[i+1].at == s.at {
 				continue
 			}

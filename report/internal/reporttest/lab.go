@@ -50,7 +50,7 @@ func (l Lab) Events() []eventlog.Event {
 	last := map[string]*labRequest{}
 	lanes := make([]time.Duration, l.lanes)
 	for i := range l.requests {
-		lane := slices.Index(lanes, slices.Min(lanes))
+		lane := slices.Index(lanes, slices.Min(lanes)) // the process whose test was over first asks next
 		r := &labRequest{id: fmt.Sprint("R", i+1), test: tests[int(rnd.ExpFloat64()*2)%len(tests)], host: fmt.Sprint("ci-", lane%4+1), pid: 1000 + lane,
 			asked: lanes[lane] + time.Duration(rnd.ExpFloat64()*float64(l.hold)/2), hold: time.Duration((0.2 + rnd.ExpFloat64()) * float64(l.hold)), patience: 12 * l.hold, end: eventlog.Release}
 		need := 1
@@ -82,12 +82,14 @@ func (l Lab) serve(r *labRequest, free map[string]time.Duration, last map[string
 		keys := slices.Clone(q.Candidates)
 		slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(free[a], free[b]) })
 		for _, k := range keys[:max(1, q.Need)] {
+			// Readers wait for nobody here, as nobody has staging alone.
 			if !q.Shared {
 				at = max(at, free[k])
 			}
 			chosen = append(chosen, eventlog.Chosen{Key: k, Req: i, Tags: q.Tags, Fence: uint64(len(free))})
 		}
 	}
+	// The test knows beforehand how long it would wait. So it stands in nobody's way until then.
 	waited := at - r.asked
 	if waited > r.patience {
 		by := last[chosen[0].Key]

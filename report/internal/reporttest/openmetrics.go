@@ -42,6 +42,7 @@ func CheckOpenMetrics(t *testing.T, text string) {
 		if m == nil {
 			t.Fatalf("no sample: %q", line)
 		}
+		// The kinds that this module writes; another has no suffixes, so that it fails here.
 		suffixes := map[string][]string{"counter": {"_total"}, "gauge": {""}, "summary": {"", "_sum", "_count"}}[kind]
 		found := false
 		for _, s := range suffixes {

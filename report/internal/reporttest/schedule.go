@@ -180,7 +180,7 @@ func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 		case opt && name == "store":
 			e.Store = value
 		case opt && name == "in":
-			e.Parent = value + "1"
+			e.Parent = value + "1" // its first request: a schedule needs no other
 		case opt && name == "prio":
 			e.Priority, _ = strconv.Atoi(value)
 		default:
@@ -196,7 +196,7 @@ func parseSees(t testing.TB, e *eventlog.Event, args []string) {
 			e.Since = T0.Add(parseLength(t, d))
 			continue
 		}
-		f := append(strings.Split(a, ":"), "", "", "")
+		f := append(strings.Split(a, ":"), "", "", "") // what is left out is empty
 		b := eventlog.Blocker{Key: f[0], Test: f[1], Run: "run", State: f[2]}
 		if name, ok := strings.CutSuffix(f[1], "!"); ok {
 			b.Test, b.Run = name, "elsewhere"
