@@ -348,9 +348,14 @@ type candidate struct {
 // The score is worked out in microseconds, in which whoever follows these rules
 // elsewhere counts, so that equals are equal there, too.
 func (s *State) score(w *waiter) float64 {
-	wait := max(0, s.now-w.rank())
-	return float64(w.expectation()) / 1e3 * math.Sqrt(float64(w.class.need)) / (float64(wait+int64(freshWait)) / 1e3)
+	return scoreOf(w.heaviness(), s.waitOf(w))
 }
+
+func scoreOf(weight float64, wait int64) float64 {
+	return weight / (float64(wait+int64(freshWait)) / 1e3)
+}
+
+func (s *State) waitOf(w *waiter) int64 { return max(0, s.now-w.rank()) }
 
 // freshWait is added to everybody's wait when one is chosen to be let past others:
 // among those who have just come, the shortest and smallest are first.
@@ -370,50 +375,90 @@ func (p *pass) consider(w *waiter) {
 	}
 }
 
-// sortedFrom is the pass of a step from which on the waiters are sorted by their scores:
-// sorting costs as much as a pass or two, and most steps have no more than two.
+// sortedFrom is the pass of a step from which on the waiters are sorted by their weights:
+// sorting costs as much as a pass or two, and most steps have no more than two. In a
+// forecast they are sorted once.
 const sortedFrom = 3
 
-// A scored waiter is one that could be let past others at some time.
-type scored struct {
-	w     *waiter
-	score float64
+// heaviness is the score without the wait.
+func (w *waiter) heaviness() float64 {
+	return float64(w.expectation()) / 1e3 * math.Sqrt(float64(w.class.need))
 }
 
-// sortByScore sorts the waiters for considerFrom.
-func (s *State) sortByScore() {
-	s.byScore = make([]scored, 0, len(s.queue))
+// sortByWeight sorts those who could be let past others at some time, for considerFrom.
+func (s *State) sortByWeight() {
+	s.byWeight = make([]*waiter, 0, len(s.queue))
 	for i, w := range s.queue {
-		w.place = i
-		if w.expectation() > 0 {
-			s.byScore = append(s.byScore, scored{w, s.score(w)})
+		w.place, w.weight = i, w.heaviness()
+		if w.weight > 0 {
+			s.byWeight = append(s.byWeight, w)
 		}
 	}
-	slices.SortStableFunc(s.byScore, func(a, b scored) int { return cmp.Compare(a.score, b.score) })
+	slices.SortFunc(s.byWeight, byWeight)
+}
+
+func byWeight(a, b *waiter) int {
+	return cmp.Or(cmp.Compare(a.weight, b.weight), cmp.Compare(a.place, b.place))
 }
 
 // considerFrom is consider for all from a place in line on, once nothing is left for
-// anybody to get or to reserve. The first one in the order of scores that could be let
-// past others is the best of them; so where a step lets many past, a pass need not look
-// at everybody.
+// them to get or to reserve: where a step lets many past, a pass need not look at
+// everybody. None of them has waited for longer than the first; so those who would be
+// too heavy even with its wait need no look, nor those behind them in the order of
+// weights.
 func (p *pass) considerFrom(first int) {
 	if len(p.claims) == 0 || p.looking || p.s.Policy != lockcore.Backfill {
 		return
 	}
-	for _, w := range p.s.queue[first:] {
-		if w.expectation() > 0 {
-			p.promise(w.class)
+	rest := p.s.queue[first:]
+	if slices.ContainsFunc(p.claims, func(c claim) bool { return c.w.promise == 0 }) {
+		for _, w := range rest {
+			if w.expectation() > 0 && w.skipped != p.number {
+				p.promise(w.class)
+			}
 		}
 	}
-	for _, b := range p.s.byScore {
-		if p.best.w != nil && b.score >= p.best.score {
+	longest := p.s.waitOf(rest[0])
+	for _, w := range p.s.byWeight {
+		if p.best.w != nil && scoreOf(w.weight, longest) > p.best.score {
 			return
 		}
 		p.s.looks++
-		if b.w.place >= p.s.queue[first].place && p.mayPass(b.w.class, later(p.s.now, b.w.expectation())) {
-			p.best = candidate{b.w, b.score, len(p.claims)}
+		if w.place < rest[0].place || w.skipped == p.number {
+			continue
+		}
+		score := scoreOf(w.weight, p.s.waitOf(w))
+		if better := p.best.w == nil || score < p.best.score || score == p.best.score && w.place < p.best.w.place; better && p.couldPass(w) && p.mayPass(w.class, later(p.s.now, w.expectation())) {
+			p.best = candidate{w, score, len(p.claims)}
 		}
 	}
+}
+
+// couldPass reports whether a look at what the waiter lists may find that it can be let
+// past others. In a forecast, once nothing is open that is not reserved, it can not if it
+// needs more than is open, or is back after the bounds of all for whom anything is
+// reserved.
+func (p *pass) couldPass(w *waiter) bool {
+	if !p.nothingLeft() {
+		return true
+	}
+	if reqs := w.class.reqs; len(reqs) == 1 && reqs[0].Seats == 0 && reqs[0].Units() > p.s.playing.open {
+		return false
+	}
+	return later(p.s.now, w.expectation()) < p.lastBound()
+}
+
+// lastBound is the latest bound of those for whom anything is reserved.
+func (p *pass) lastBound() int64 {
+	if p.lastClaims != len(p.claims) && p.s.Policy == lockcore.Backfill {
+		p.lastClaims, p.last = len(p.claims), nobody
+		for i, c := range p.claims {
+			if i == 0 || p.claims[i-1].w != c.w {
+				p.last = max(p.last, p.bound(c.w))
+			}
+		}
+	}
+	return p.last
 }
 
 // letOnePast returns what the one to be let past gets out of what is reserved for

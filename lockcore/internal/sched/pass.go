@@ -19,16 +19,20 @@ import (
 // who could be: see [pass.letOnePast].
 func (s *State) schedule(rnd Rand) {
 	s.look = 0
-	defer func() { s.byScore = nil }()
+	if s.playing == nil {
+		defer func() { s.byWeight = nil }()
+	}
 	for passes := 1; len(s.queue) > 0; passes++ {
-		if passes == sortedFrom {
-			s.sortByScore()
+		if s.byWeight == nil && (passes == sortedFrom || s.playing != nil) {
+			s.sortByWeight()
 		}
 		p := s.pass(rnd)
 		if !p.passed && (s.nested == 0 || !p.untangle(rnd)) {
 			s.lookAt(p.look)
+			s.over = p
 			return
 		}
+		s.over = p
 	}
 }
 
@@ -49,7 +53,8 @@ func (s *State) pass(rnd Rand) *pass {
 		if p.finished() {
 			break
 		}
-		if p.open == 0 && s.byScore != nil {
+		if s.byWeight != nil && (p.open == 0 || p.nothingLeft()) {
+			p.shutFrom(i)
 			p.considerFrom(i)
 			break
 		}
@@ -57,6 +62,9 @@ func (s *State) pass(rnd Rand) *pass {
 			served = append(served, w)
 			s.grant(w, picks, false)
 		}
+	}
+	if s.forecast {
+		p.lastBound() // has somebody look when the shadow of any of them is reached
 	}
 	if picks := p.letOnePast(rnd); picks != nil {
 		served = append(served, p.best.w)
@@ -69,10 +77,20 @@ func (s *State) pass(rnd Rand) *pass {
 	return p
 }
 
-// newPass numbers the passes, so that marks of an old one need no clearing.
+// newPass numbers the passes, so that marks of an old one need no clearing. It takes up
+// the memory of one that is over: a forecast makes thousands.
 func (s *State) newPass() *pass {
 	s.passCount++
-	return &pass{s: s, number: s.passCount, open: len(s.classes), look: never}
+	p := s.over
+	if s.over = nil; p == nil {
+		p = new(pass)
+	}
+	clear(p.reserved)
+	clear(p.until[0])
+	clear(p.until[1])
+	*p = pass{s: s, number: s.passCount, open: len(s.classes), look: never,
+		reserved: p.reserved, claims: p.claims[:0], past: backfilled{taken: p.past.taken[:0]}, until: p.until, backs: backs{free: p.backs.free[:0], at: p.backs.at[:0]}}
+	return p
 }
 
 // A pass is one walk along the queue.
@@ -85,13 +103,15 @@ type pass struct {
 	best     candidate           // who is to be let past others
 	passed   bool                // it was
 	look     int64               // the first shadow
-	past     []*lease            // see backfilled
+	past     backfilled          // see there
 	looking  bool                // nobody is to be let past others
 	until    [2]map[string]until // see claimedUntil
 	backs    backs
 	closed   int // keys that are reserved exclusively
 
-	exhausted []lockcore.Candidate // a list of which nothing is left, see anyLeft
+	last       int64 // see lastBound
+	lastClaims int
+	exhausted  []lockcore.Candidate // a list of which nothing is left, see anyLeft
 }
 
 // A claim is one unit reserved by a blocked waiter.

@@ -46,39 +46,77 @@ func (p *pass) noteDelay(w *waiter, has int) {
 	if w.delayed != 0 || p.s.backfilled == 0 || p.looking {
 		return
 	}
-	reqs := w.class.reqs
-	past, seats := 0, 1 // keys taken past it, and what it can have of one
-	for _, l := range p.backfilled() {
-		if l.letPast(w) {
-			past += count(l.obtained)
-		}
-	}
-	for r := range reqs {
-		seats = max(seats, reqs[r].Seats)
-	}
-	if past == 0 || has+past*seats < needed(reqs) {
-		return
-	}
-	p.s.looks += w.class.candidates()
-	if _, ok := lockcore.Match(reqs, func(r int, key string) int {
-		u := p.s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
-		return u.free(&reqs[r])
-	}, nil); ok {
+	if p.enoughBut(w, has) {
 		w.delayed = p.s.now
 		p.s.noteWaiter(w)
 	}
 }
 
-// backfilled lists the leases that were let past anybody.
-func (p *pass) backfilled() []*lease {
-	if p.past == nil {
+// enoughBut reports whether the waiter would be served if those who were let past it
+// were not there. has is how many units it could have with them.
+func (p *pass) enoughBut(w *waiter, has int) bool {
+	past, reqs, need := p.backfilled(), w.class.reqs, w.class.need
+	units, seats := 0, 1 // taken past it, and what it can have of one
+	for i := range past.taken {
+		if past.taken[i].by.letPast(w) {
+			units++
+		}
+	}
+	for r := range reqs {
+		seats = max(seats, reqs[r].Seats)
+	}
+	if units == 0 || has+units*seats < need {
+		return false
+	}
+	if len(reqs) == 1 && reqs[0].Seats == 0 && past.exclusive {
+		// What they hold makes all the difference, and nobody else has a part in it.
+		for i := range past.taken {
+			if t := &past.taken[i]; t.by.letPast(w) && w.class.lists(t.key) {
+				if has++; has >= need {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	p.s.looks += w.class.candidates()
+	_, ok := lockcore.Match(reqs, func(r int, key string) int {
+		u := p.s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
+		return u.free(&reqs[r])
+	}, nil)
+	return ok
+}
+
+// A taken is a unit of a key that somebody has who was let past others.
+type taken struct {
+	by  *lease
+	key string
+}
+
+// The backfilled are all of them.
+type backfilled struct {
+	taken     []taken
+	exclusive bool // nobody else has a part in any of the keys, or could have
+	known     bool
+}
+
+func (p *pass) backfilled() *backfilled {
+	if past := &p.past; !past.known {
+		past.known, past.exclusive = true, true
 		for _, l := range p.s.leases {
-			if l.backfilled {
-				p.past = append(p.past, l)
+			if !l.backfilled {
+				continue
+			}
+			for _, keys := range l.obtained {
+				for _, k := range keys {
+					past.taken = append(past.taken, taken{l, k})
+					h := p.s.keys[k]
+					past.exclusive = past.exclusive && len(h.leases) == 1 && h.Exclusive > 0
+				}
 			}
 		}
 	}
-	return p.past
+	return &p.past
 }
 
 // unitsBut is how a key is taken if some of the leases are not counted.

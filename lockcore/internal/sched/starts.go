@@ -21,7 +21,8 @@ import (
 // With an ID, it ends as soon as the start of that waiter is known.
 //
 // It knows less than the store: not who was let past whom, nor whose patience is at
-// its end. And everything it is based on is a guess.
+// its end; and it looks a little more often at who may be let past others. And
+// everything it is based on is a guess.
 func ExpectedStarts(snap *lockcore.Snapshot, p lockcore.QueuePolicy, id string) map[string]time.Time {
 	starts := make(map[string]time.Time, len(snap.Waiters))
 	looks, waiters := looksLimit, len(snap.Waiters)
@@ -51,7 +52,7 @@ type forecast struct {
 const looksLimit = 1_200_000
 
 func newForecast(snap *lockcore.Snapshot, p lockcore.QueuePolicy, part *part) *forecast {
-	f := &forecast{state: State{Policy: p, WaitersStay: true, now: snap.Time.UnixNano()}}
+	f := &forecast{state: State{Policy: p, WaitersStay: true, now: snap.Time.UnixNano(), forecast: true}}
 	f.state.init()
 	f.state.playing = &playing{listed: part.listed, open: len(part.listed)}
 	for _, i := range part.holders {

@@ -31,6 +31,30 @@ func plainStarts(snap *lockcore.Snapshot, p lockcore.QueuePolicy) map[string]tim
 	return starts
 }
 
+// TestStartsBesideARequestThatAnOutageKeepsBack: who waits for what is out of service is
+// not let past others, and nobody is promised anything on its account.
+func TestStartsBesideARequestThatAnOutageKeepsBack(t *testing.T) {
+	out := held("out", "a", "disabled", -time.Minute, 0, 0)
+	out.Expires = time.Time{}
+	shared := held("shared", "c", "held", -3*time.Minute, 46*time.Second, 164*time.Second)
+	shared.Requirements[0].Shared = true
+	s := &lockcore.Snapshot{Time: at(0), Usual: time.Minute, Holders: []lockcore.Holder{out, held("b", "b", "held", -86*time.Second, time.Minute, 336*time.Second), shared, held("d", "d", "held", -162*time.Second, time.Minute, 249*time.Second)}}
+	for i, w := range []lockcore.Waiter{
+		{Requirements: append(boards(1, "c"), boards(1, "a", "b")...)},
+		{Requirements: append(boards(2, "a", "b"), boards(1, "c")...), Expect: 23 * time.Second},
+		{Requirements: boards(1, "a"), Expect: 274 * time.Second, Priority: 1},
+		{Requirements: boards(1, "c"), Expect: 165 * time.Second, Parents: []string{"out"}},
+		{Requirements: boards(1, "c"), Expect: 85 * time.Second, Priority: 1},
+	} {
+		w.ID, w.Since = fmt.Sprint("w", i), at(time.Duration(i)*10*time.Second-5*time.Minute)
+		s.Waiters = append(s.Waiters, w)
+	}
+	s.Holders[1].Requirements[0].Shared = true
+	s.Waiters[0].Requirements[0].Seats = 3
+	s.Waiters[1].Requirements[0].Shared, s.Waiters[1].Requirements[1].Shared = true, true
+	require.Equal(t, plainStarts(s, lockcore.Backfill), ExpectedStarts(s, lockcore.Backfill, ""))
+}
+
 // wholeLine is the line as one part.
 func wholeLine(snap *lockcore.Snapshot) *part {
 	whole := &part{}

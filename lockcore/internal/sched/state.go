@@ -74,9 +74,11 @@ type State struct {
 	backfilled int   // leases that were
 	outages    int   // keys that are disabled
 	turned     turnLog
-	byScore    []scored // see sortByScore
-	looks      int      // at candidates and waiters, about: what passes have cost
-	playing    *playing // set in a forecast
+	byWeight   []*waiter // see sortByWeight; nil: not sorted
+	looks      int       // at candidates and waiters, about: what passes have cost
+	over       *pass     // see newPass
+	forecast   bool      // passes have somebody look at the shadow of everybody with a claim
+	playing    *playing  // set in a forecast
 	granted    []Granted
 	changes    *changes // since it was saved; nil: nobody wants to know
 }
@@ -128,7 +130,9 @@ type waiter struct {
 	hold     time.Duration // of a reservation; 0: it is none
 	delayed  int64         // since when it waits only for those who were let past it; 0: it does not
 	promise  int64         // see pass.promise; 0: it has none
-	place    int           // in the queue when that was sorted by scores; -1: it has left since
+	weight   float64       // as of when the queue was sorted by weights
+	place    int           // in the queue then
+	skipped  uint64        // the pass in which it is not considered, see shutFrom
 
 	shadow     int64 // as of the pass shadowPass
 	shadowPass uint64

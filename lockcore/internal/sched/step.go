@@ -186,13 +186,15 @@ func (s *State) remove(w *waiter) {
 	if i, in := slices.BinarySearchFunc(s.queue, w, byRank); in {
 		s.queue = slices.Delete(s.queue, i, i+1)
 	}
+	if i, in := slices.BinarySearchFunc(s.byWeight, w, byWeight); in {
+		s.byWeight = slices.Delete(s.byWeight, i, i+1)
+	}
 	s.leave(w)
 	s.forgetWaiter(w)
 }
 
 func (s *State) forgetWaiter(w *waiter) {
 	delete(s.waiting, w.id)
-	w.place = -1
 	s.noteWaiter(w)
 	if len(w.parents) > 0 {
 		s.nested--

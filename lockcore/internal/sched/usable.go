@@ -44,6 +44,25 @@ func (p *pass) shut(w *waiter) {
 	p.open--
 }
 
+// shutFrom is what serve does for the first waiters of all classes from a place in line
+// on when nothing is left for anybody, but for considering them.
+func (p *pass) shutFrom(first int) {
+	if p.open == 0 || p.s.backfilled == 0 && p.s.outages == 0 {
+		return
+	}
+	for _, w := range p.s.queue[first:] {
+		if w.class.pass == p.number {
+			continue
+		}
+		w.class.pass = p.number
+		if p.waitsForOutage(w.class) {
+			w.skipped = p.number
+		} else {
+			p.noteDelay(w, 0)
+		}
+	}
+}
+
 // findUsable looks at all candidates.
 func (c *class) findUsable(s *State) {
 	s.looks += c.candidates()

@@ -116,10 +116,10 @@ func TestLimitOfOneIsWhatFits(t *testing.T) {
 	require.Greater(t, min(fitting, not), 1000, "%d fit, %d do not", fitting, not)
 }
 
-// TestSortedByScoreTheSameOneIsLetPast: whom a pass lets past others is the same whether
+// TestSortedByWeightTheSameOneIsLetPast: whom a pass lets past others is the same whether
 // it looks at everybody, or at those behind the last that could get anything in the order
-// of their scores; also when some of them have left since that was worked out.
-func TestSortedByScoreTheSameOneIsLetPast(t *testing.T) {
+// of their weights; also when some of them have left since that was worked out.
+func TestSortedByWeightTheSameOneIsLetPast(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -135,7 +135,7 @@ func TestSortedByScoreTheSameOneIsLetPast(t *testing.T) {
 				}
 				slices.SortFunc(s.queue, byRank)
 			}
-			s.sortByScore()
+			s.sortByWeight()
 			for _, i := range leave {
 				if i < len(s.queue) {
 					s.remove(s.queue[i])
@@ -175,7 +175,7 @@ func TestSortedByScoreTheSameOneIsLetPast(t *testing.T) {
 			require.Equal(t, walk.best.claims, short.best.claims)
 		}
 	}
-	require.Greater(t, sorted, 30, "lines in which one was found in the order of scores")
+	require.Greater(t, sorted, 30, "lines in which one was found in the order of weights")
 }
 
 // TestAnyLeftIsWhatSomebodyCouldTakeOrReserve compares it with a look at every key. The
@@ -206,4 +206,39 @@ func TestAnyLeftIsWhatSomebodyCouldTakeOrReserve(t *testing.T) {
 		}
 	}
 	require.Greater(t, min(seen[true], seen[false]), 1000)
+}
+
+// TestEnoughButIsWhatFitsWithoutThoseLetPast compares the short way with a matching.
+func TestEnoughButIsWhatFitsWithoutThoseLetPast(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	seen := make(map[bool]int)
+	for range 3000 {
+		snap := randomLine(rnd)
+		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
+		s.playing = nil
+		for _, l := range s.sortedLeases() {
+			if rnd.IntN(3) > 0 {
+				l.backfilled, l.token = true, 1<<40
+				l.rank = s.now - rnd.Int64N(int64(6*time.Minute))
+				s.backfilled++
+			}
+		}
+		p := s.newPass()
+		for _, w := range s.queue {
+			reqs := w.class.reqs
+			picks, complete := lockcore.Match(reqs, s.freeBeside(reqs, p.reserved), nil)
+			if !complete {
+				_, want := lockcore.Match(reqs, func(r int, key string) int {
+					u := s.unitsBut(key, func(l *lease) bool { return l.letPast(w) }).plus(p.reserved[key])
+					return u.free(&reqs[r])
+				}, nil)
+				require.Equal(t, want, p.enoughBut(w, count(picks)), "%v", reqs)
+				seen[want]++
+				p.reserve(w, picks)
+			}
+		}
+	}
+	require.Greater(t, min(seen[true], seen[false]), 300, "%v", seen)
 }
