@@ -12,11 +12,16 @@ function M.is_before(a, b)
   return a.seq < b.seq -- no difference: no two arrive at once
 end
 
--- Moves a class to its next waiter; false at the end.
+-- The size of the page after one of the size, or of the first.
+function M.larger(size) return math.min(4 * (size or 1), PAGE) end -- no difference: a page more or less
+
+-- Moves a class to its next waiter; false at the end. It reads a few at first, for a
+-- step that serves more than one or two of a class is rare, and each time more.
 function M.advance(line)
-  if not line.page or line.i >= #line.page and #line.page == 2 * PAGE then
-    line.page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + PAGE - 1, 'WITHSCORES')
-    line.n, line.i = line.n + PAGE, 0
+  if not line.page or line.i >= #line.page and #line.page == 2 * line.size then
+    line.size = M.larger(line.size)
+    line.page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + line.size - 1, 'WITHSCORES')
+    line.n, line.i = line.n + line.size, 0
   end
   local m = line.page[line.i + 1]
   if not m then return false end

@@ -47,15 +47,15 @@ local function supersede(e)
 end
 
 local function restore(id, e, known)
-  local stand_in = '!delay:' .. string.sub(id, 2) -- no difference: what is not found here gives way below, as an older lease does
-  local aside = M.get(stand_in)
-  if aside then M.drop(stand_in, aside) end
   M.load(M.keys_of(e.got))
   local k, by = obstacle(e)
   if k and M.counter('outages') > 0 and M.outages()[k] then return REPLY_DISABLED .. ' ' .. k end
   if k then return REPLY_HELD .. ' ' .. k .. ' ' .. (by and by.info or '') end
   if not M.nothing_missed(e.token, known) then return REPLY_ENDED .. ' ' .. ENDED_DATA_LOST end
   M.begin_epoch()
+  local stand_in = '!delay:' .. string.sub(id, 2) -- no difference: what is not found here gives way below, as an older lease does
+  local aside = M.get(stand_in)
+  if aside then M.drop(stand_in, aside) end
   supersede(e)
   M.settle_in(id, e)
   M.put(id, e, NOW + e.ttl)

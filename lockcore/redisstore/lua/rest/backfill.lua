@@ -162,9 +162,10 @@ end
 -- than the one at which the line stands: so most need no look.
 function M.consider_rest(line)
   if M.known(line) == 0 then return end -- no difference: a shortcut: nobody would be found
-  local e, from, skip = BASE .. 'e:' .. line.c, '-inf', 0
+  local e, from, skip, size = BASE .. 'e:' .. line.c, '-inf', 0, nil
   while true do
-    local page = call('ZRANGEBYSCORE', e, from, '+inf', 'WITHSCORES', 'LIMIT', skip, PAGE)
+    size = M.larger(size)
+    local page = call('ZRANGEBYSCORE', e, from, '+inf', 'WITHSCORES', 'LIMIT', skip, size)
     local seen, length
     for i = 1, #page, 2 do
       length = page[i + 1] + 0 -- as in M.expected
@@ -182,11 +183,11 @@ function M.consider_rest(line)
         end
       end
     end
-    if #page < 2 * PAGE then return end
+    if #page < 2 * size then return end
     if seen == length then
       from, skip = '(' .. M.int(length), 0
     else
-      skip = skip + PAGE
+      skip = skip + size
     end
   end
 end
