@@ -26,6 +26,7 @@ func (f *fold) finish() *Report {
 		if p.unplaced {
 			r.Unplaced++
 		}
+		r.Missing += p.missing()
 	}
 	window := f.now - f.begin
 	r.Window = window.ms()

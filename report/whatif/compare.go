@@ -26,7 +26,7 @@ func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options
 	if r.Verdict == nil && r.Backfill == nil {
 		return r, nil // nobody waited
 	}
-	err = p.compare(r)
+	err = p.blameLoss(p.compare(r))
 	if err == nil {
 		return r, nil
 	}

@@ -33,6 +33,7 @@ type replay struct {
 	lanes            int
 	gaveUp, unended  int
 	leftOut          int
+	dropped, missing uint64                       // events that are not there: by their writers, by their numbers
 	again            int                          // requests that asked again, each time
 	served           bool                         // somebody was
 	patience         map[string]time.Duration     // by request, of those who were not served: how long they waited
@@ -102,11 +103,12 @@ func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.prepare(r)
+	return p, p.blameLoss(p.prepare(r))
 }
 
 // prepare makes jobs of what was kept.
 func (p *replay) prepare(r *report.Report) error {
+	p.dropped, p.missing = r.Dropped, r.Missing
 	for _, g := range r.Pools {
 		p.poolWait[g.Name] = 0
 		for _, c := range g.Blame {

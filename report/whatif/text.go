@@ -25,6 +25,9 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	if e.LeftOut > 0 {
 		fmt.Fprintf(&b, "Left out: %s refused for another reason than a long wait.\n", words.Count(e.LeftOut, "request"))
 	}
+	if e.lost != "" {
+		fmt.Fprintf(&b, "%s: what they told is not in the replay.\n", e.lost)
+	}
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  \tmakespan\twaited in all\tP95 wait")

@@ -50,15 +50,18 @@ type Scenario struct {
 // Estimates is what [Estimate] found. All but Recorded are estimates.
 type Estimates struct {
 	Requests int       `json:"requests"`
-	Lanes    int       `json:"lanes"`    // tests at a time, in all processes
-	Seeds    int       `json:"seeds"`    // random tie-breaks
-	GaveUp   int       `json:"gave_up"`  // requests that gave up waiting, as they do in a replay
-	Unended  int       `json:"unended"`  // requests whose end is not in the events, and was guessed
-	LeftOut  int       `json:"left_out"` // requests that were refused for another reason than a long wait
-	Recorded Scenario  `json:"recorded"` // Policy is that of Replayed
-	Replayed Scenario  `json:"replayed"` // the same run through the simulation
+	Lanes    int       `json:"lanes"`          // tests at a time, in all processes
+	Seeds    int       `json:"seeds"`          // random tie-breaks
+	GaveUp   int       `json:"gave_up"`        // requests that gave up waiting, as they do in a replay
+	Unended  int       `json:"unended"`        // requests whose end is not in the events, and was guessed
+	LeftOut  int       `json:"left_out"`       // requests that were refused for another reason than a long wait
+	Lost     int       `json:"lost,omitempty"` // events that are not there, as their writers or their numbers say
+	Recorded Scenario  `json:"recorded"`       // Policy is that of Replayed
+	Replayed Scenario  `json:"replayed"`       // the same run through the simulation
 	Changed  *Scenario `json:"changed,omitempty"`
 	Advice   *Advice   `json:"advice,omitempty"`
+
+	lost string // Lost in words
 }
 
 // Advice is how many resources a wished wait needs.
@@ -81,6 +84,12 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 	if err != nil {
 		return nil, err
 	}
+	e, err := p.estimate(w)
+	return e, p.blameLoss(err)
+}
+
+// estimate is [Estimate] of what was read.
+func (p *replay) estimate(w WhatIf) (*Estimates, error) {
 	var changes []change
 	for _, flag := range []string{"add", "remove"} {
 		list := w.Add
@@ -95,7 +104,7 @@ func Estimate(events iter.Seq2[eventlog.Event, error], w WhatIf) (*Estimates, er
 			changes = append(changes, c)
 		}
 	}
-	e := &Estimates{Requests: len(p.jobs) - p.again, Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended, LeftOut: p.leftOut}
+	e := &Estimates{Requests: len(p.jobs) - p.again, Lanes: p.lanes, Seeds: cmp.Or(max(0, w.Seeds), 10), GaveUp: p.gaveUp, Unended: p.unended, LeftOut: p.leftOut, Lost: int(p.dropped + p.missing), lost: p.lostEvents()}
 	slices.Sort(p.waits)
 	e.Recorded = Scenario{Name: "recorded", Makespan: exactly(p.makespan), Waited: exactly(p.waited), P95: exactly(rank95(p.waits))}
 	replayed, err := p.baseline(e.Seeds)
