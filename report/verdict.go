@@ -34,8 +34,8 @@ const (
 	Expect  AdviceKind = "expect"  // tests say how long they hold, or the store has seen them before
 )
 
-// Advice is one thing to do, and what it would have brought, estimated by a replay
-// with several random tie-breaks.
+// Advice is one thing to do, and what it would have brought, estimated by replays of
+// several nights like the run, see package whatif.
 type Advice struct {
 	Do       AdviceKind `json:"do"`
 	What     string     `json:"what,omitempty"` // the pool, or the test
@@ -43,7 +43,7 @@ type Advice struct {
 	Makespan Span       `json:"makespan_less"`  // how much sooner the run would have ended
 }
 
-// A Span is a duration over random tie-breaks; it may be less than nothing.
+// A Span is a duration over several nights; it may be less than nothing.
 type Span struct {
 	Min    eventlog.MS `json:"min_ms"`
 	Median eventlog.MS `json:"median_ms"`

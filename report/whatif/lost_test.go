@@ -33,8 +33,8 @@ func without(events []eventlog.Event, test string) (rest []eventlog.Event) {
 	return rest
 }
 
-// stray is a run in which B waits for what Holder has, in a process with Other.
-const stray = `
+// unseen is a run in which B waits for what Holder has, in a process with Other.
+const unseen = `
 0s   Other@p asks c
 0s   Other@p gets c
 1s   Holder@p asks b1 pool=boards
@@ -52,7 +52,7 @@ const stray = `
 // TestWhatIfSaysFirstThatEventsWereLost has the holder's events dropped, or not copied:
 // what the replay does not explain is said behind that.
 func TestWhatIfSaysFirstThatEventsWereLost(t *testing.T) {
-	whole := numbered(reporttest.Schedule(t, stray))
+	whole := numbered(reporttest.Schedule(t, unseen))
 	_, err := Estimate(reporttest.Sequence(whole), WhatIf{})
 	require.NoError(t, err)
 
@@ -104,7 +104,7 @@ func TestWhatIfSaysThatEventsWereLostBesideAnEstimate(t *testing.T) {
 // TestReportCountsWhatIsMissing although a Pool event has the number of the one that it
 // goes with.
 func TestReportCountsWhatIsMissing(t *testing.T) {
-	events := numbered(reporttest.Schedule(t, stray))
+	events := numbered(reporttest.Schedule(t, unseen))
 	list := events[2]
 	list.Ev = eventlog.Pool
 	events = append(events[:2:2], append([]eventlog.Event{list}, events[2:]...)...)

@@ -47,8 +47,10 @@ type replay struct {
 	lists            map[string][]string      // candidates by hash
 	expects          map[string]time.Duration // by request: what it said
 	usual            []time.Duration          // by job: how long its test holds
-	early            bool                     // somebody was backfilled
-	most             int                      // requests to keep; 0: all
+	variety          variety
+	still            bool // no other nights: what a test wants whose figures are exact
+	early            bool // somebody was backfilled
+	most             int  // requests to keep; 0: all
 	tooMany          bool
 	requests         []report.Request
 	processes        map[eventlog.Process]*span

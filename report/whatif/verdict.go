@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
@@ -34,14 +33,14 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 	v := r.Verdict
 	var all []report.Advice
 	try := func(do report.AdviceKind, what string, changes []change, m mode, also func([]simulate.Job)) error {
-		s, err := p.playAlso("", changes, m, fifoSeeds, also)
+		s, err := p.playAlso("", changes, m, p.unasked().changed(), also)
 		if errors.Is(err, ErrNoEstimate) {
 			return nil // of this change
 		}
 		if err != nil {
 			return err
 		}
-		all = append(all, report.Advice{Do: do, What: what, Waits: less(base.waited(), s.waited()), Makespan: less(base.makespan, s.makespan)})
+		all = append(all, report.Advice{Do: do, What: what, Waits: saved(base.less(s, (*plays).waited)), Makespan: saved(base.less(s, (*plays).took))})
 		return nil
 	}
 	kinds := p.kinds(r)
@@ -69,7 +68,7 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 		}
 	}
 	all = slices.DeleteFunc(all, func(a report.Advice) bool {
-		return float64(a.Waits.Median) < worth*float64(base.scenario().Waited.Median) || a.Waits.Median < report.Negligible
+		return float64(a.Waits.Median) < worth*float64(base.scenario((*plays).exact).Waited.Median) || a.Waits.Median < report.Negligible
 	})
 	slices.SortStableFunc(all, func(a, b report.Advice) int { return cmp.Compare(b.Waits.Median, a.Waits.Median) })
 	for _, a := range all {
@@ -90,7 +89,7 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 			continue
 		}
 		a := all[before]
-		harmless := float64(-a.Waits.Min) < worth*float64(base.scenario().Waited.Median) && float64(-a.Makespan.Min) < worth/2*float64(base.scenario().Makespan.Median)
+		harmless := float64(-a.Waits.Min) < worth*float64(base.scenario((*plays).exact).Waited.Median) && float64(-a.Makespan.Min) < worth/2*float64(base.scenario((*plays).exact).Makespan.Median)
 		if !harmless {
 			all = all[:before]
 			continue
@@ -187,23 +186,8 @@ func (p *replay) kindName(r *report.Report, keys []string) string {
 	return best + " like " + keys[0]
 }
 
-// waited is all waits together, by tie-break.
-func (s *plays) waited() []time.Duration {
-	l := make([]time.Duration, len(s.waits))
-	for i := range s.waits {
-		for _, w := range s.waits[i] {
-			l[i] += w
-		}
-	}
-	return l
-}
-
-// less is how much less the second is, tie-break by tie-break: the same luck in both.
-func less(a, b []time.Duration) report.Span {
-	var l []time.Duration
-	for i := range a {
-		l = append(l, a[i]-b[i])
-	}
-	r := over(l)
-	return report.Span{Min: eventlog.MS(r.Min), Median: eventlog.MS(r.Median), Max: eventlog.MS(r.Max)}
+// saved is what would have been saved of the run, with the range that it has in other
+// nights.
+func saved(run, others Range) report.Span {
+	return report.Span{Min: eventlog.MS(min(run.Min, others.Min)), Median: eventlog.MS(run.Median), Max: eventlog.MS(max(run.Max, others.Max))}
 }
