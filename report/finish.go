@@ -44,7 +44,7 @@ func (f *fold) finish() *Report {
 	r.learnNames(f.testIDs)
 	f.testGroups(r)
 	f.pairGroups(r)
-	r.Verdict = byCauses(r)
+	r.Verdict = f.byCauses(r)
 	return r
 }
 

@@ -52,6 +52,13 @@ type Request struct {
 	Reached time.Time
 }
 
+// GaveUp reports whether the request was not served since it was to wait no longer, or
+// not at all. Who was cancelled, or met a fault, has not given up.
+func (r *Request) GaveUp() bool {
+	over := r.Outcome == eventlog.TimedOut || r.Outcome == eventlog.Skipped
+	return over && (r.Refusal == "" || r.Refusal == eventlog.RefusedTimeout || r.Refusal == eventlog.RefusedBusy)
+}
+
 // BlockedBy is whom most of the wait was spent on, and how much; the zero
 // Share if nobody is known.
 func (r *Request) BlockedBy() Share {

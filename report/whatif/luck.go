@@ -50,8 +50,8 @@ const (
 	spreadFew = 5
 	// holdsFew is how many holds of a test it takes to draw others from them alone.
 	holdsFew = 5
-	// startsApart is how much earlier or later a process starts, as a part of the run.
-	startsApart = 0.002
+	// startsUsual is how much earlier or later a process starts, as a part of the run.
+	startsUsual = 0.002
 )
 
 // stutter is what a busy machine adds or saves, whatever the length.
@@ -132,8 +132,7 @@ func (p *replay) another(jobs []simulate.Job, night uint64) []simulate.Job {
 		luck := luckOf(night, i)
 		proc := processOf(r)
 		if _, ok := starts[proc]; !ok {
-			apart := max(stutter, time.Duration(startsApart*float64(p.makespan)))
-			starts[proc] = time.Duration(luck.bell() * float64(apart))
+			starts[proc] = time.Duration(luck.bell() * float64(p.startsApart()))
 		}
 		if free(&j.Order) {
 			began := max(0, min(j.At, p.processes[proc].from.Sub(p.base)))
@@ -145,6 +144,11 @@ func (p *replay) another(jobs []simulate.Job, night uint64) []simulate.Job {
 		j.Hold = max(0, j.Hold-was+p.heldAgain(i, was, luck))
 	}
 	return jobs
+}
+
+// startsApart is how much earlier or later a process starts.
+func (p *replay) startsApart() time.Duration {
+	return max(stutter, time.Duration(startsUsual*float64(p.makespan)))
 }
 
 // free reports whether a job comes at a time of its own.

@@ -99,3 +99,23 @@ func TestOtherNightsGuessWhoGaveUp(t *testing.T) {
 	}
 	assert.Equal(t, map[time.Duration]bool{7 * time.Second: true, 9 * time.Second: true, 40 * time.Second: true}, seen)
 }
+
+// TestOtherNightsHaveWhatWasInTheWay of somebody from before he asked, who may ask a
+// little earlier there.
+func TestOtherNightsHaveWhatWasInTheWay(t *testing.T) {
+	p := drawn(t, `
+0s   Other@o asks b1 pool=boards
+0s   Other@o gets b1
+10s  Other@o releases
+60s  A@a asks b1 pool=boards
+61s  A@a sees b1:Stranger!
+90s  A@a gets b1
+100s A@a releases
+`)
+	s, err := p.play("", nil, mode{}, draws{nights: nightsUsual, exact: 1})
+	require.NoError(t, err)
+	for night := range nightsUsual {
+		assert.Greater(t, s.waits[night][1], 20*time.Second)
+	}
+	assert.Equal(t, 30*time.Second, s.waits[nightsUsual][1])
+}

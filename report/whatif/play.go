@@ -26,7 +26,14 @@ type plays struct {
 	nights   int
 	makespan []time.Duration    // by replay
 	waits    [][]time.Duration  // by replay, then by job; nil for a night without an end
+	late     []late             // by replay: of those who gave up in the run
 	first    []simulate.Outcome // of the first tie-break
+}
+
+// late is what became of those who gave up in the run.
+type late struct {
+	served  int
+	longest time.Duration // wait of one who was served
 }
 
 // play simulates several times, at the same time.
@@ -35,7 +42,7 @@ func (p *replay) play(name string, changes []change, m mode, n draws) (*plays, e
 }
 
 // playAlso is play with jobs that were changed otherwise, too.
-func (p *replay) playAlso(name string, changes []change, m mode, n draws, also func([]simulate.Job)) (*plays, error) {
+func (p *replay) playAlso(name string, changes []change, m mode, n draws, also func(jobs, aside []simulate.Job)) (*plays, error) {
 	jobs := p.with(changes)
 	if m.history {
 		jobs = p.knowing(jobs)
@@ -44,7 +51,7 @@ func (p *replay) playAlso(name string, changes []change, m mode, n draws, also f
 		jobs = p.slowed(jobs)
 	}
 	all := n.nights + n.exact
-	s := &plays{name: name, mode: m, nights: n.nights, makespan: make([]time.Duration, all), waits: make([][]time.Duration, all)}
+	s := &plays{name: name, mode: m, nights: n.nights, makespan: make([]time.Duration, all), late: make([]late, all), waits: make([][]time.Duration, all)}
 	errs := make([]error, all)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -59,10 +66,16 @@ func (p *replay) playAlso(name string, changes []change, m mode, n draws, also f
 			case m.chosen:
 				jobs = p.preferring(jobs, uint64(i-n.nights))
 			}
-			if also != nil {
-				also(jobs)
+			aside := slices.Clone(p.aside)
+			if i < n.nights {
+				for k, before := range p.asideBefore {
+					aside[k].At, aside[k].Hold = aside[k].At-before, aside[k].Hold+before
+				}
 			}
-			out, err := simulate.Run(p.besides(jobs), m.policy, uint64(i+1))
+			if also != nil {
+				also(jobs, aside)
+			}
+			out, err := simulate.Run(besides(aside, jobs), m.policy, uint64(i+1))
 			if errors.Is(err, lockcore.ErrDeadlock) && i < n.nights {
 				return // the run had an end, and so had the replays with its times
 			}
@@ -77,6 +90,10 @@ func (p *replay) playAlso(name string, changes []change, m mode, n draws, also f
 			s.waits[i] = make([]time.Duration, len(out))
 			for k := range out {
 				s.waits[i][k] = out[k].Waited
+				if p.requests[k].GaveUp() && !out[k].GaveUp {
+					s.late[i].served++
+					s.late[i].longest = max(s.late[i].longest, out[k].Waited)
+				}
 				// The run does not last as long as what is kept of it for somebody.
 				s.makespan[i] = max(s.makespan[i], out[k].End(jobs[k])-p.requests[k].Kept)
 			}

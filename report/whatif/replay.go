@@ -39,8 +39,9 @@ type replay struct {
 	patience         map[string]time.Duration     // by request, of those who were not served: how long they waited
 	aboves           map[string][]*report.Request // by request: of the programs above
 	outside          *outside
-	aside            []simulate.Job // that hold what was not for the requests
-	makespan, waited time.Duration  // as recorded
+	aside            []simulate.Job  // that hold what was not for the requests
+	asideBefore      []time.Duration // how much earlier they may have begun
+	makespan, waited time.Duration   // as recorded
 	waits            []time.Duration
 	base             time.Time
 	priorities       map[string]int
