@@ -35,7 +35,7 @@ func (n draws) changed() draws {
 }
 
 // nightsUsual is over how many other nights an estimate is. One night more lies within
-// the range of twenty in 19 of 21 cases, if it is drawn as they are.
+// the range of twenty in about nine of ten cases, if it is drawn as they are.
 const nightsUsual = 20
 
 // exactMost is how many random tie-breaks are enough to find out what reproduces the run.
