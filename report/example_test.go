@@ -29,6 +29,9 @@ func ExampleFold() {
 				fmt.Printf(" for %s (%s of %s)", b.Holder, b.Cause, b.Pool)
 			}
 			fmt.Printf(" and held %v\n", q.Held)
+			if q.GaveUp() {
+				fmt.Println("which was nothing, as it was to wait no longer")
+			}
 		},
 	})
 	if err != nil {
@@ -160,6 +163,8 @@ func ExampleVerdict() {
 			fmt.Println("another number of", a.What, "saves", a.Waits.Median.Duration())
 		case report.Shorten, report.Expect:
 			fmt.Println("tests that hold for less, or say for how long")
+		case report.WaitLonger:
+			fmt.Println("of", v.GaveUp, "that gave up, a wait of", a.Longest.Median.Duration(), "serves", a.Served)
 		}
 		var kind report.AdviceKind = a.Do
 		fmt.Println(kind)

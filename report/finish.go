@@ -26,6 +26,7 @@ func (f *fold) finish() *Report {
 		if p.unplaced {
 			r.Unplaced++
 		}
+		r.Missing += p.missing()
 	}
 	window := f.now - f.begin
 	r.Window = window.ms()
@@ -43,7 +44,7 @@ func (f *fold) finish() *Report {
 	r.learnNames(f.testIDs)
 	f.testGroups(r)
 	f.pairGroups(r)
-	r.Verdict = byCauses(r)
+	r.Verdict = f.byCauses(r)
 	return r
 }
 

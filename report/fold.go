@@ -118,6 +118,7 @@ func (f *fold) apply(e *eventlog.Event) {
 	f.dropped += e.Dropped
 	p := f.proc(e)
 	p.unplaced = p.unplaced || e.Unplaced
+	p.number(e)
 	switch e.Ev {
 	case eventlog.Pool:
 		for i := range e.Reqs {

@@ -13,7 +13,8 @@ type Report struct {
 	To        time.Time   `json:"to"`
 	Window    eventlog.MS `json:"window_ms"`
 	Events    int         `json:"events"`
-	Dropped   uint64      `json:"dropped"` // events that their writers say they lost
+	Dropped   uint64      `json:"dropped"`           // events that their writers say they lost
+	Missing   uint64      `json:"missing,omitempty"` // more events that are not there, by the numbers of their processes, from 1
 	Runs      int         `json:"runs"`
 	Processes int         `json:"processes"`
 	Hosts     int         `json:"hosts"`

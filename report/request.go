@@ -52,6 +52,13 @@ type Request struct {
 	Reached time.Time
 }
 
+// GaveUp reports whether the request was not served since it was to wait no longer, or
+// not at all. Who was cancelled, or met a fault, has not given up.
+func (r *Request) GaveUp() bool {
+	over := r.Outcome == eventlog.TimedOut || r.Outcome == eventlog.Skipped
+	return over && (r.Refusal == "" || r.Refusal == eventlog.RefusedTimeout || r.Refusal == eventlog.RefusedBusy)
+}
+
 // BlockedBy is whom most of the wait was spent on, and how much; the zero
 // Share if nobody is known.
 func (r *Request) BlockedBy() Share {
@@ -128,6 +135,24 @@ type proc struct {
 	last     micros                  // its last sign of life
 	unplaced bool                    // its clock could not be compared with others
 	tests    map[testRunKey]*TestRun // that go on, if somebody wants to know
+
+	events, dropped, high uint64 // with numbers; that its writer says it lost; the highest number
+}
+
+// number notes the number of an event.
+func (p *proc) number(e *eventlog.Event) {
+	p.dropped += e.Dropped
+	if e.Seq == 0 || e.Ev == eventlog.Pool {
+		return // a Pool event has the number of the one that it goes with
+	}
+	p.events++
+	p.high = max(p.high, e.Seq)
+}
+
+// missing is how many events are not there, beyond those that were dropped. Numbers
+// begin with 1, as a writer begins with a Run event.
+func (p *proc) missing() uint64 {
+	return p.high - min(p.high, p.events+p.dropped)
 }
 
 // namedPools lists the named pools of the request, each once.

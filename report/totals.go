@@ -12,6 +12,7 @@ import (
 type totals struct {
 	requests, acquired, open int
 	gaveUp                   map[eventlog.Outcome]int
+	late                     int // of these: as they were to wait no longer
 	lost, orphaned           int
 	overtaken, backfilled    int
 	waits, holds             digest
@@ -34,6 +35,9 @@ func (t *totals) served(r *request, waited micros) {
 			t.gaveUp = map[eventlog.Outcome]int{}
 		}
 		t.gaveUp[r.Outcome]++
+		if r.GaveUp() {
+			t.late++
+		}
 	}
 	for _, p := range r.blame {
 		t.blame[p.cause] += p.time

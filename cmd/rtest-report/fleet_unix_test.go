@@ -123,7 +123,7 @@ func TestWhatIfForetellsFleets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		is, will := e.Replayed.Makespan, e.Changed.Makespan
+		is, will := e.Replayed.Makespan, e.OthersChanged.Makespan
 		a, b := apart(is.Median, e.Recorded.Makespan.Median), apart(will.Median, now)
 		if a <= 0.02 {
 			reproduced++
@@ -133,7 +133,7 @@ func TestWhatIfForetellsFleets(t *testing.T) {
 		}
 		t.Logf("night %d, %d jobs, %d boards: took %s, the second time %s (%.1f%%); replayed %s (%.1f%%); with %+d board foretold %s (%s-%s), took %s (%.1f%%); waits %s, replayed %s, foretold %s",
 			f.seed, f.jobs, f.boards, seconds(was), seconds(same), 100*noise, seconds(is.Median), 100*a, change, seconds(will.Median), seconds(will.Min), seconds(will.Max), seconds(now), 100*b,
-			seconds(e.Recorded.Waited.Median), seconds(e.Replayed.Waited.Median), seconds(e.Changed.Waited.Median))
+			seconds(e.Recorded.Waited.Median), seconds(e.Replayed.Waited.Median), seconds(e.OthersChanged.Waited.Median))
 	}
 	t.Logf("of %d nights %d reproduced within 2%%, %d foretold within 10%%; %d took more than 10%% more or less the second time", nights, reproduced, foretold, luck)
 	if 10*reproduced < 9*nights || 10*foretold < 9*nights {

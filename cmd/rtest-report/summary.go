@@ -46,7 +46,7 @@ func newSummaryCmd() *cobra.Command {
 }
 
 // replayMost bounds the requests that are replayed without being asked for, which
-// takes a few seconds for that many.
+// takes up to ten seconds for that many.
 const replayMost = 5000
 
 // printSummary folds the events and prints the report to w. JUnit files tell how tests

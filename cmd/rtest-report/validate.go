@@ -22,7 +22,7 @@ func newValidateCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := validation{seqs: map[writer]*seqs{}, kinds: map[eventlog.Kind]int{}}
+			v := validation{kinds: map[eventlog.Kind]int{}}
 			r, err := report.Fold(func(yield func(eventlog.Event, error) bool) {
 				for e, err := range events {
 					if err == nil {
@@ -46,22 +46,8 @@ func newValidateCmd() *cobra.Command {
 	return cmd
 }
 
-// A writer is a process; pids come back, so its run belongs to it.
-type writer struct {
-	host, run string
-	pid       int
-}
-
-// seqs are the numbers of one writer's events.
-type seqs struct {
-	n         uint64 // different ones, but for those that come twice
-	low, high uint64
-	dropped   uint64
-}
-
-// validation collects what the reader does not look at.
+// validation collects what nobody else looks at.
 type validation struct {
-	seqs  map[writer]*seqs
 	kinds map[eventlog.Kind]int // unknown ones
 }
 
@@ -69,30 +55,6 @@ func (v *validation) add(e *eventlog.Event) {
 	if !slices.Contains(eventlog.Kinds, e.Ev) {
 		v.kinds[e.Ev]++
 	}
-	if e.Seq == 0 || e.Ev == eventlog.Pool {
-		return // a Pool event has the number of the one that it goes with
-	}
-	k := writer{e.Host, e.Run.ID, e.PID}
-	s := v.seqs[k]
-	if s == nil {
-		s = &seqs{low: e.Seq}
-		v.seqs[k] = s
-	}
-	s.n++
-	s.low, s.high = min(s.low, e.Seq), max(s.high, e.Seq)
-	s.dropped += e.Dropped
-}
-
-// missing counts events that were written and are not there, beyond those that
-// the writers say they dropped.
-func (v *validation) missing() (n uint64) {
-	for _, s := range v.seqs {
-		// From 1, because every writer begins with a Run event.
-		if s.high > s.n+s.dropped {
-			n += s.high - s.n - s.dropped
-		}
-	}
-	return n
 }
 
 // tell prints the findings, and what the numbers cannot tell.
@@ -111,7 +73,7 @@ func (v *validation) tell(cmd *cobra.Command, in *input, r *report.Report) error
 	say(uint64(s.Torn), "files whose last line stops in the middle")
 	say(uint64(s.Empty), "files in which nothing stands: their writers died before their first event, or had no room")
 	say(s.Dropped, "events dropped by their writers")
-	say(v.missing(), "events missing, by their numbers")
+	say(r.Missing, "events missing, by their numbers")
 	unknown := 0
 	for _, n := range v.kinds {
 		unknown += n

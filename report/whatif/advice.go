@@ -12,7 +12,7 @@ const adviceMost = 64
 // advise looks for the smallest number of resources with which the wait, in the
 // worst of the tie-breaks, is as wished. It tries one after the other: more
 // resources do not always mean shorter waits, so halving could miss the smallest.
-func (p *replay) advise(w WhatIf, changes []change, as mode, seeds int) (*Advice, error) {
+func (p *replay) advise(w WhatIf, changes []change, as mode, n draws) (*Advice, error) {
 	name := p.reason()
 	if len(w.Add) > 0 {
 		name = changes[0].name
@@ -35,11 +35,11 @@ func (p *replay) advise(w WhatIf, changes []change, as mode, seeds int) (*Advice
 		if by != 0 {
 			all = append(slices.Clone(changes), c)
 		}
-		s, err := p.play("", all, as, seeds)
+		s, err := p.play("", all, as, n)
 		if err != nil {
 			return Scenario{}, err
 		}
-		return s.scenario(), nil
+		return s.scenario((*plays).usual), nil
 	}
 	// The most first: where that does not help, 64 simulations need not tell so.
 	s, err := try(adviceMost)

@@ -17,7 +17,7 @@ func replayed(t *testing.T, schedule string, m mode) (*replay, *plays) {
 	t.Helper()
 	p, err := readReplay(reporttest.Sequence(reporttest.Schedule(t, schedule)))
 	require.NoError(t, err)
-	s, err := p.play("", nil, m, 1)
+	s, err := p.play("", nil, m, draws{exact: 1})
 	require.NoError(t, err)
 	return p, s
 }
@@ -51,7 +51,7 @@ func TestReplayServesThoseWhoAskAgainTwice(t *testing.T) {
 	}
 	assert.Equal(t, 6, len(p.jobs))
 	assert.Equal(t, 1, p.again, "A is one request")
-	assert.Equal(t, p.waited, s.scenario().Waited.Median)
+	assert.Equal(t, p.waited, s.scenario((*plays).exact).Waited.Median)
 }
 
 // TestReplayHasWhoAskedAgainAndGaveUp give up after as long.
@@ -139,7 +139,7 @@ func TestReplayEndsAHoldWhenTheNextBegins(t *testing.T) {
 	events[4].WaitedMS = eventlog.MS(9 * time.Second)
 	p, err := readReplay(reporttest.Sequence(events))
 	require.NoError(t, err)
-	s, err := p.play("", nil, mode{}, 1)
+	s, err := p.play("", nil, mode{}, draws{exact: 1})
 	require.NoError(t, err)
 	assert.Equal(t, 10*time.Second, s.first[1].Arrived+s.first[1].Waited)
 	assert.Equal(t, 20*time.Second, s.first[1].End(p.jobs[1]))

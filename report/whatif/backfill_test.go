@@ -96,7 +96,7 @@ func TestWhatIfSaysWhatFIFOWouldHaveTaken(t *testing.T) {
 	policy := lockcore.FIFO
 	e := estimate(t, earlyNight, WhatIf{Policy: &policy})
 	assert.Equal(t, lockcore.Backfill, e.Recorded.Policy)
-	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
+	assert.Equal(t, e.Recorded.Waited.Median, e.Replayed.Waited.Median)
 	assert.Contains(t, text(t, e), "with fifo: this run would have taken 1m38s more (+78%), and waited 1m33s more (+82%) in all (estimate).")
 }
 
@@ -111,7 +111,7 @@ func TestWhatIfKnowsWhatTestsSaid(t *testing.T) {
 	}
 	p, err := readReplay(reporttest.Sequence(events))
 	require.NoError(t, err)
-	best, err := p.baseline(1)
+	best, err := p.baseline(draws{exact: 1})
 	require.NoError(t, err)
 	assert.Equal(t, lockcore.Backfill, best.mode.policy)
 	assert.False(t, best.mode.history)

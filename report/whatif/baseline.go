@@ -20,7 +20,7 @@ import (
 // the modes that reproduce the makespan, the one is taken that comes closest to
 // the recorded waits. Where none does, the choices that the store made at random may
 // have mattered.
-func (p *replay) baseline(seeds int) (*plays, error) {
+func (p *replay) baseline(n draws) (*plays, error) {
 	modes := []mode{{policy: lockcore.Backfill}, {policy: lockcore.Backfill, history: true}, {policy: lockcore.FIFO}}
 	if p.early {
 		modes = modes[:2]
@@ -34,9 +34,12 @@ func (p *replay) baseline(seeds int) (*plays, error) {
 		for i := range modes {
 			modes[i].slow, modes[i].chosen = as.slow, as.chosen
 		}
-		best, others, err := p.nearest(modes, seeds)
-		if best != nil || err != nil && !errors.Is(err, ErrNoEstimate) {
-			return best, err
+		best, others, err := p.nearest(modes, draws{exact: n.exact})
+		if best != nil {
+			return p.play(best.name, nil, best.mode, n)
+		}
+		if err != nil && !errors.Is(err, ErrNoEstimate) {
+			return nil, err
 		}
 		impossible = cmp.Or(impossible, err)
 		if !as.slow { // what a message speaks of should be in the events
@@ -48,16 +51,16 @@ func (p *replay) baseline(seeds int) (*plays, error) {
 	}
 	least := slices.MinFunc(all, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })
 	return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events%s", ErrNoEstimate,
-		exact(p.makespan), exact(least.scenario().Makespan.Median), p.unexplained(least))
+		exact(p.makespan), exact(least.scenario((*plays).exact).Makespan.Median), p.unexplained(least))
 }
 
 // nearest plays with each of the modes, and returns the one that comes closest to the
 // waits of those that reproduce the makespan, and the others. The error is of one that
 // could not be played, if there is no best.
-func (p *replay) nearest(modes []mode, seeds int) (best *plays, far []*plays, err error) {
+func (p *replay) nearest(modes []mode, n draws) (best *plays, far []*plays, err error) {
 	var least time.Duration
 	for _, m := range modes {
-		all, failed := p.play("replayed", nil, m, seeds)
+		all, failed := p.play("replayed", nil, m, n)
 		if failed != nil {
 			err = cmp.Or(err, failed)
 			continue
@@ -66,7 +69,7 @@ func (p *replay) nearest(modes []mode, seeds int) (best *plays, far []*plays, er
 			far = append(far, all)
 			continue
 		}
-		if off := (all.scenario().Waited.Median - p.waited).Abs(); best == nil || off < least {
+		if off := (all.scenario((*plays).exact).Waited.Median - p.waited).Abs(); best == nil || off < least {
 			best, least = all, off
 		}
 	}
@@ -78,7 +81,7 @@ func (p *replay) nearest(modes []mode, seeds int) (best *plays, far []*plays, er
 
 // off is how far a replay is from the recorded makespan.
 func (p *replay) off(s *plays) time.Duration {
-	return (s.scenario().Makespan.Median - p.makespan).Abs()
+	return (s.scenario((*plays).exact).Makespan.Median - p.makespan).Abs()
 }
 
 // unexplained names the first request for which a replay has no explanation: what

@@ -26,7 +26,7 @@ func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options
 	if r.Verdict == nil && r.Backfill == nil {
 		return r, nil // nobody waited
 	}
-	err = p.compare(r)
+	err = p.blameLoss(p.compare(r))
 	if err == nil {
 		return r, nil
 	}
@@ -40,9 +40,14 @@ func FoldAndCompare(events iter.Seq2[eventlog.Event, error], opts report.Options
 	return r, nil
 }
 
-// fifoSeeds is over how many tie-breaks a report compares: few, as it does so
-// without being asked.
-const fifoSeeds = 3
+// unasked is over how many replays a report compares: few, as nobody asked for it.
+func (p *replay) unasked() draws {
+	const many = 2000 // requests; twice as many take more than twice as long
+	if len(p.jobs) > many {
+		return p.draws(draws{nights: 4, exact: 3})
+	}
+	return p.draws(draws{nights: 10, exact: 3})
+}
 
 // compare fills in what replays tell.
 func (p *replay) compare(r *report.Report) error {
@@ -58,7 +63,7 @@ func (p *replay) compare(r *report.Report) error {
 	if err := p.prepare(r); err != nil {
 		return err
 	}
-	base, err := p.baseline(fifoSeeds)
+	base, err := p.baseline(p.unasked())
 	if err != nil {
 		return err
 	}
@@ -75,11 +80,11 @@ func (p *replay) compare(r *report.Report) error {
 
 // fifo compares with the run under fifo.
 func (p *replay) fifo(with *plays, passed map[string]bool) (*report.FIFO, error) {
-	without, err := p.play("with fifo", nil, mode{policy: lockcore.FIFO}, fifoSeeds)
+	without, err := p.play("with fifo", nil, mode{policy: lockcore.FIFO}, draws{exact: p.unasked().exact})
 	if err != nil {
 		return nil, err
 	}
-	a, b := with.scenario(), without.scenario()
+	a, b := with.scenario((*plays).exact), without.scenario((*plays).exact)
 	f := &report.FIFO{Waits: eventlog.MS(b.Waited.Median - a.Waited.Median), Makespan: eventlog.MS(b.Makespan.Median - a.Makespan.Median)}
 	for i := range p.requests {
 		if passed[p.requests[i].ID] {

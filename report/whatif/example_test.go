@@ -33,14 +33,17 @@ func ExampleEstimate() {
 	}
 	fmt.Println("boards to have:", e.Advice.Needed)
 	// Output:
-	// Estimates, from a replay of 2 requests in 2 lanes; ranges are over 10 random tie-breaks.
+	// Estimates, from a replay of 2 requests in 2 lanes. Other runs, of which 20 were played, start and hold a little differently.
 	//
-	//                             makespan  waited in all  P95 wait
-	//   recorded                  12.0s     6.0s           6.0s
-	//   replayed with backfill    12.0s     6.0s           6.0s
-	//   boards +1 (like board-1)  10.0s     0              0
+	//                                         makespan             waited in all     P95 wait
+	//   recorded                              12.0s                6.0s              6.0s
+	//   replayed with backfill                12.0s                6.0s              6.0s
+	//   boards +1 (like board-1)              10.0s                0                 0
+	//   other runs                            12.0s (10.4s–14.0s)  6.0s (4.3s–8.0s)  6.0s (4.3s–8.0s)
+	//   other runs, boards +1 (like board-1)  10.0s (8.5s–11.9s)   0                 0
 	//
 	// boards +1 (like board-1): this run would have taken 2.0s less (-17%), and waited 6.0s less (-100%) in all (estimate).
+	// Other runs would take 1.8s to 2.2s less.
 	// boards: 2, instead of 1 now, give a P95 wait of at most 1s (estimate: 0).
 	// boards to have: 2
 }

@@ -100,6 +100,7 @@ func (p *replay) thread() error {
 	}
 	t.sort()
 	p.learn()
+	p.vary()
 	return nil
 }
 

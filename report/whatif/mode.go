@@ -36,19 +36,21 @@ func (m mode) String() string {
 	return s
 }
 
+// wants names what a job asks for.
+func (p *replay) wants(i int) string {
+	var k []string
+	for n := range p.jobs[i].Requirements {
+		k = append(k, p.jobs[i].Requirements[n].Name)
+	}
+	return strings.Join(k, "\x00")
+}
+
 // learn finds out how long each test usually holds what it asks for. Of a test that was
 // never served nobody knows. Should it be served in a replay before it gives up, it holds
 // as long as others do that ask for the same, or as any.
 func (p *replay) learn() {
-	wants := func(i int) string {
-		var k []string
-		for n := range p.jobs[i].Requirements {
-			k = append(k, p.jobs[i].Requirements[n].Name)
-		}
-		return strings.Join(k, "\x00")
-	}
 	test := func(i int) string {
-		return strings.Join([]string{p.jobs[i].Owner.Package, p.jobs[i].Owner.Test, wants(i)}, "\x00")
+		return strings.Join([]string{p.jobs[i].Owner.Package, p.jobs[i].Owner.Test, p.wants(i)}, "\x00")
 	}
 	type holds map[string][]time.Duration
 	tests, others := holds{}, holds{}
@@ -56,7 +58,7 @@ func (p *replay) learn() {
 		if p.jobs[i].Patience == 0 {
 			held := p.requests[i].Held
 			tests[test(i)] = append(tests[test(i)], held)
-			others[wants(i)], others[""] = append(others[wants(i)], held), append(others[""], held)
+			others[p.wants(i)], others[""] = append(others[p.wants(i)], held), append(others[""], held)
 		}
 	}
 	usual := func(of holds, key string) time.Duration {
@@ -74,7 +76,7 @@ func (p *replay) learn() {
 	for i := range p.jobs {
 		p.usual[i] = usual(tests, test(i))
 		if p.jobs[i].Patience > 0 {
-			p.jobs[i].Hold = cmp.Or(p.usual[i], usual(others, wants(i)), usual(others, ""))
+			p.jobs[i].Hold = cmp.Or(p.usual[i], usual(others, p.wants(i)), usual(others, ""))
 		}
 	}
 }

@@ -27,6 +27,7 @@ type absence struct {
 	key      string
 	from, to time.Time
 	planned  bool // the store knows the end beforehand
+	guessed  bool // it had begun before from, when somebody asked in vain
 	// ahead is how long before it is to begin it is to stand at the front of the line:
 	// the one who had the resource until then gave it to nobody else.
 	ahead time.Duration
@@ -84,7 +85,7 @@ func (o *outside) note(e *eventlog.Event, at time.Time) {
 		if s == nil {
 			s = &absence{key: b.Key, from: b.Since}
 			if s.from.IsZero() {
-				s.from = at
+				s.from, s.guessed = at, true
 				if asked := o.known[e.Req]; !asked.IsZero() {
 					s.from = asked
 				}
@@ -174,6 +175,7 @@ func (p *replay) clip(a *absence, t takes) {
 	}
 	for _, k := range t[a.key] {
 		if !k.at.After(a.from) && k.by.Ended.Add(together).After(a.from) {
+			a.guessed = false
 			a.from, a.ahead = k.by.Ended, min(together, max(0, k.by.Ended.Sub(k.at)/2))
 		}
 	}
@@ -191,17 +193,34 @@ func (p *replay) keepAside() {
 			j.Expect = j.Hold
 		}
 		p.aside = append(p.aside, j)
+		p.asideBefore = append(p.asideBefore, p.begunBefore(a))
 	}
+}
+
+// begunBefore is how much earlier an absence may have begun. Who asked in vain may ask
+// a little earlier in another night, and does so in vain all the same.
+func (p *replay) begunBefore(a absence) time.Duration {
+	if !a.guessed {
+		return 0
+	}
+	free := p.base
+	for _, k := range p.takes()[a.key] {
+		if end := k.by.Ended; !end.After(a.from) && end.After(free) {
+			free = end
+		}
+	}
+	const wide = 0.2 // wider than another night is off
+	return min(a.from.Sub(free), time.Duration(wide*float64(a.from.Sub(p.base)))+3*p.startsApart())
 }
 
 // besides puts the jobs of absences before others, so that they come first where both
 // begin.
-func (p *replay) besides(jobs []simulate.Job) []simulate.Job {
-	n := len(p.aside)
+func besides(aside, jobs []simulate.Job) []simulate.Job {
+	n := len(aside)
 	if n == 0 {
 		return jobs
 	}
-	all := append(slices.Clone(p.aside), jobs...)
+	all := append(slices.Clone(aside), jobs...)
 	for i := n; i < len(all); i++ {
 		j := &all[i]
 		if j.After > 0 {

@@ -33,21 +33,25 @@ type replay struct {
 	lanes            int
 	gaveUp, unended  int
 	leftOut          int
+	dropped, missing uint64                       // events that are not there: by their writers, by their numbers
 	again            int                          // requests that asked again, each time
 	served           bool                         // somebody was
 	patience         map[string]time.Duration     // by request, of those who were not served: how long they waited
 	aboves           map[string][]*report.Request // by request: of the programs above
 	outside          *outside
-	aside            []simulate.Job // that hold what was not for the requests
-	makespan, waited time.Duration  // as recorded
+	aside            []simulate.Job  // that hold what was not for the requests
+	asideBefore      []time.Duration // how much earlier they may have begun
+	makespan, waited time.Duration   // as recorded
 	waits            []time.Duration
 	base             time.Time
 	priorities       map[string]int
 	lists            map[string][]string      // candidates by hash
 	expects          map[string]time.Duration // by request: what it said
 	usual            []time.Duration          // by job: how long its test holds
-	early            bool                     // somebody was backfilled
-	most             int                      // requests to keep; 0: all
+	variety          variety
+	still            bool // no other nights: what a test wants whose figures are exact
+	early            bool // somebody was backfilled
+	most             int  // requests to keep; 0: all
 	tooMany          bool
 	requests         []report.Request
 	processes        map[eventlog.Process]*span
@@ -102,11 +106,12 @@ func readReplay(events iter.Seq2[eventlog.Event, error]) (*replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.prepare(r)
+	return p, p.blameLoss(p.prepare(r))
 }
 
 // prepare makes jobs of what was kept.
 func (p *replay) prepare(r *report.Report) error {
+	p.dropped, p.missing = r.Dropped, r.Missing
 	for _, g := range r.Pools {
 		p.poolWait[g.Name] = 0
 		for _, c := range g.Blame {

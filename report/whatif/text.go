@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 
@@ -14,8 +15,8 @@ import (
 // WriteText writes the estimates as a table and, below it, in words.
 func (e *Estimates) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Estimates, from a replay of %s in %s; ranges are over %s.\n",
-		words.Count(e.Requests, "request"), words.Count(e.Lanes, "lane"), words.Count(e.Seeds, "random tie-break"))
+	fmt.Fprintf(&b, "Estimates, from a replay of %s in %s. Other runs, of which %d were played, start and hold a little differently.\n",
+		words.Count(e.Requests, "request"), words.Count(e.Lanes, "lane"), e.Seeds)
 	if e.GaveUp > 0 {
 		fmt.Fprintf(&b, "%s up waiting, and in a replay after as long, unless served before; then held as long as that test usually does, or else others that ask for the same.\n", words.Count(e.GaveUp, "request")+" gave")
 	}
@@ -25,6 +26,9 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	if e.LeftOut > 0 {
 		fmt.Fprintf(&b, "Left out: %s refused for another reason than a long wait.\n", words.Count(e.LeftOut, "request"))
 	}
+	if e.lost != "" {
+		fmt.Fprintf(&b, "%s: what they told is not in the replay.\n", e.lost)
+	}
 	b.WriteString("\n")
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "  \tmakespan\twaited in all\tP95 wait")
@@ -32,6 +36,10 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	rows[1].Name = "replayed with " + e.Replayed.Policy.String()
 	if e.Changed != nil {
 		rows = append(rows, *e.Changed)
+	}
+	rows = append(rows, e.Others)
+	if e.OthersChanged != nil {
+		rows = append(rows, *e.OthersChanged)
 	}
 	for _, s := range rows {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", s.Name, s.Makespan, s.Waited, s.P95)
@@ -51,9 +59,7 @@ func (e *Estimates) words(b *strings.Builder) {
 	if c := e.Changed; c != nil {
 		fmt.Fprintf(b, "%s: this run would have taken %s, and waited %s in all (estimate).\n", c.Name,
 			words.Difference(c.Makespan.Median-e.Replayed.Makespan.Median, e.Replayed.Makespan.Median), words.Difference(c.Waited.Median-e.Replayed.Waited.Median, e.Replayed.Waited.Median))
-		if c.Makespan.Min < e.Replayed.Makespan.Median && c.Makespan.Max > e.Replayed.Makespan.Median {
-			b.WriteString("The makespan may be either shorter or longer than it was: luck decides, not this change.\n")
-		}
+		fmt.Fprintf(b, "Other runs would take %s.\n", between(e.less.Min, e.less.Max))
 	}
 	if a := e.Advice; a != nil && a.Enough {
 		fmt.Fprintf(b, "%s: %d, instead of %d now, give a P95 wait of at most %s (estimate: %s).\n", words.Plain(a.Of), a.Needed, a.Now, a.WaitP95, a.P95)
@@ -62,11 +68,27 @@ func (e *Estimates) words(b *strings.Builder) {
 	}
 }
 
-// String is the range, or the one figure that it is.
+// between words what is saved at least and at most, which may be less than nothing.
+func between(least, most time.Duration) string {
+	short := func(d time.Duration) string { return words.Short(eventlog.MS(d.Abs())) }
+	switch {
+	case short(least) == short(most) && least >= 0:
+		return short(most) + " less"
+	case least >= 0:
+		return short(least) + " to " + short(most) + " less"
+	case most <= 0 && short(least) == short(most):
+		return short(most) + " more"
+	case most <= 0:
+		return short(most) + " to " + short(least) + " more"
+	}
+	return fmt.Sprintf("from %s more to %s less: luck decides, not this change", short(least), short(most))
+}
+
+// String is the median with its range, or the one figure that they are.
 func (r Range) String() string {
 	lo, hi := words.Short(eventlog.MS(r.Min)), words.Short(eventlog.MS(r.Max))
 	if lo == hi {
 		return lo
 	}
-	return lo + "–" + hi
+	return fmt.Sprintf("%s (%s–%s)", words.Short(eventlog.MS(r.Median)), lo, hi)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -33,15 +34,16 @@ const (
 func (p *replay) judge(r *report.Report, base *plays) error {
 	v := r.Verdict
 	var all []report.Advice
-	try := func(do report.AdviceKind, what string, changes []change, m mode, also func([]simulate.Job)) error {
-		s, err := p.playAlso("", changes, m, fifoSeeds, also)
+	before := base.served()
+	try := func(do report.AdviceKind, what string, changes []change, m mode, also func(jobs, aside []simulate.Job)) error {
+		s, err := p.playAlso("", changes, m, p.unasked().changed(), also)
 		if errors.Is(err, ErrNoEstimate) {
 			return nil // of this change
 		}
 		if err != nil {
 			return err
 		}
-		all = append(all, report.Advice{Do: do, What: what, Waits: less(base.waited(), s.waited()), Makespan: less(base.makespan, s.makespan)})
+		all = append(all, report.Advice{Do: do, What: what, Waits: saved(base.less(s, (*plays).waited)), Makespan: saved(base.less(s, (*plays).took)), Served: max(0, s.served()-before)})
 		return nil
 	}
 	kinds := p.kinds(r)
@@ -51,7 +53,7 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 		}
 	}
 	if h := v.Holder; h != nil && h.Test != "" {
-		if err := try(report.Shorten, r.Name(h.Holder), nil, base.mode, func(jobs []simulate.Job) {
+		if err := try(report.Shorten, r.Name(h.Holder), nil, base.mode, func(jobs, _ []simulate.Job) {
 			for i := range jobs {
 				if o := &jobs[i].Owner; o.Test == h.Test && o.Package == h.Pkg {
 					jobs[i].Hold /= 2
@@ -69,36 +71,96 @@ func (p *replay) judge(r *report.Report, base *plays) error {
 		}
 	}
 	all = slices.DeleteFunc(all, func(a report.Advice) bool {
-		return float64(a.Waits.Median) < worth*float64(base.scenario().Waited.Median) || a.Waits.Median < report.Negligible
+		return a.Served == 0 && (float64(a.Waits.Median) < worth*float64(base.scenario((*plays).exact).Waited.Median) || a.Waits.Median < report.Negligible)
 	})
-	slices.SortStableFunc(all, func(a, b report.Advice) int { return cmp.Compare(b.Waits.Median, a.Waits.Median) })
+	slices.SortStableFunc(all, func(a, b report.Advice) int {
+		return cmp.Or(cmp.Compare(b.Waits.Median, a.Waits.Median), cmp.Compare(b.Served, a.Served))
+	})
 	for _, a := range all {
 		if a.Do == report.Add {
 			p.bottleneck(v, r, a.What)
 			break
 		}
 	}
+	if v.GaveUp > 0 {
+		longer, err := p.waitLonger(base)
+		if err != nil && !errors.Is(err, ErrNoEstimate) {
+			return err
+		}
+		if err == nil {
+			all = append(all, longer)
+		}
+	}
 	for _, k := range kinds {
 		if k.use >= idle || len(k.keys) < 2 {
 			continue
 		}
-		before := len(all)
+		until := len(all)
 		if err := try(report.Remove, k.name, []change{{name: k.name, remove: p.last(k.keys, 1)}}, base.mode, nil); err != nil {
 			return err
 		}
-		if len(all) == before {
+		if len(all) == until {
 			continue
 		}
-		a := all[before]
-		harmless := float64(-a.Waits.Min) < worth*float64(base.scenario().Waited.Median) && float64(-a.Makespan.Min) < worth/2*float64(base.scenario().Makespan.Median)
+		a := all[until]
+		harmless := float64(-a.Waits.Min) < worth*float64(base.scenario((*plays).exact).Waited.Median) && float64(-a.Makespan.Min) < worth/2*float64(base.scenario((*plays).exact).Makespan.Median)
 		if !harmless {
-			all = all[:before]
+			all = all[:until]
 			continue
 		}
 		break // one is enough: two less at once were not tried
 	}
 	v.Advice = all
 	return nil
+}
+
+// never is longer than any run.
+const never = 10_000 * time.Hour
+
+// waitLonger has those who gave up wait until they are served. What nobody else was
+// given until the last event, for a reason that the events do not say the end of, they
+// are not served with:
+//
+//	11s  TestA gives up: Ann has reserved the board
+//	20s  the last event
+func (p *replay) waitLonger(base *plays) (report.Advice, error) {
+	s, err := p.playAlso("with longer waits", nil, base.mode, p.unasked().changed(), func(jobs, aside []simulate.Job) {
+		for i := range jobs {
+			if p.requests[i].GaveUp() {
+				jobs[i].Patience = never
+			}
+		}
+		for i := range aside {
+			if !p.base.Add(p.aside[i].At + p.aside[i].Hold).Before(p.outside.end) {
+				aside[i].Hold = 2 * never
+			}
+		}
+	})
+	if err != nil {
+		return report.Advice{}, err
+	}
+	a := report.Advice{Do: report.WaitLonger, Served: s.served()}
+	longest := func(i int) time.Duration { return s.late[i].longest }
+	a.Longest = saved(s.exact(longest), s.usual(longest))
+	if a.Served == p.late() {
+		a.Waits, a.Makespan = saved(base.less(s, (*plays).waited)), saved(base.less(s, (*plays).took))
+	}
+	return a, nil
+}
+
+// late counts those who gave up.
+func (p *replay) late() (n int) {
+	for i := range p.requests {
+		if p.requests[i].GaveUp() {
+			n++
+		}
+	}
+	return n
+}
+
+// served is how many of those who gave up in the run are served.
+func (s *plays) served() int {
+	return int(s.exact(func(i int) time.Duration { return time.Duration(s.late[i].served) }).Median)
 }
 
 // bottleneck names what one more of would save most.
@@ -187,23 +249,8 @@ func (p *replay) kindName(r *report.Report, keys []string) string {
 	return best + " like " + keys[0]
 }
 
-// waited is all waits together, by tie-break.
-func (s *plays) waited() []time.Duration {
-	l := make([]time.Duration, len(s.waits))
-	for i := range s.waits {
-		for _, w := range s.waits[i] {
-			l[i] += w
-		}
-	}
-	return l
-}
-
-// less is how much less the second is, tie-break by tie-break: the same luck in both.
-func less(a, b []time.Duration) report.Span {
-	var l []time.Duration
-	for i := range a {
-		l = append(l, a[i]-b[i])
-	}
-	r := over(l)
-	return report.Span{Min: eventlog.MS(r.Min), Median: eventlog.MS(r.Median), Max: eventlog.MS(r.Max)}
+// saved is what would have been saved of the run, with the range that it has in other
+// nights.
+func saved(run, others Range) report.Span {
+	return report.Span{Min: eventlog.MS(min(run.Min, others.Min)), Median: eventlog.MS(run.Median), Max: eventlog.MS(max(run.Max, others.Max))}
 }

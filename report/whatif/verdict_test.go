@@ -203,3 +203,103 @@ func TestVerdictFiguresAreThoseOfASecondRun(t *testing.T) {
 	}
 	assert.Len(t, checked, len(second), "%+v", r.Verdict.Advice)
 }
+
+// verdictOf is the verdict of a schedule.
+func verdictOf(t *testing.T, schedule string) *report.Verdict {
+	t.Helper()
+	r, err := FoldAndCompare(reporttest.Sequence(reporttest.Schedule(t, schedule)), report.Options{}, 0)
+	require.NoError(t, err)
+	require.NotNil(t, r.Verdict)
+	return r.Verdict
+}
+
+// adviceOf is the advice of a kind.
+func adviceOf(t *testing.T, v *report.Verdict, do report.AdviceKind) report.Advice {
+	t.Helper()
+	i := slices.IndexFunc(v.Advice, func(a report.Advice) bool { return a.Do == do })
+	require.GreaterOrEqual(t, i, 0, "no %s: %+v", do, v.Advice)
+	return v.Advice[i]
+}
+
+// threeGiveUp has three tests give up after ten seconds each, before Soak gives the board
+// back; a fourth one says how long tests hold it.
+const threeGiveUp = `
+0s  First@f asks b1 pool=boards
+0s  First@f gets b1
+4s  First@f releases
+5s  Soak@s asks b1 pool=boards
+5s  Soak@s gets b1
+6s  A@a asks b1 pool=boards
+7s  B@b asks b1 pool=boards
+8s  C@c asks b1 pool=boards
+16s A@a quits cause=timeout
+17s B@b quits skipped cause=timeout
+18s C@c quits cause=timeout
+25s Soak@s releases
+`
+
+// TestVerdictOfThoseWhoGaveUp says how many one board more, and how many a longer wait
+// would have served, and how long that would have been.
+func TestVerdictOfThoseWhoGaveUp(t *testing.T) {
+	v := verdictOf(t, threeGiveUp)
+	assert.Equal(t, 3, v.GaveUp)
+	assert.Equal(t, "boards", v.Pool)
+	// With two boards A has the second one from 6 s on, for 20 s, as who held one of 4 s
+	// and of 20 s did in the middle; B and C give up.
+	assert.Equal(t, 1, adviceOf(t, v, report.Add).Served)
+	// A waits from 6 s to 25 s, B from 7 s to 45 s, C from 8 s to 65 s.
+	longer := adviceOf(t, v, report.WaitLonger)
+	assert.Equal(t, 3, longer.Served)
+	assert.Equal(t, eventlog.MS(57*time.Second), longer.Longest.Median)
+	assert.Less(t, longer.Longest.Min, longer.Longest.Median, "how long they hold is a guess")
+}
+
+// TestVerdictOfWhoDidNotWait has nobody wait at all.
+func TestVerdictOfWhoDidNotWait(t *testing.T) {
+	v := verdictOf(t, `
+0s  Soak@s asks b1 pool=boards
+0s  Soak@s gets b1
+6s  A@a asks b1 pool=boards
+6s  A@a quits cause=busy
+25s Soak@s releases
+`)
+	assert.Equal(t, 1, v.GaveUp)
+	assert.Equal(t, "boards", v.Pool)
+	assert.Equal(t, 1, adviceOf(t, v, report.Add).Served)
+	assert.Equal(t, eventlog.MS(19*time.Second), adviceOf(t, v, report.WaitLonger).Longest.Median)
+}
+
+// TestVerdictOfWhatNoWaitWouldHaveServed has a person keep the board until after the
+// last event: when it would be free, nothing tells.
+func TestVerdictOfWhatNoWaitWouldHaveServed(t *testing.T) {
+	v := verdictOf(t, `
+0s  Other@o asks b2
+0s  Other@o gets b2
+1s  A@a asks b1 pool=boards
+2s  A@a sees b1:Ann!:reserved:3600s
+11s A@a quits cause=timeout
+20s Other@o releases
+`)
+	assert.Equal(t, 1, v.GaveUp)
+	assert.Equal(t, report.Reserved, v.Cause)
+	assert.Equal(t, 1, adviceOf(t, v, report.Add).Served)
+	assert.Zero(t, adviceOf(t, v, report.WaitLonger).Served)
+}
+
+// TestVerdictCountsNobodyWhoWasSentAway or met a fault: a longer wait is no help for
+// them.
+func TestVerdictCountsNobodyWhoWasSentAway(t *testing.T) {
+	v := verdictOf(t, `
+0s  Soak@s asks b1 pool=boards
+0s  Soak@s gets b1
+1s  A@a asks b1 pool=boards
+1s  B@b asks b1 pool=boards
+1s  C@c asks b1 pool=boards
+11s A@a quits cancelled cause=cancelled
+11s B@b quits failed cause=store
+11s C@c quits skipped cause=outage
+20s Soak@s releases
+`)
+	assert.Zero(t, v.GaveUp)
+	assert.False(t, slices.ContainsFunc(v.Advice, func(a report.Advice) bool { return a.Do == report.WaitLonger || a.Served > 0 }))
+}

@@ -37,9 +37,19 @@ const twoLanes = `
 
 func estimate(t *testing.T, schedule string, w WhatIf) *Estimates {
 	t.Helper()
-	e, err := Estimate(reporttest.Sequence(reporttest.Schedule(t, schedule)), w)
+	e, err := still(reporttest.Schedule(t, schedule), w)
 	require.NoError(t, err)
 	return e
+}
+
+// still is an estimate without other nights, whose figures are exact.
+func still(events []eventlog.Event, w WhatIf) (*Estimates, error) {
+	p, err := readReplay(reporttest.Sequence(events))
+	if err != nil {
+		return nil, err
+	}
+	p.still = true
+	return p.estimate(w)
 }
 
 func estimateError(t *testing.T, schedule string, w WhatIf) error {
@@ -53,10 +63,10 @@ func TestWhatIfKnowsTheAnswer(t *testing.T) {
 	// With a board each, a slot takes 10 + 1 + 10 seconds and nobody waits.
 	e := estimate(t, twoLanes, WhatIf{Add: []string{"boards=1"}, WaitP95: 5 * time.Second})
 	assert.Equal(t, 2, e.Lanes, "who begins takes the slot that became free")
-	assert.Equal(t, exactly(40*time.Second), e.Replayed.Makespan)
-	assert.Equal(t, exactly(28*time.Second), e.Replayed.Waited)
-	assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan)
-	assert.Equal(t, exactly(0), e.Changed.Waited)
+	assert.Equal(t, 40*time.Second, e.Replayed.Makespan.Median)
+	assert.Equal(t, 28*time.Second, e.Replayed.Waited.Median)
+	assert.Equal(t, 21*time.Second, e.Changed.Makespan.Median)
+	assert.Zero(t, e.Changed.Waited.Median)
 	assert.Equal(t, Advice{Of: "boards", WaitP95: 5 * time.Second, Now: 1, Enough: true, Needed: 2}, *e.Advice)
 
 	// And back again, by key and by number.
@@ -76,14 +86,14 @@ func TestWhatIfKnowsTheAnswer(t *testing.T) {
 `
 	for _, remove := range []string{"b1", "boards=1"} {
 		e := estimate(t, two, WhatIf{Remove: []string{remove}})
-		assert.Equal(t, exactly(21*time.Second), e.Replayed.Makespan)
-		assert.Equal(t, exactly(40*time.Second), e.Changed.Makespan, remove)
+		assert.Equal(t, 21*time.Second, e.Replayed.Makespan.Median)
+		assert.Equal(t, 40*time.Second, e.Changed.Makespan.Median, remove)
 	}
 	e = estimate(t, two, WhatIf{WaitP95: time.Minute})
 	assert.Equal(t, 1, e.Advice.Needed, "less would do")
 	e = estimate(t, two, WhatIf{Add: []string{"b1=2"}, Remove: []string{"b2"}})
 	assert.Equal(t, "b1 +2 (like b1), without b2", e.Changed.Name)
-	assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan)
+	assert.Equal(t, 21*time.Second, e.Changed.Makespan.Median)
 }
 
 // TestWhatIfComparesPolicies has a soak test hold one of two boards, a pair wait
@@ -245,9 +255,9 @@ func TestWhatIfKeepsWhatIsKept(t *testing.T) {
 22s  C@p gets b2
 40s  C@p releases
 `, WhatIf{Remove: []string{"b2"}})
-	assert.Equal(t, exactly(40*time.Second), e.Replayed.Makespan)
-	assert.Equal(t, exactly(0), e.Replayed.Waited)
-	assert.Equal(t, exactly(59*time.Second), e.Changed.Makespan, "B has the board from 30s to 40s, C from 41s")
+	assert.Equal(t, 40*time.Second, e.Replayed.Makespan.Median)
+	assert.Zero(t, e.Replayed.Waited.Median)
+	assert.Equal(t, 59*time.Second, e.Changed.Makespan.Median, "B has the board from 30s to 40s, C from 41s")
 }
 
 // TestWhatIfKnowsLongLists takes candidates that are listed once, and tags that
@@ -257,9 +267,9 @@ func TestWhatIfKnowsLongLists(t *testing.T) {
 	list := eventlog.Event{V: 1, Ev: eventlog.Pool, TS: reporttest.T0, At: reporttest.T0, Host: "p", Reqs: []eventlog.Requirement{{Name: "boards", Hash: "aaaa", Count: 1, Candidates: []string{"b1"}}}}
 	events[1].Chosen[0].Tags = map[string]string{"kind": "nrf52"}
 	for _, name := range []string{"boards=1", "kind=nrf52=1", "b1=1"} {
-		e, err := Estimate(reporttest.Sequence(append([]eventlog.Event{list}, events...)), WhatIf{Add: []string{name}})
+		e, err := still(append([]eventlog.Event{list}, events...), WhatIf{Add: []string{name}})
 		require.NoError(t, err, name)
-		assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan, name)
+		assert.Equal(t, 21*time.Second, e.Changed.Makespan.Median, name)
 	}
 }
 
@@ -277,7 +287,7 @@ func TestWhatIfKnowsPriority(t *testing.T) {
 15s  B gets b1
 55s  B releases
 `, WhatIf{})
-	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
+	assert.Equal(t, e.Recorded.Waited.Median, e.Replayed.Waited.Median)
 }
 
 // TestWhatIfTakesTheSlotThatBecameFreeLast has C begin when B is done, although two
@@ -297,7 +307,7 @@ func TestWhatIfTakesTheSlotThatBecameFreeLast(t *testing.T) {
 21s  C@p gets x
 31s  C@p releases
 `, WhatIf{Add: []string{"boards=1"}})
-	assert.Equal(t, exactly(21*time.Second), e.Changed.Makespan)
+	assert.Equal(t, 21*time.Second, e.Changed.Makespan.Median)
 }
 
 // TestWhatIfFollowsPackages has the second package begin when the first is done.
@@ -318,13 +328,14 @@ func TestWhatIfFollowsPackages(t *testing.T) {
 		e.Host = "host"
 		e.PID = 1 + slices.Index([]string{"A", "B", "C"}, e.Test.Name)
 	}
-	e, err := Estimate(reporttest.Sequence(events), WhatIf{Add: []string{"boards=1"}})
+	e, err := still(events, WhatIf{Add: []string{"boards=1"}})
 	require.NoError(t, err)
-	assert.Equal(t, exactly(15*time.Second), e.Changed.Makespan, "C begins a second after B")
+	assert.Equal(t, 15*time.Second, e.Changed.Makespan.Median, "C begins a second after B")
 }
 
 func TestWhatIfGolden(t *testing.T) {
-	e := estimate(t, twoLanes, WhatIf{Add: []string{"boards=1"}, WaitP95: 5 * time.Second})
+	e, err := Estimate(reporttest.Sequence(reporttest.Schedule(t, twoLanes)), WhatIf{Add: []string{"boards=1"}, WaitP95: 5 * time.Second})
+	require.NoError(t, err)
 	reporttest.Golden(t, "whatif.txt", []byte(text(t, e)))
 	var b bytes.Buffer
 	require.NoError(t, e.WriteJSON(&b))
@@ -370,8 +381,40 @@ func TestWhatIfForetells(t *testing.T) {
 		{4, 3, WhatIf{Remove: []string{"board-1"}}},
 	} {
 		e := night(t, c.from, c.w)
-		got := e.Changed.Makespan
+		got := e.OthersChanged.Makespan
 		t.Logf("%d boards to %d: estimated %v (%v to %v), was %v", c.from, c.to, got.Median, got.Min, got.Max, real[c.to])
 		assert.InEpsilon(t, float64(real[c.to]), float64(got.Median), 0.1, "%d to %d", c.from, c.to)
+	}
+}
+
+// TestRangesHoldWhatHappened has the nights that really happened with the change within
+// the ranges that are foretold, in waits as well as in the makespan.
+func TestRangesHoldWhatHappened(t *testing.T) {
+	for _, c := range []struct {
+		of       func(t *testing.T, boards int, w WhatIf) *Estimates
+		from, to int
+		w        WhatIf
+	}{
+		{night, 2, 3, WhatIf{Add: []string{"boards=1"}}},
+		{night, 2, 4, WhatIf{Add: []string{"boards=2"}}},
+		{night, 3, 4, WhatIf{Add: []string{"boards=1"}}},
+		{night, 3, 2, WhatIf{Remove: []string{"boards=1"}}},
+		{night, 4, 3, WhatIf{Remove: []string{"boards=1"}}},
+		{fleet, 3, 4, WhatIf{Add: []string{"boards=1"}}},
+		{fleet, 4, 3, WhatIf{Remove: []string{"boards=1"}}},
+	} {
+		was, e := c.of(t, c.to, WhatIf{}).Recorded, c.of(t, c.from, c.w)
+		for _, figure := range []struct {
+			name string
+			was  time.Duration
+			is   Range
+		}{
+			{"makespan", was.Makespan.Median, e.OthersChanged.Makespan},
+			{"waits", was.Waited.Median, e.OthersChanged.Waited},
+		} {
+			t.Logf("%d boards to %d: %s %v, foretold %v", c.from, c.to, figure.name, figure.was, figure.is)
+			assert.True(t, figure.is.Min <= figure.was && figure.was <= figure.is.Max, "%d boards to %d: %s %v, foretold %v", c.from, c.to, figure.name, figure.was, figure.is)
+			assert.Less(t, figure.is.Max-figure.is.Min, figure.is.Median*2/5, "a range that holds everything says nothing")
+		}
 	}
 }

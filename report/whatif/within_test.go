@@ -28,11 +28,11 @@ func TestWithinALockTestsTakeTurns(t *testing.T) {
 40s  other@x releases
 `
 	e := estimate(t, schedule, WhatIf{Add: []string{"boards=1"}})
-	assert.Equal(t, exactly(40*time.Second), e.Replayed.Makespan)
-	assert.Equal(t, e.Recorded.Waited, e.Replayed.Waited)
+	assert.Equal(t, 40*time.Second, e.Replayed.Makespan.Median)
+	assert.Equal(t, e.Recorded.Waited.Median, e.Replayed.Waited.Median)
 	// Other has the third board, and the lock the second one, from 1s to 23s: its tests
 	// still take turns with it.
-	assert.Equal(t, exactly(23*time.Second), e.Changed.Makespan)
+	assert.Equal(t, 23*time.Second, e.Changed.Makespan.Median)
 	assert.ErrorContains(t, estimateError(t, schedule, WhatIf{Remove: []string{"b9"}}), "there are the pool boards; the resource b1", "and none within the lock")
 }
 
@@ -49,7 +49,7 @@ func TestWithinALockMoreIsAskedFor(t *testing.T) {
 20s  Pair@p releases
 21s  lock@l releases
 `, WhatIf{})
-	assert.Equal(t, e.Recorded.Makespan, e.Replayed.Makespan)
+	assert.Equal(t, e.Recorded.Makespan.Median, e.Replayed.Makespan.Median)
 	assert.InDelta(t, e.Recorded.Waited.Median, e.Replayed.Waited.Median, 1)
 }
 
@@ -69,9 +69,9 @@ func TestLanesOfATestWithTwoRequestsAtATime(t *testing.T) {
 10s  Next@p gets c
 12s  Next@p releases
 `, WhatIf{Add: []string{"boards=1"}})
-	assert.Equal(t, e.Recorded.Makespan, e.Replayed.Makespan)
+	assert.Equal(t, e.Recorded.Makespan.Median, e.Replayed.Makespan.Median)
 	assert.Equal(t, 1, e.Lanes-1, "Other, and Wide with what comes after it")
-	assert.Equal(t, exactly(9*time.Second), e.Changed.Makespan, "the new board is held from 1s to 5s, c from 0s to 7s, and again until 9s: the slot is taken to be free at 5s")
+	assert.Equal(t, 9*time.Second, e.Changed.Makespan.Median, "the new board is held from 1s to 5s, c from 0s to 7s, and again until 9s: the slot is taken to be free at 5s")
 }
 
 // TestReplayMakesTheSameChoices has the store give board b2, which only one test can
