@@ -45,10 +45,10 @@ type Deed struct {
 	Keys   []string `json:"keys"`
 	By     string   `json:"by"`
 	Reason string   `json:"reason,omitempty"`
-	// Until is the end of what was reserved; zero if there is none.
+	// Until is the end of what was reserved or disabled; zero if there is none.
 	Until time.Time `json:"until,omitzero"`
 	Token uint64    `json:"token,omitempty"`
-	Held  []Holding `json:"held,omitempty"` // by whom it was held, or still is
+	Held  []Holding `json:"held,omitempty"` // by whom it was held, or still is; also an outage that stays as it was
 }
 
 const (

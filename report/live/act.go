@@ -281,15 +281,28 @@ func (p *permissions) disable(ctx context.Context, a *asked) (done, error) {
 		return done{}, errors.New("say why, for those whose tests will not run")
 	}
 	o := lockcore.Outage{Keys: []string{a.key}, Owner: lockcore.Owner{User: a.by}, Reason: a.reason, Now: a.checked("now"), For: a.length}
-	held, err := p.s.locker.Disable(ctx, o)
+	out, err := Disable(ctx, p.s.locker, o)
 	if err != nil {
 		return done{}, err
 	}
-	d := done{Deed{Action: "disable", Keys: o.Keys, Reason: a.reason}, "Disabled " + words.Plain(a.key) + "."}
-	if o.For > 0 {
-		d.Until = time.Now().Add(o.For).UTC()
+	d := done{text: "Disabled " + words.Plain(a.key) + "."}
+	for _, one := range out.Deeds(a.by, a.reason) { // of one key there is one at most
+		d.Deed = one
 	}
-	for _, h := range held {
+	switch {
+	case !d.Until.IsZero():
+		d.text = fmt.Sprintf("Disabled %s until %s.", words.Plain(a.key), p.s.moment(d.Until))
+	case o.For > 0: // for longer, if it was disabled before
+		d.text = fmt.Sprintf("Disabled %s for %s or longer.", words.Plain(a.key), span(o.For))
+	}
+	for _, h := range out.Left {
+		until := "until it is enabled"
+		if !h.Expires.IsZero() {
+			until = "until " + p.s.moment(h.Expires)
+		}
+		d.text = fmt.Sprintf("%s was disabled by %s already, and stays so %s: enable it first for another end.", words.Plain(a.key), words.Plain(h.Owner.String()), until)
+	}
+	for _, h := range out.Held {
 		d.Held = append(d.Held, HoldingOf(h, time.Time{}))
 		if o.Now {
 			d.text += " It was taken from " + words.Plain(h.Owner.String()) + "."

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -160,6 +162,72 @@ func TestActions(t *testing.T) {
 	record.err = errors.New("no space left")
 	b.submit("disable", "b2", "reason", "smoke")
 	assert.Contains(t, b.do("GET", "/", nil).Body.String(), "The event of this action was not written: no space left")
+}
+
+// What is told and recorded of an outage is what the store did: the second one is twice as
+// long, and one that goes on stays as it is.
+func TestDisableForATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, record := labWithPeople(t)
+		defer b.server.Close()
+		defer b.store.Close()
+		b.login(annaToken)
+		bob := &browser{lab: b.lab}
+		bob.login(bobToken)
+		start := time.Now().UTC()
+		told := func(b *browser) string {
+			b.t.Helper()
+			return b.do("GET", "/resource?key=b1", nil).Body.String()
+		}
+		end := func(want time.Duration) {
+			t.Helper()
+			d := record.deeds[len(record.deeds)-1]
+			assert.Equal(t, start.Add(want), d.Until)
+			assert.Contains(t, told(b), "Disabled b1 until "+start.Add(want).Format("2006-01-02 15:04:05"))
+		}
+		b.submit("disable", "b1", "reason", "smoke", "for", "1h")
+		end(time.Hour)
+		time.Sleep(time.Hour + time.Minute)
+		b.submit("disable", "b1", "reason", "smoke", "for", "1h")
+		end(3*time.Hour + time.Minute)
+		record.deeds = nil
+		form := url.Values{"csrf": {regexp.MustCompile(`name="csrf" value="([^"]*)"`).FindStringSubmatch(told(bob))[1]}, "key": {"b1"}, "reason": {"again"}, "for": {"5h"}}
+		require.Equal(t, http.StatusSeeOther, bob.do("POST", "/disable", form).Code)
+		assert.Contains(t, told(bob), "b1 was disabled by anna@lab")
+		assert.Contains(t, told(bob), "already, and stays so until "+start.Add(3*time.Hour+time.Minute).Format("2006-01-02 15:04:05"))
+		assert.Empty(t, record.deeds)
+	})
+}
+
+// Keys of one call may have several ends, and some stay as they were: then they may have
+// been taken from a holder all the same.
+func TestDisabledKeysOfSeveralEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, Options{})
+		defer l.server.Close()
+		defer l.store.Close()
+		start := time.Now().UTC()
+		disable := func(now bool, keys ...string) Disabled {
+			t.Helper()
+			d, err := Disable(t.Context(), l.locker, lockcore.Outage{Keys: keys, For: time.Hour, Now: now, Owner: lockcore.Owner{User: "bob"}})
+			require.NoError(t, err)
+			return d
+		}
+		disable(false, "a")
+		time.Sleep(2 * time.Hour)
+		l.hold("TestBoot", "c")
+		disable(false, "c")
+		d := disable(true, "a", "b", "c")
+		assert.Equal(t, []string{"a", "b"}, d.Keys)
+		require.Len(t, d.Left, 1)
+		assert.Equal(t, []string{"c"}, d.Left[0].Keys())
+		require.Len(t, d.Held, 1)
+		assert.Equal(t, []Deed{
+			{Action: "disable", Keys: []string{"b"}, By: "bob", Reason: "x", Until: start.Add(3 * time.Hour)},
+			{Action: "disable", Keys: []string{"a"}, By: "bob", Reason: "x", Until: start.Add(4 * time.Hour)},
+			{Action: "free", Keys: []string{"c"}, By: "bob", Reason: "x"},
+		}, d.Deeds("bob", "x"))
+	})
 }
 
 // Nobody who got a resource since the page was made loses it.
