@@ -1,9 +1,12 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"html"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -246,6 +249,70 @@ func TestFree(t *testing.T) {
 	assert.Equal(t, "anna@lab free b1", record.list())
 	err := lease.Release(t.Context())
 	assert.ErrorIs(t, err, lockcore.ErrLost)
+}
+
+// A handing is a store in which something happens between a look and a Free.
+type handing struct {
+	lockcore.Store
+	before func()
+}
+
+func (h *handing) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
+	h.before()
+	return h.Store.Free(ctx, key, why)
+}
+
+// A store frees by key, whoever has it. From whom it was taken instead is told, and put on
+// record all the same.
+func TestFreeOfWhatWasJustHandedOn(t *testing.T) {
+	r := &register{}
+	store := &handing{Store: memstore.New(nil)}
+	b := &browser{lab: newLabOn(t, store, Options{Access: &Access{TokenFile: tokens(t), Record: r.record}}, Item{Key: "b1"})}
+	b.login(annaToken)
+	first := b.hold("TestBoot", "b1")
+	store.before = func() {
+		require.NoError(t, first.Release(t.Context()))
+		b.hold("TestNext", "b1")
+	}
+	b.submit("free", "b1", "force", "yes")
+	page := b.do("GET", "/", nil).Body.String()
+	assert.Regexp(t, `class="notice bad"[^>]*>[0-9:]+ Freed b1 from TestNext[^<]*\. b1 had just been handed on: look after TestNext`, page)
+	assert.Equal(t, "anna@lab free b1", r.list())
+}
+
+// Why nobody can log in is told to the operator, once until it can be read again.
+func TestTokensThatCannotBeRead(t *testing.T) {
+	var told bytes.Buffer
+	path := tokens(t)
+	b := &browser{lab: newLab(t, Options{ErrorLog: log.New(&told, "", 0), Access: &Access{TokenFile: path, Record: (&register{}).record}})}
+	require.Equal(t, http.StatusSeeOther, b.login(annaToken).Code)
+	require.NoError(t, os.Rename(path, path+"x"))
+	for range 2 {
+		w := b.login(annaToken)
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.Contains(t, w.Body.String(), "it tells its operator why")
+		assert.NotContains(t, b.do("GET", "/", nil).Body.String(), "Log out")
+	}
+	assert.Equal(t, 1, strings.Count(told.String(), "nobody can log in: the token file: open "), told.String())
+	require.NoError(t, os.Rename(path+"x", path))
+	require.Equal(t, http.StatusSeeOther, b.login(annaToken).Code)
+	require.NoError(t, os.Rename(path, path+"x"))
+	require.Equal(t, http.StatusServiceUnavailable, b.login(annaToken).Code)
+	assert.Equal(t, 2, strings.Count(told.String(), "nobody can log in"), told.String())
+}
+
+// Who may not stand in line is told whose requests are too many.
+func TestTooManyInLine(t *testing.T) {
+	p := pending{byID: map[string]*waitingFor{}}
+	add := func(id int, by string) error { return p.add(t.Context(), fmt.Sprint(id), &waitingFor{by: by}) }
+	for i := range waitsMostOne {
+		require.NoError(t, add(i, "anna"))
+	}
+	assert.EqualError(t, add(waitsMost, "anna"), "5 of your reservations wait in line already: withdraw one")
+	for i := waitsMostOne; i < waitsMost; i++ {
+		require.NoError(t, add(i, fmt.Sprint("user ", i)))
+	}
+	assert.EqualError(t, add(waitsMost, "bob"), "100 reservations of all people wait in line here already: try again when some are served")
 }
 
 // A reservation that must wait stands in line while the server runs, can be withdrawn,

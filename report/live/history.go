@@ -61,6 +61,8 @@ type window struct {
 	uses     map[string]*uses
 	outages  map[string]*outage
 	left     int // events of tests beyond those that are told apart
+	leftUses int // of resources beyond usedMost
+	runs     int // of tests, also those beyond runsMost
 }
 
 // A uses is the last uses of a resource, the newest at the end.
@@ -143,9 +145,8 @@ func (h *History) read(ctx context.Context, now time.Time) *past {
 func (h *History) window(ctx context.Context, from, to time.Time) (*window, error) {
 	w := &window{from: from, to: to, uses: map[string]*uses{}, outages: map[string]*outage{}}
 	var c suspects.Collector
-	runs := 0
 	rep, err := report.Fold(w.within(ctx, h.Read(ctx, from)), report.Options{OnRequest: w.request, OnTest: func(t *report.TestRun) {
-		if runs++; runs <= runsMost {
+		if w.runs++; w.runs <= runsMost {
 			c.Add(t)
 		}
 	}})
@@ -245,6 +246,7 @@ func (w *window) request(r *report.Request) {
 		u := w.uses[c.Key]
 		if u == nil {
 			if len(w.uses) >= usedMost {
+				w.leftUses++
 				continue
 			}
 			u = &uses{}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -168,4 +169,18 @@ func TestHistoryIsBounded(t *testing.T) {
 	assert.Equal(t, 2*apartMost, w.left)
 	assert.LessOrEqual(t, len(w.report.Resources), apartMost)
 	assert.Contains(t, (&past{at: now, week: w}).note(time.UTC), "40000 events were left out")
+}
+
+// What is beyond a limit is left out, and the page says so.
+func TestHistorySaysWhatIsLeftOut(t *testing.T) {
+	now := time.Now()
+	w := &window{uses: map[string]*uses{}, runs: runsMost + 7}
+	for i := range usedMost + 3 {
+		w.request(&report.Request{Served: now, Chosen: []eventlog.Chosen{{Key: fmt.Sprint("b", i)}}})
+	}
+	assert.Len(t, w.uses, usedMost)
+	note := (&past{at: now, week: w}).note(time.UTC)
+	assert.Contains(t, note, "The last uses are kept of 5000 resources: 3 other uses were left out.")
+	assert.Contains(t, note, "What failures follow is from 200000 runs of tests: 7 later runs were left out.")
+	assert.NotContains(t, (&past{at: now, week: &window{runs: runsMost}}).note(time.UTC), "left out")
 }
