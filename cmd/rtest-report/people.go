@@ -277,12 +277,13 @@ reserved: that is taken with «rtest-report free».`,
 		RunE: func(cmd *cobra.Command, keys []string) error {
 			return p.with(cmd, func(ctx context.Context, l *lockcore.Locker) error {
 				ended, err := l.EndReservation(ctx, p.as, force, keys...)
-				if err != nil {
+				if len(ended) == 0 {
 					return storeError(refused(err))
 				}
 				var lines []string
-				d := deed{Action: "release", Keys: keys}
+				d := deed{Action: "release"}
 				for _, h := range ended {
+					d.Keys = append(d.Keys, h.Keys()...)
 					line := "released " + keyList(h.Keys())
 					if h.Owner.User != p.as {
 						line += ", which " + printable(h.Owner.String()) + " had reserved"
@@ -290,7 +291,10 @@ reserved: that is taken with «rtest-report free».`,
 					lines = append(lines, line)
 					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
-				return p.done(cmd, d, strings.Join(lines, "\n"))
+				if e := p.done(cmd, d, strings.Join(lines, "\n")); err == nil {
+					return e
+				}
+				return storeError(err) // of those that follow
 			})
 		},
 	}
