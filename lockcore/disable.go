@@ -21,7 +21,8 @@ type Outage struct {
 	// For is how long the keys stay out of service; 0 means until somebody enables them.
 	// A program that has found a resource unfit sets it. Each outage of a key lasts
 	// twice as long as the one before, up to a day, until a use of the key ends as
-	// [Released].
+	// [Released] or somebody enables it. It changes nothing for a key that is out of
+	// service already.
 	For time.Duration
 }
 

@@ -162,7 +162,7 @@ func (l *Locker) History(ctx context.Context) ([]Usage, error) {
 }
 
 // Close ends waiting acquisitions with an error, releases every lease and
-// closes the store. It returns the first error of these.
+// closes the store. It returns the errors of all these, joined.
 func (l *Locker) Close() error {
 	if err := l.usable(); err != nil {
 		return err

@@ -25,9 +25,6 @@ func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
 	if req.For <= 0 {
 		return Holder{}, fmt.Errorf("lockcore: reserve %s: For is %s, it must be above 0", wanted(req.Requirements), req.For)
 	}
-	if err := l.usable(); err != nil {
-		return Holder{}, err
-	}
 	req.Owner = l.person(req.Owner)
 	grant, err := l.obtain(ctx, &req)
 	if err != nil {
@@ -77,8 +74,10 @@ func (l *Locker) person(o Owner) Owner {
 // key stays reserved. With force it also ends reservations of other persons. It returns
 // one [Holder] for each key, as it was before.
 //
-// It gives back all of the keys or none. The error wraps [ErrNotHeld] when one of them
-// is not reserved. Without force it also fails when another person has reserved one.
+// It gives back none of the keys when one of them is not reserved, with an error that
+// wraps [ErrNotHeld], or when without force another person has reserved one. Reservations
+// end one after the other: when the store fails in between, the error tells which keys were
+// given back, and they are returned beside it.
 func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys ...string) ([]Holder, error) {
 	if err := l.usable(); err != nil {
 		return nil, err
@@ -91,16 +90,26 @@ func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys
 	for len(found) > 0 {
 		id := found[0].ID
 		var own []string
+		var one []Holder
 		found = slices.DeleteFunc(found, func(h Holder) bool {
 			if h.ID == id {
 				own = append(own, h.Keys()...)
-				ended = append(ended, h)
+				one = append(one, h)
 			}
 			return h.ID == id
 		})
-		if err := l.store.EndReservation(ctx, id, own); err != nil {
+		err := l.store.EndReservation(ctx, id, own)
+		if err != nil && len(ended) > 0 {
+			var back []string
+			for _, h := range ended {
+				back = append(back, h.Keys()...)
+			}
+			return ended, fmt.Errorf("lockcore: cannot give back %s: %w; %s was given back before", quoteAll(own), err, quoteAll(back))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("lockcore: cannot give back %s: %w", quoteAll(own), err)
 		}
+		ended = append(ended, one...)
 	}
 	return ended, nil
 }
@@ -138,9 +147,6 @@ func (l *Locker) ExtendReservation(ctx context.Context, by string, force bool, d
 // It looks at a snapshot, and the store then acts on the reservation of that
 // identity: one that somebody else makes in between has another.
 func (l *Locker) reservations(ctx context.Context, by string, force bool, keys []string) ([]Holder, error) {
-	if err := l.usable(); err != nil {
-		return nil, err
-	}
 	by = cmp.Or(by, l.opts.Owner.User, CurrentUser())
 	s, err := l.store.Snapshot(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,6 +200,39 @@ func TestReservationsOfOthers(t *testing.T) {
 	assert.Equal(t, []string{"a"}, ended[0].Keys())
 	_, err = l.TryAcquire(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{anyOf("b")}})
 	require.ErrorContains(t, err, "b is reserved by ann@bench")
+}
+
+// failsAt fails to end the reservation that its field names.
+type failsAt struct {
+	lockcore.Store
+	key string
+}
+
+func (s failsAt) EndReservation(ctx context.Context, id string, keys []string) error {
+	if slices.Contains(keys, s.key) {
+		return errors.New("connection refused")
+	}
+	return s.Store.EndReservation(ctx, id, keys)
+}
+
+// TestReservationsEndOneByOne: when the store fails in between, those that were given back
+// are told.
+func TestReservationsEndOneByOne(t *testing.T) {
+	l := lockcore.New(failsAt{memstore.New(nil), "b"}, nil)
+	defer l.Close()
+	for _, k := range []string{"a", "b", "c"} {
+		_, err := l.Reserve(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{anyOf(k)}, For: time.Hour, Owner: lockcore.Owner{User: "ann"}})
+		require.NoError(t, err)
+	}
+	ended, err := l.EndReservation(t.Context(), "ann", false, "a", "b", "c")
+	require.EqualError(t, err, "lockcore: cannot give back b: connection refused; a was given back before")
+	require.Len(t, ended, 1)
+	assert.Equal(t, []string{"a"}, ended[0].Keys())
+	s, err := l.Snapshot(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, s.Holders, 2)
+	_, err = l.EndReservation(t.Context(), "ann", false, "b", "c")
+	require.EqualError(t, err, "lockcore: cannot give back b: connection refused")
 }
 
 func TestBadReservations(t *testing.T) {

@@ -63,8 +63,9 @@ import (
 // then tells it. What is disabled survives everything but the loss of the data.
 //
 // With For above 0 the key is disabled for a time that the store decides: For, and
-// twice as long for each such time before since the last clean use of the key, up to
-// a day. A key that is disabled already then stays as it is.
+// twice as long for each such time before since the last clean use of the key or the
+// last time that Enable ended an outage of it, up to a day. A key that is disabled
+// already then stays as it is.
 //
 //	Disable{Keys: k, For: 10m}    until 0:10
 //	Disable{Keys: k, For: 10m}    no change

@@ -166,6 +166,10 @@ type Request struct {
 // FrontOfLine is the [Request.Priority] that puts a request before everybody who
 // waits, except those who asked for the same before it. A store that serves in no
 // order refuses it, with an error that wraps [errors.ErrUnsupported].
+//
+// It is the largest power of two of which so many minutes, before or after a moment of our
+// days, fit into an int64 of nanoseconds and are exact as microseconds in the numbers of
+// Lua, which end at 1<<53: stores order the line by such moments.
 const FrontOfLine = 1 << 26
 
 // A Ticket is a request as a [Store] sees it.

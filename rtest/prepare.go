@@ -50,7 +50,8 @@ func (r Requirement[T]) Restore(f func(ctx context.Context, item T) error) Requi
 
 // Quarantine sets for how long a resource is out of service when its Prepare or
 // Restore failed: twice as long each time in a row, up to a day, until it was used
-// and given back in order. The default is 10 minutes; 0 leaves it in service.
+// and given back in order, or somebody enabled it. The default is 10 minutes; 0 leaves it
+// in service.
 func Quarantine(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.quarantine, c.quarantineSet = d, true

@@ -252,12 +252,15 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	if len(o.wants.pools) > 0 {
 		req.Rediscover = func(ctx context.Context) ([]lockcore.Requirement, error) {
 			reqs, _, err := o.wants.requirements(ctx) // its warnings were told at the start
+			if err == nil {
+				rec.rediscovered(reqs)
+			}
 			return reqs, err
 		}
 	}
 	req.OnWait = func(b *lockcore.BusyError) {
 		rec.queue(b)
-		line := fmt.Sprintf("waiting %s for %s%s", age(b.Waited), wanted(reqs), b.Standing())
+		line := fmt.Sprintf("waiting %s for %s%s", age(b.Waited), wanted(b.Requirements), b.Standing())
 		if left := o.wait - b.Waited; o.wait > 0 {
 			line += "; gives up in " + age(left)
 		}
@@ -280,7 +283,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	var busy *lockcore.BusyError
 	switch {
 	case err == nil:
-		rec.grant(lease, reqs)
+		rec.grant(lease)
 		return lease, nil
 	case errors.As(context.Cause(ctx), &by): // whatever the error: the store may have been slow to give one
 		rec.withdraw(eventlog.Cancelled, eventlog.RefusedCancelled, nil, by.Error())

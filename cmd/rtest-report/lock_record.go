@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -24,6 +26,12 @@ type lockRecord struct {
 	granted time.Time
 	seen    string // the blockers that were told last
 	verdict eventlog.Verdict
+
+	// A changed inventory is told of beside the wait. What is granted may be from any of its
+	// versions, so the tags of all of them are kept.
+	mu   sync.Mutex
+	reqs []eventlog.Requirement         // the last that were told
+	tags []map[string]map[string]string // of keys, by requirement
 }
 
 // newLockRecord opens the log that RTEST_EVENTS names, if it does.
@@ -65,17 +73,43 @@ func (r *lockRecord) request(req *lockcore.Request, wait time.Duration) {
 	r.write(eventlog.Event{Ev: eventlog.TestStart}) // a command counts as a test: reports compare it with itself
 	// Policy is what a test does that gets nothing; a lock never skips.
 	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail", Parent: nested.Parent()}
-	for _, q := range req.Requirements {
-		w := eventlog.Requirement{Name: q.Name, Need: q.Units(), Shared: q.Shared, Seats: q.Seats}
-		for _, c := range q.Candidates {
-			w.Candidates = append(w.Candidates, c.Key)
-		}
-		e.Reqs = append(e.Reqs, w)
-	}
+	e.Reqs, _ = r.wants(req.Requirements)
 	if wait >= 0 {
 		e.Deadline = r.start.Add(wait).UTC()
 	}
 	r.write(e)
+}
+
+// wants is what is asked for in the words of the log, and whether that changed. It keeps
+// the tags for the grant.
+func (r *lockRecord) wants(reqs []lockcore.Requirement) ([]eventlog.Requirement, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []eventlog.Requirement
+	for i, q := range reqs {
+		w := eventlog.Requirement{Name: q.Name, Need: q.Units(), Shared: q.Shared, Seats: q.Seats}
+		if i == len(r.tags) {
+			r.tags = append(r.tags, map[string]map[string]string{})
+		}
+		for _, c := range q.Candidates {
+			w.Candidates = append(w.Candidates, c.Key)
+			r.tags[i][c.Key] = c.Tags
+		}
+		out = append(out, w)
+	}
+	changed := !reflect.DeepEqual(out, r.reqs)
+	r.reqs = out
+	return out, changed
+}
+
+// rediscovered tells of an inventory that changed while the lock waits.
+func (r *lockRecord) rediscovered(reqs []lockcore.Requirement) {
+	if r == nil {
+		return
+	}
+	if all, changed := r.wants(reqs); changed {
+		r.write(eventlog.Event{Ev: eventlog.Queue, Reqs: all, WaitedMS: eventlog.MS(time.Since(r.start))})
+	}
 }
 
 func (r *lockRecord) queue(b *lockcore.BusyError) {
@@ -94,21 +128,17 @@ func (r *lockRecord) queue(b *lockcore.BusyError) {
 	r.write(eventlog.Event{Ev: eventlog.Queue, Srv: inUTC(b.Time), Since: inUTC(b.Since), WaitedMS: eventlog.MS(b.Waited), QueuePos: b.Position, Blockers: blockersOf(b)})
 }
 
-func (r *lockRecord) grant(le *lockcore.Lease, reqs []lockcore.Requirement) {
+func (r *lockRecord) grant(le *lockcore.Lease) {
 	if r == nil {
 		return
 	}
+	r.mu.Lock() // the inventory may just be read again
+	defer r.mu.Unlock()
 	r.granted = time.Now()
 	e := eventlog.Event{Ev: eventlog.Grant, WaitedMS: eventlog.MS(le.Waited()), Outcome: eventlog.Acquired, Backfilled: le.Backfilled()}
 	for i, keys := range le.Obtained() {
 		for _, k := range keys {
-			c := eventlog.Chosen{Key: k, Req: i, Fence: le.Token()}
-			for _, x := range reqs[i].Candidates {
-				if x.Key == k {
-					c.Tags = x.Tags
-				}
-			}
-			e.Chosen = append(e.Chosen, c)
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Req: i, Tags: r.tags[i][k], Fence: le.Token()})
 		}
 	}
 	r.write(e)

@@ -26,7 +26,7 @@ type wants struct {
 
 func (w *wants) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.IntVar(&w.need, "need", 0, "any `N` of the KEYs (default all of them)")
+	f.IntVar(&w.need, "need", 0, "any `N` of the KEYs, or of their seats where the inventory gives some (default all KEYs)")
 	f.StringArrayVar(&w.pools, "pool", nil, "one of pool `NAME` of the inventory, or N with NAME*N; NAME:shared is for reading; repeatable")
 	f.StringArrayVar(&w.where, "where", nil, "only items of the pools with this `TAG=VALUE`; repeatable")
 	f.BoolVar(&w.shared, "shared", false, "read access: others may share it, nobody has it alone")
@@ -49,8 +49,6 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 		return nil, nil, fmt.Errorf("--need %d: ask for at least 1", w.need)
 	case w.need > 0 && len(w.keys) == 0:
 		return nil, nil, errors.New("--need is about the KEYs, and none is named; of a pool, N are --pool 'NAME*N'")
-	case w.need > len(w.keys):
-		return nil, nil, fmt.Errorf("--need %d: there are only %d KEYs", w.need, len(w.keys))
 	case len(w.where) > 0 && len(w.pools) == 0:
 		return nil, nil, errors.New("--where chooses among the items of a --pool, and none is named")
 	}
@@ -62,7 +60,10 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 	if err != nil && !errors.Is(err, inventory.ErrNone) {
 		warnings = append(warnings, err.Error())
 	}
-	reqs, odd := w.ofKeys(v)
+	reqs, odd, err := w.ofKeys(v)
+	if err != nil {
+		return nil, nil, err
+	}
 	warnings = append(warnings, odd...)
 	tags, err := w.tags()
 	if err != nil {
@@ -87,9 +88,9 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 // and reports show; or for --need N of them by one requirement, since only the
 // candidates of one can stand in for each other. The inventory tells their tags and
 // seats, and which of them it does not know.
-func (w *wants) ofKeys(v *inventory.Inventory) (reqs []lockcore.Requirement, warnings []string) {
+func (w *wants) ofKeys(v *inventory.Inventory) (reqs []lockcore.Requirement, warnings []string, err error) {
 	one := lockcore.Requirement{Need: w.need, Shared: w.shared}
-	for _, k := range w.keys {
+	for i, k := range w.keys {
 		c := lockcore.Candidate{Key: k}
 		seats := 0
 		if v != nil {
@@ -101,6 +102,13 @@ func (w *wants) ofKeys(v *inventory.Inventory) (reqs []lockcore.Requirement, war
 			}
 		}
 		if w.need > 0 {
+			if i == 0 {
+				one.Seats = seats
+			}
+			// A requirement has one number of seats, and a key may be held in one way only.
+			if seats != one.Seats {
+				return nil, nil, fmt.Errorf("--need %d: %s is taken %s and %s %s; name KEYs of one kind", w.need, printable(w.keys[0]), bySeat(one.Seats), printable(k), bySeat(seats))
+			}
 			one.Candidates = append(one.Candidates, c)
 			continue
 		}
@@ -110,10 +118,30 @@ func (w *wants) ofKeys(v *inventory.Inventory) (reqs []lockcore.Requirement, war
 		}
 		reqs = append(reqs, r)
 	}
-	if w.need > 0 {
-		reqs = append(reqs, one)
+	if w.need == 0 {
+		return reqs, warnings, nil
 	}
-	return reqs, warnings
+	if one.Seats > 0 {
+		one.Shared = false
+	}
+	switch seats := len(w.keys) * one.Seats; {
+	case one.Seats == 0 && w.need > len(w.keys):
+		return nil, nil, fmt.Errorf("--need %d: there are only %d KEYs", w.need, len(w.keys))
+	case one.Seats > 0 && w.need > seats:
+		return nil, nil, fmt.Errorf("--need %d: there are only %d seats of the KEYs", w.need, seats)
+	}
+	return append(reqs, one), warnings, nil
+}
+
+// bySeat words how a key is taken.
+func bySeat(seats int) string {
+	switch seats {
+	case 0:
+		return "whole"
+	case 1:
+		return "by the seat (1 seat)"
+	}
+	return fmt.Sprintf("by the seat (%d seats)", seats)
 }
 
 func (w *wants) tags() (map[string]string, error) {

@@ -93,10 +93,18 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 		return nil, err
 	}
 	if len(keys) > 0 {
-		snap = only(snap, keys)
 		items = slices.DeleteFunc(items, func(i live.Item) bool { return !slices.Contains(keys, i.Key) })
 	}
 	l := &listing{Listing: live.List(store.String(), snap, items)}
+	if len(keys) > 0 { // only now: the place of a request is that in the whole line
+		snap = only(snap, keys)
+		l.Holders = slices.DeleteFunc(l.Holders, func(h live.Holding) bool {
+			return !slices.ContainsFunc(h.Keys, func(k string) bool { return slices.Contains(keys, k) })
+		})
+		l.Waiters = slices.DeleteFunc(l.Waiters, func(w live.Waiting) bool {
+			return !slices.ContainsFunc(snap.Waiters, func(o lockcore.Waiter) bool { return o.ID == w.ID })
+		})
+	}
 	for _, k := range keys {
 		listed := slices.ContainsFunc(items, func(i live.Item) bool { return i.Key == k })
 		if s := only(snap, []string{k}); !listed && len(s.Holders)+len(s.Waiters) == 0 {
@@ -156,6 +164,30 @@ func only(s lockcore.Snapshot, keys []string) lockcore.Snapshot {
 	return out
 }
 
+// countStates counts resources, whatever leases they belong to and however many hold one.
+// What is out of service is that, whoever still holds it.
+func countStates(l *listing) string {
+	state := map[string]string{}
+	for _, h := range l.Holders {
+		for _, k := range h.Keys {
+			if state[k] == "" || h.State == "disabled" {
+				state[k] = h.State
+			}
+		}
+	}
+	n := map[string]int{}
+	for _, s := range state {
+		n[s]++
+	}
+	words := fmt.Sprint(n["held"], " held")
+	for _, s := range []string{"granted", "kept", "reserved", "disabled", "foreign"} {
+		if n[s] > 0 {
+			words += fmt.Sprint(", ", n[s], " ", s)
+		}
+	}
+	return words
+}
+
 // listText prints a row a key, because a key is what somebody looks for.
 func listText(w io.Writer, l *listing) error {
 	var rows [][]string
@@ -168,8 +200,7 @@ func listText(w io.Writer, l *listing) error {
 			rows = append(rows, []string{k, h.State, age(h.For.Duration()), ends, h.Owner.String(), h.Reason})
 		}
 	}
-	// As many as there are rows, whatever leases they belong to.
-	fmt.Fprintf(w, "%s: %d held, ", printable(l.Store), len(rows))
+	fmt.Fprintf(w, "%s: %s, ", printable(l.Store), countStates(l))
 	if l.Free != nil {
 		fmt.Fprintf(w, "%d free, ", len(l.Free))
 	}

@@ -84,6 +84,11 @@ type deed = live.Deed
 // done tells what was done, and puts it on record where RTEST_EVENTS says.
 func (p *personFlags) done(cmd *cobra.Command, d deed, text string) error {
 	d.By = p.as
+	return p.doneAs(cmd, d, text, d)
+}
+
+// doneAs is done where the record takes several deeds.
+func (p *personFlags) doneAs(cmd *cobra.Command, d deed, text string, records ...deed) error {
 	var err error
 	if p.format == "json" {
 		err = indented(cmd.OutOrStdout(), d)
@@ -91,19 +96,22 @@ func (p *personFlags) done(cmd *cobra.Command, d deed, text string) error {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	}
 	// A warning and no failure: it is done, and who sees an exit code does it again.
-	if e := audit(cmd.Context(), d); e != nil {
+	if e := audit(cmd.Context(), records...); e != nil {
 		fmt.Fprintln(cmd.ErrOrStderr(), "rtest-report: warning: the event was not written:", e)
 	}
 	return err
 }
 
-// audit writes the event of what a person did.
-func audit(ctx context.Context, d deed) error {
+// audit writes the events of what a person did.
+func audit(ctx context.Context, deeds ...deed) error {
+	if len(deeds) == 0 {
+		return nil
+	}
 	w, err := openLog(ctx)
 	if w == nil {
 		return err
 	}
-	return writeDeed(w, d)
+	return writeDeeds(w, deeds...)
 }
 
 // auditTo writes the event into a directory or a stream.
@@ -112,15 +120,17 @@ func auditTo(ctx context.Context, target string, d deed) error {
 	if err != nil {
 		return err
 	}
-	return writeDeed(w, d)
+	return writeDeeds(w, d)
 }
 
-func writeDeed(w *eventlog.Writer, d deed) error {
-	e := eventlog.Event{Ev: eventlog.Action, Action: d.Action, User: d.By, Reason: d.Reason}
-	for _, k := range d.Keys {
-		e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Fence: d.Token})
+func writeDeeds(w *eventlog.Writer, deeds ...deed) error {
+	for _, d := range deeds {
+		e := eventlog.Event{Ev: eventlog.Action, Action: d.Action, User: d.By, Reason: d.Reason, Until: d.Until}
+		for _, k := range d.Keys {
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k, Fence: d.Token})
+		}
+		w.Write(e)
 	}
-	w.Write(e)
 	return w.Close()
 }
 
@@ -267,12 +277,13 @@ reserved: that is taken with «rtest-report free».`,
 		RunE: func(cmd *cobra.Command, keys []string) error {
 			return p.with(cmd, func(ctx context.Context, l *lockcore.Locker) error {
 				ended, err := l.EndReservation(ctx, p.as, force, keys...)
-				if err != nil {
+				if len(ended) == 0 {
 					return storeError(refused(err))
 				}
 				var lines []string
-				d := deed{Action: "release", Keys: keys}
+				d := deed{Action: "release"}
 				for _, h := range ended {
+					d.Keys = append(d.Keys, h.Keys()...)
 					line := "released " + keyList(h.Keys())
 					if h.Owner.User != p.as {
 						line += ", which " + printable(h.Owner.String()) + " had reserved"
@@ -280,7 +291,10 @@ reserved: that is taken with «rtest-report free».`,
 					lines = append(lines, line)
 					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
-				return p.done(cmd, d, strings.Join(lines, "\n"))
+				if e := p.done(cmd, d, strings.Join(lines, "\n")); err == nil {
+					return e
+				}
+				return storeError(err) // of those that follow
 			})
 		},
 	}
@@ -308,16 +322,39 @@ request that cannot be met without them ends at once and says why.`,
 			return p.with(cmd, func(ctx context.Context, l *lockcore.Locker) error {
 				warnUnlisted(ctx, cmd.ErrOrStderr(), keys)
 				o.Keys = keys
-				held, err := l.Disable(ctx, o)
+				out, err := live.Disable(ctx, l, o)
 				if err != nil {
 					return storeError(err)
 				}
-				lines := []string{"disabled " + keyList(keys)}
-				d := deed{Action: "disable", Keys: keys, Reason: o.Reason}
-				if o.For > 0 {
-					d.Until = time.Now().Add(o.For).UTC()
+				var lines []string
+				records := out.Deeds(p.as, o.Reason)
+				d := deed{Action: "disable", Keys: []string{}, By: p.as, Reason: o.Reason}
+				for _, one := range records {
+					if one.Action != "disable" {
+						continue
+					}
+					if len(d.Keys) == 0 {
+						d.Until = one.Until // the first of several ends: until then all of them are out
+					}
+					d.Keys = append(d.Keys, one.Keys...)
+					line := "disabled " + keyList(one.Keys)
+					switch {
+					case !one.Until.IsZero():
+						line += " until " + one.Until.Local().Format(time.DateTime)
+					case o.For > 0: // for longer, if they were disabled before
+						line += " for " + age(o.For) + " or longer"
+					}
+					lines = append(lines, line)
 				}
-				for _, h := range held {
+				for _, h := range out.Left {
+					until := "until it is enabled"
+					if !h.Expires.IsZero() {
+						until = "until " + h.Expires.Local().Format(time.DateTime)
+					}
+					lines = append(lines, fmt.Sprintf("%s was disabled by %s already, and stays so %s: enable it first for another end", keyList(h.Keys()), printable(h.Owner.String()), until))
+					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
+				}
+				for _, h := range out.Held {
 					line := keyList(h.Keys()) + " is held by " + printable(h.Owner.String()) + " until it is given back"
 					if o.Now {
 						line = keyList(h.Keys()) + " was taken from " + printable(h.Owner.String())
@@ -325,7 +362,7 @@ request that cannot be met without them ends at once and says why.`,
 					lines = append(lines, line)
 					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
-				return p.done(cmd, d, strings.Join(lines, "\n"))
+				return p.doneAs(cmd, d, strings.Join(lines, "\n"), records...)
 			})
 		},
 	}
@@ -333,7 +370,7 @@ request that cannot be met without them ends at once and says why.`,
 	f := cmd.Flags()
 	f.StringVar(&o.Reason, "reason", "", "`WORDS` for those who would have been given them")
 	f.BoolVar(&o.Now, "now", false, "take them from whoever holds them")
-	f.DurationVar(&o.For, "for", 0, "for how `LONG` (default until they are enabled)")
+	f.DurationVar(&o.For, "for", 0, "for how `LONG` (default until they are enabled); each time in a row twice as long, and no change to what is disabled already")
 	return cmd
 }
 

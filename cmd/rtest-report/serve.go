@@ -89,7 +89,8 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	opts := live.Options{Items: inventoryItems, Timeout: f.store.timeout, Hosts: f.hosts}
+	errorLog := log.New(cmd.ErrOrStderr(), "rtest-report: ", 0)
+	opts := live.Options{Items: inventoryItems, Timeout: f.store.timeout, Hosts: f.hosts, ErrorLog: errorLog}
 	if len(events) > 0 {
 		opts.History = &live.History{Read: func(ctx context.Context, since time.Time) iter.Seq2[eventlog.Event, error] {
 			return eventsSince(ctx, events, since)
@@ -115,7 +116,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 		return fmt.Errorf("--listen %s: %w", f.listen, err)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: %s is on http://%s/\n", printable(store.String()), l.Addr())
-	return serveUntil(ctx, l, page, log.New(cmd.ErrOrStderr(), "rtest-report: ", 0))
+	return serveUntil(ctx, l, page, errorLog)
 }
 
 // access is who may act, nil if nobody may.

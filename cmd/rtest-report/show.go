@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -71,8 +72,9 @@ func knownCI(ci string) error {
 	return fmt.Errorf("unknown --ci %q; known are none, auto, github and azure", ci)
 }
 
-// print writes the report to w, and the warnings to stderr.
-func (s *show) print(w, stderr io.Writer, r *report.Report) error {
+// print writes the report to w, and the warnings to stderr but for those in said, to which
+// it adds them. A nil said is of a report that is printed once.
+func (s *show) print(w, stderr io.Writer, r *report.Report, said map[string]bool) error {
 	v, err := s.view()
 	if err != nil {
 		return err
@@ -89,7 +91,14 @@ func (s *show) print(w, stderr io.Writer, r *report.Report) error {
 	if err != nil {
 		return err
 	}
-	return warnCI(stderr, s.ci, summary.Warnings(r))
+	warnings := summary.Warnings(r)
+	if said != nil {
+		warnings = slices.DeleteFunc(warnings, func(l string) bool { return said[l] })
+		for _, l := range warnings {
+			said[l] = true
+		}
+	}
+	return warnCI(stderr, s.ci, warnings)
 }
 
 // widthOf is how many characters a line of the terminal has, or 0 if w is none.

@@ -72,7 +72,7 @@ func printSummary(cmd *cobra.Command, in *input, s *show, w io.Writer, junit, ar
 		return err
 	}
 	r.Suspects = suspicions(found)
-	if err := s.print(w, cmd.ErrOrStderr(), r); err != nil {
+	if err := s.print(w, cmd.ErrOrStderr(), r, in.said); err != nil {
 		return err
 	}
 	return in.done(cmd)

@@ -32,6 +32,11 @@ its property rtest.resources, which annotate writes.`,
   rtest-report suspects --events nightly-events --junit 'reports/*.xml'
   rtest-report check --events nightly-events --max-suspects 0`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch format {
+			case "text", "md", "json":
+			default:
+				return fmt.Errorf("unknown --format %q; known are text, md and json", format)
+			}
 			if err := knownCI(ci); err != nil {
 				return err
 			}
@@ -45,14 +50,12 @@ its property rtest.resources, which annotate writes.`,
 			}
 			var b bytes.Buffer
 			switch format {
-			case "text":
-				err = r.WriteText(&b)
 			case "md":
 				err = r.WriteMarkdown(&b)
 			case "json":
 				err = r.WriteJSON(&b)
 			default:
-				return fmt.Errorf("unknown --format %q; known are text, md and json", format)
+				err = r.WriteText(&b)
 			}
 			if err != nil {
 				return err

@@ -101,8 +101,7 @@ func reservedAsked(e *env) {
 
 // reservedInLine: a reservation waits as a test does, and passes a test only from the front
 // of the line. A store that fails most probably grants at once what people ask for. One
-// that fails with next alone cannot count so far: [lockcore.FrontOfLine] minutes fit into
-// 64 bits of nanoseconds, and are exact as microseconds in the floating point numbers of Lua.
+// that fails with next alone cannot count as far as [lockcore.FrontOfLine].
 func reservedInLine(e *env) {
 	l := e.locker("l")
 	le := e.acquire(l, request(of(1, "a")))

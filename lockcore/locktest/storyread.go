@@ -1,6 +1,8 @@
 package locktest
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +27,9 @@ func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockc
 		}
 	}
 	for line := range strings.Lines(d.Input) {
-		tk.Requirements = append(tk.Requirements, parseRequirement(t, strings.Fields(line)))
+		r, err := parseRequirement(strings.Fields(line))
+		must(t, err)
+		tk.Requirements = append(tk.Requirements, r)
 	}
 	return tk
 }
@@ -33,10 +37,14 @@ func (s *story) ticket(t *testing.T, d *datadriven.TestData, name string) *lockc
 // parseRequirement reads "2 of a b c", with "shared", "seats=3", "inorder", "lru" or
 // "name=…" behind it. Candidates are taken in their order unless lru is said: a story
 // has one end.
-func parseRequirement(t *testing.T, words []string) lockcore.Requirement {
-	n, err := strconv.Atoi(words[0])
-	if err != nil || words[1] != "of" {
-		t.Fatalf("a requirement is like \"2 of a b c\", not %q", words)
+func parseRequirement(words []string) (lockcore.Requirement, error) {
+	var n int
+	err := errors.New("too few words")
+	if len(words) > 2 && words[1] == "of" {
+		n, err = strconv.Atoi(words[0])
+	}
+	if err != nil {
+		return lockcore.Requirement{}, fmt.Errorf("a requirement is like \"2 of a b c\", not %q", strings.Join(words, " "))
 	}
 	r := lockcore.Requirement{Need: n, Choice: lockcore.InOrder}
 	for _, w := range words[2:] {
@@ -47,14 +55,16 @@ func parseRequirement(t *testing.T, words []string) lockcore.Requirement {
 		case "lru":
 			r.Choice = lockcore.LeastRecentlyUsed
 		case "seats":
-			r.Seats, _ = strconv.Atoi(v)
+			if r.Seats, err = strconv.Atoi(v); err != nil || r.Seats < 1 { // 0 would be exclusive
+				return r, fmt.Errorf("%q: the seats of a resource are a number above 0", w)
+			}
 		case "name":
 			r.Name = v
 		default:
 			r.Candidates = append(r.Candidates, lockcore.Candidate{Key: w})
 		}
 	}
-	return r
+	return r, nil
 }
 
 func argDuration(t *testing.T, d *datadriven.TestData, key string, def time.Duration) time.Duration {

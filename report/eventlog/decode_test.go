@@ -32,7 +32,7 @@ func full() Event {
 		Policy: "skip", Store: "redis", Outcome: Acquired, Verdict: VerdictFailed, Refusal: RefusedTimeout, Error: "no <luck> & more",
 		Blockers: []Blocker{{Key: "b/2", Req: "r9", Run: "ci-811", URL: "https://ci/811", Pkg: "example.com/lab", Test: "TestSoak",
 			Host: "lab-2", PID: 12, User: "ann@bench", State: "kept", Since: t, Expires: t.Add(time.Hour)}},
-		BlockersMore: 8, Dropped: 9, Action: "disable", User: "ann@bench", Reason: "smoke",
+		BlockersMore: 8, Dropped: 9, Action: "disable", User: "ann@bench", Reason: "smoke", Until: t.Add(2 * time.Hour),
 	}
 }
 
@@ -64,7 +64,7 @@ func TestFieldNamesAreTheFormat(t *testing.T) {
 		`"waited_ms":1000,"held_ms":2000,"kept_ms":3000,"prepare_ms":4000,"restore_ms":5000,"polls":4,"queue_pos":5,"since":"2026-03-01T11:59:59.123456Z","priority":-6,"lease_ms":30000,"expect_ms":60000,` +
 		`"deadline":"2026-03-01T12:01:00.123456Z","policy":"skip","store":"redis","outcome":"acquired","verdict":"failed","cause":"timeout","error":"no \u003cluck\u003e \u0026 more",` +
 		`"backfilled":true,"blockers":[{"key":"b/2","req":"r9","run":"ci-811","url":"https://ci/811","pkg":"example.com/lab","test":"TestSoak","host":"lab-2",` +
-		`"pid":12,"user":"ann@bench","state":"kept","since":"2026-03-01T12:00:00.123456Z","expires":"2026-03-01T13:00:00.123456Z"}],"blockers_more":8,"action":"disable","user":"ann@bench","reason":"smoke","dropped":9}` + "\n"
+		`"pid":12,"user":"ann@bench","state":"kept","since":"2026-03-01T12:00:00.123456Z","expires":"2026-03-01T13:00:00.123456Z"}],"blockers_more":8,"action":"disable","user":"ann@bench","reason":"smoke","until":"2026-03-01T14:00:00.123456Z","dropped":9}` + "\n"
 	if got := string(encode(&e)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

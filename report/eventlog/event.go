@@ -139,10 +139,11 @@ type Event struct {
 	BlockersMore int       `json:"blockers_more,omitempty"` // how many were left out
 
 	// On Action: what was done ("reserve", "extend", "release", "disable", "enable",
-	// "free"), by whom, and why.
-	Action string `json:"action,omitempty"`
-	User   string `json:"user,omitempty"`
-	Reason string `json:"reason,omitempty"`
+	// "free"), by whom, why, and when that ends by itself.
+	Action string    `json:"action,omitempty"`
+	User   string    `json:"user,omitempty"`
+	Reason string    `json:"reason,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
 
 	Dropped uint64 `json:"dropped,omitempty"` // events lost by this writer since its last line
 

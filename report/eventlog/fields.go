@@ -97,6 +97,8 @@ func (d *decoder) measure(key []byte, e *Event) (err error) {
 		e.User, err = d.unique()
 	case "reason":
 		e.Reason, err = d.unique()
+	case "until":
+		e.Until, err = d.time()
 	case "dropped":
 		e.Dropped, err = d.uint()
 	default:

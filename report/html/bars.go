@@ -87,17 +87,15 @@ func blameBars(rep *report.Report, id string, width float64) chart {
 			others.Blame = append(others.Blame, report.CauseTime{Cause: cause, Time: times[cause]})
 		}
 	}
+	longest := max(1, others.Caused)
+	var names []string // without that of the others, which begins as no test does
+	for _, h := range shown {
+		longest = max(longest, h.Caused)
+		names = append(names, rep.Name(h.Holder))
+	}
 	if n := len(blamed) - len(shown); n > 0 {
 		others.Test = words.Count(n, "other")
 		shown = append(shown[:len(shown):len(shown)], others)
-	}
-	longest := eventlog.MS(1)
-	var names []string
-	for _, h := range shown {
-		longest = max(longest, h.Caused)
-		if name := rep.Name(h.Holder); h.Test != others.Test { // which begins as no test does
-			names = append(names, name)
-		}
 	}
 	c.fit(names...)
 	const room = 90 // for the number after the bar

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -349,6 +350,14 @@ func TestLabelsDiffer(t *testing.T) {
 	if got := c.Shapes[0].Text; got != "…bluetooth" || c.Shapes[0].Tip != common+"bluetooth" {
 		t.Errorf("%q, with %q", got, c.Shapes[0].Tip)
 	}
+	// Who has the name of no test is named by the run, and the column is as wide as that.
+	who := strings.Repeat("nightly-", 3)
+	runs := &report.Report{Holders: []report.HolderGroup{{Holder: report.Holder{Run: who}, Caused: eventlog.MS(time.Second)}}}
+	var wide chart
+	wide.fit(who)
+	if got := blameBars(runs, "blame", chartWidth).Left; got != wide.Left {
+		t.Errorf("the column of a run is %v wide, not %v", got, wide.Left)
+	}
 	// How many others there are is no name.
 	rep := &report.Report{}
 	for i := range blameRows + 2 {
@@ -423,6 +432,54 @@ func TestNarrowCharts(t *testing.T) {
 	for _, id := range []string{"timeline", "queue"} {
 		if !strings.Contains(page, `class="time" aria-labelledby="`+id+`-title`) {
 			t.Errorf("%s is squeezed", id)
+		}
+	}
+}
+
+// TestCrowds: many at one time are drawn as columns, whose words and legend are those of
+// what is counted.
+func TestCrowds(t *testing.T) {
+	// Six runs of a test wait at a time: they have no lanes of their own.
+	lines := "0s TestSoak asks b1\n0s TestSoak gets b1\n"
+	for i := range 6 {
+		lines += fmt.Sprintf("1s TestCrowd@p%d asks b1\n", i)
+	}
+	for i := range 6 {
+		lines += fmt.Sprintf("%ds TestCrowd@p%d quits\n", 90+i, i)
+	}
+	events := reporttest.Schedule(t, lines+"100s TestSoak releases\n")
+	for i := range events {
+		events[i].Req = events[i].Host
+	}
+	_, waits, _ := strings.Cut(pageOf(t, events), `id="waiting-title"`)
+	waits, _, _ = strings.Cut(waits, "</figure>")
+	if !strings.Contains(waits, "6 waits, 6 at most, at ") || strings.Contains(waits, "in use") || !strings.Contains(waits, "many waits at a time") {
+		t.Errorf("the waits of a crowd, and their legend, are told as\n%s", waits)
+	}
+
+	// Of the resources in the last row, one has six holders at a time: one resource is in use.
+	lines = ""
+	for i := range timelineRows {
+		lines += fmt.Sprintf("0s Test%d asks b%d\n1s Test%d gets b%d\n", i, i, i, i)
+	}
+	for i := range 6 {
+		lines += fmt.Sprintf("1s TestRead%d asks z-staging shared\n1s TestRead%d gets z-staging\n", i, i)
+	}
+	for i := range 6 {
+		lines += fmt.Sprintf("%ds TestRead%d releases\n", 10+i, i)
+	}
+	for i := range timelineRows {
+		lines += fmt.Sprintf("91s Test%d releases\n", i)
+	}
+	lines += "95s TestLast asks z-other\n95s TestLast gets z-other\n"
+	page := pageOf(t, reporttest.Schedule(t, lines+"99s TestLast releases\n"))
+	tips := regexp.MustCompile(`([0-9.]+) of 2 in use`).FindAllStringSubmatch(page, -1)
+	if len(tips) == 0 {
+		t.Fatal("the last row says nothing")
+	}
+	for _, tip := range tips {
+		if n, err := strconv.ParseFloat(tip[1], 64); err != nil || n > 1 {
+			t.Errorf("told is %q, and one of them at most is", tip[0])
 		}
 	}
 }

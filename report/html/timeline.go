@@ -78,7 +78,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 		c.label(y+rowHeight-5, k.name)
 		c.line(c.Left, y+rowHeight+rowGap/2, chartWidth-10, y+rowHeight+rowGap/2, "rule")
 		if drawn[i] == nil {
-			c.crowd(s, y, k.holds, maxUsers(k.holds))
+			c.crowd(s, y, k.holds, maxUsers(k.holds), func(mean string, most int) string { return fmt.Sprintf("%s holders, %d at most,", mean, most) })
 		} else {
 			h.bars(rep, &c, s, y, drawn[i])
 		}
@@ -88,10 +88,9 @@ func (h *Page) timeline(rep *report.Report) chart {
 		c.label(y+rowHeight-5, words.Count(len(rest), "other"))
 		var all []*hold
 		for _, k := range rest {
-			all = append(all, k.holds...)
+			all = append(all, inUse(k.holds)...)
 		}
-		slices.SortStableFunc(all, func(a, b *hold) int { return cmp.Compare(a.from, b.from) })
-		c.crowd(s, y, all, len(rest))
+		c.crowd(s, y, all, len(rest), func(mean string, of int) string { return fmt.Sprintf("%s of %d in use", mean, of) })
 	}
 	c.H = top + height + 20
 	for _, l := range holdLegend {
@@ -108,7 +107,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 
 // holdLegend explains the fills of bars.
 var holdLegend = []legend{
-	{"held", "held"}, {"care", "being prepared or restored"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds"},
+	{"held", "held"}, {"care", "being prepared or restored"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds, or many at a time"},
 	{"kept", "held, then kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
 }
 
@@ -256,8 +255,8 @@ func (c *chart) care(s timeScale, y, height float64, who string, o *hold, x, w f
 // crowdColumns is how finely many holders at one time are drawn.
 const crowdColumns = 130
 
-// crowd draws how many of a number were in use, as columns.
-func (c *chart) crowd(s timeScale, y float64, holds []*hold, of int) {
+// crowd draws how many of a number there are, as columns. say words a mean and the number.
+func (c *chart) crowd(s timeScale, y float64, holds []*hold, of int, say func(mean string, of int) string) {
 	users := newCurve(s.from, s.to, crowdColumns)
 	for _, o := range holds {
 		users.add(o.from, 1)
@@ -270,8 +269,21 @@ func (c *chart) crowd(s timeScale, y float64, holds []*hold, of int) {
 			continue
 		}
 		h := min(1, m/float64(max(1, of))) * rowHeight
-		c.rect(s.left+float64(i)*w, y+rowHeight-h, w, h, "many", fmt.Sprintf("%s of %d in use at %s UTC", words.Mean(m), of, s.moment(users.start(i))))
+		c.rect(s.left+float64(i)*w, y+rowHeight-h, w, h, "many", say(words.Mean(m), of)+fmt.Sprintf(" at %s UTC", s.moment(users.start(i))))
 	}
+}
+
+// inUse joins holds that overlap: a resource that is shared is in use once. They come in
+// the order of time.
+func inUse(holds []*hold) (joined []*hold) {
+	for _, o := range holds {
+		if n := len(joined); n > 0 && o.from <= joined[n-1].to {
+			joined[n-1].to = max(joined[n-1].to, o.to)
+			continue
+		}
+		joined = append(joined, &hold{from: o.from, to: o.to})
+	}
+	return joined
 }
 
 func maxUsers(holds []*hold) int {

@@ -31,7 +31,7 @@ func (h *Page) waitsTimeline(rep *report.Report) chart {
 		c.label(y+rowHeight-5, r.name)
 		c.line(c.Left, y+rowHeight+rowGap/2, chartWidth-10, y+rowHeight+rowGap/2, "rule")
 		if l := lanes(r.holds, s, 3); l == nil {
-			c.crowd(s, y, r.holds, maxUsers(r.holds))
+			c.crowd(s, y, r.holds, maxUsers(r.holds), func(mean string, most int) string { return fmt.Sprintf("%s waits, %d at most,", mean, most) })
 		} else {
 			h.bars(rep, &c, s, y, l)
 		}
@@ -39,12 +39,15 @@ func (h *Page) waitsTimeline(rep *report.Report) chart {
 	}
 	c.H = top + height + 20
 	// Only what is drawn: a reader looks in the chart for each pattern of a legend.
-	for i, cause := range report.Causes {
-		fill := holdFills[waitedFor+holdKind(i)]
+	explain := func(fill, text string) {
 		if slices.ContainsFunc(c.Shapes, func(s shape) bool { return s.Kind == "rect" && s.Fill == fill }) {
-			c.Legend = append(c.Legend, legend{fill, string(cause)})
+			c.Legend = append(c.Legend, legend{fill, text})
 		}
 	}
+	for i, cause := range report.Causes {
+		explain(holdFills[waitedFor+holdKind(i)], string(cause))
+	}
+	explain("many", "many waits at a time")
 	c.Desc = fmt.Sprintf("Time from left to right, in UTC; a row for each of %s that waited most, a bar for each wait, by what most of it was spent on.", words.Count(len(rows), "test"))
 	return c
 }

@@ -45,10 +45,10 @@ type Deed struct {
 	Keys   []string `json:"keys"`
 	By     string   `json:"by"`
 	Reason string   `json:"reason,omitempty"`
-	// Until is the end of what was reserved; zero if there is none.
+	// Until is the end of what was reserved or disabled; zero if there is none.
 	Until time.Time `json:"until,omitzero"`
 	Token uint64    `json:"token,omitempty"`
-	Held  []Holding `json:"held,omitempty"` // by whom it was held, or still is
+	Held  []Holding `json:"held,omitempty"` // by whom it was held, or still is; also an outage that stays as it was
 }
 
 const (
@@ -68,6 +68,7 @@ type permissions struct {
 	pending           pending
 	mu                sync.Mutex
 	notes             map[string][]note
+	unread            string // why the tokens could not be read when somebody last asked
 }
 
 func newPermissions(s *Server, a *Access) (*permissions, error) {
@@ -194,6 +195,23 @@ func (p *permissions) newSession(name string, token [32]byte) string {
 	return body + "." + p.sign("session", body)
 }
 
+// people are those with a token. The operator is told once why they cannot be read, and
+// not at each page until that is mended.
+func (p *permissions) people() ([]person, error) {
+	people, err := p.tokens.read()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if text != "" && text != p.unread {
+		p.s.opts.ErrorLog.Print("nobody can log in: ", text)
+	}
+	p.unread = text
+	return people, err
+}
+
 // session is the name in a session, if it is one of ours, not too old, and its token
 // still stands in the file.
 func (p *permissions) session(value string) (string, bool) {
@@ -208,7 +226,7 @@ func (p *permissions) session(value string) (string, bool) {
 	if err1 != nil || err2 != nil || err3 != nil || time.Now().Unix() >= expiry {
 		return "", false
 	}
-	people, err := p.tokens.read()
+	people, err := p.people()
 	if err != nil {
 		return "", false
 	}
@@ -286,7 +304,7 @@ func (p *permissions) login(w http.ResponseWriter, r *http.Request) {
 		p.showLogin(w, r, http.StatusTooManyRequests, "Too many attempts: wait a minute.")
 		return
 	}
-	people, err := p.tokens.read()
+	people, err := p.people()
 	if err != nil {
 		p.showLogin(w, r, http.StatusServiceUnavailable, "The tokens of this server cannot be read; it tells its operator why.")
 		return

@@ -32,6 +32,7 @@ type asked struct {
 type done struct {
 	Deed
 	text string
+	bad  bool // the text is about what should not have happened
 }
 
 // An action does what a form asks for.
@@ -86,7 +87,7 @@ func (p *permissions) finish(ctx context.Context, a *asked, d done, err error) {
 		p.note(a.by, why(err), true)
 		return
 	}
-	p.note(a.by, d.text, false)
+	p.note(a.by, d.text, d.bad)
 	if d.Action == "" {
 		return
 	}
@@ -148,8 +149,11 @@ func (p *pending) add(ended context.Context, id string, w *waitingFor) error {
 			own++
 		}
 	}
-	if own >= waitsMostOne || len(p.byID) >= waitsMost {
-		return errors.New("too many of your reservations wait in line already")
+	switch {
+	case own >= waitsMostOne:
+		return fmt.Errorf("%d of your reservations wait in line already: withdraw one", own)
+	case len(p.byID) >= waitsMost:
+		return fmt.Errorf("%d reservations of all people wait in line here already: try again when some are served", len(p.byID))
 	}
 	p.byID[id] = w
 	p.work.Add(1) // under the lock: close waits for all that are added before it
@@ -214,8 +218,8 @@ func (p *permissions) reserve(ctx context.Context, a *asked) (done, error) {
 		var h lockcore.Holder
 		h, err = p.s.locker.Reserve(wait, req)
 		p.pending.remove(req.ID)
-		d = done{Deed{Action: "reserve", Keys: h.Keys(), Reason: a.reason, Until: h.Expires.UTC(), Token: h.Token},
-			fmt.Sprintf("Reserved %s until %s.", words.Plain(a.key), p.s.moment(h.Expires))}
+		d = done{Deed: Deed{Action: "reserve", Keys: h.Keys(), Reason: a.reason, Until: h.Expires.UTC(), Token: h.Token},
+			text: fmt.Sprintf("Reserved %s until %s.", words.Plain(a.key), p.s.moment(h.Expires))}
 		if errors.Is(err, context.Canceled) {
 			err = fmt.Errorf("the request for %s was withdrawn", words.Plain(a.key))
 		}
@@ -257,8 +261,8 @@ func (p *permissions) extend(ctx context.Context, a *asked) (done, error) {
 		return done{}, err
 	}
 	until := found[0].Expires
-	return done{Deed{Action: "extend", Keys: []string{a.key}, Reason: a.reason, Until: until.UTC()},
-		fmt.Sprintf("Reserved %s until %s.", words.Plain(a.key), p.s.moment(until))}, nil
+	return done{Deed: Deed{Action: "extend", Keys: []string{a.key}, Reason: a.reason, Until: until.UTC()},
+		text: fmt.Sprintf("Reserved %s until %s.", words.Plain(a.key), p.s.moment(until))}, nil
 }
 
 func (p *permissions) release(ctx context.Context, a *asked) (done, error) {
@@ -266,7 +270,7 @@ func (p *permissions) release(ctx context.Context, a *asked) (done, error) {
 	if err != nil {
 		return done{}, errors.New(strings.ReplaceAll(err.Error(), "only force ends it", "tick the box to end it all the same"))
 	}
-	d := done{Deed{Action: "release", Keys: []string{a.key}, Reason: a.reason}, "Released " + words.Plain(a.key) + "."}
+	d := done{Deed: Deed{Action: "release", Keys: []string{a.key}, Reason: a.reason}, text: "Released " + words.Plain(a.key) + "."}
 	for _, h := range ended {
 		d.Held = append(d.Held, HoldingOf(h, time.Time{}))
 		if h.Owner.User != a.by {
@@ -281,15 +285,28 @@ func (p *permissions) disable(ctx context.Context, a *asked) (done, error) {
 		return done{}, errors.New("say why, for those whose tests will not run")
 	}
 	o := lockcore.Outage{Keys: []string{a.key}, Owner: lockcore.Owner{User: a.by}, Reason: a.reason, Now: a.checked("now"), For: a.length}
-	held, err := p.s.locker.Disable(ctx, o)
+	out, err := Disable(ctx, p.s.locker, o)
 	if err != nil {
 		return done{}, err
 	}
-	d := done{Deed{Action: "disable", Keys: o.Keys, Reason: a.reason}, "Disabled " + words.Plain(a.key) + "."}
-	if o.For > 0 {
-		d.Until = time.Now().Add(o.For).UTC()
+	d := done{text: "Disabled " + words.Plain(a.key) + "."}
+	for _, one := range out.Deeds(a.by, a.reason) { // of one key there is one at most
+		d.Deed = one
 	}
-	for _, h := range held {
+	switch {
+	case !d.Until.IsZero():
+		d.text = fmt.Sprintf("Disabled %s until %s.", words.Plain(a.key), p.s.moment(d.Until))
+	case o.For > 0: // for longer, if it was disabled before
+		d.text = fmt.Sprintf("Disabled %s for %s or longer.", words.Plain(a.key), span(o.For))
+	}
+	for _, h := range out.Left {
+		until := "until it is enabled"
+		if !h.Expires.IsZero() {
+			until = "until " + p.s.moment(h.Expires)
+		}
+		d.text = fmt.Sprintf("%s was disabled by %s already, and stays so %s: enable it first for another end.", words.Plain(a.key), words.Plain(h.Owner.String()), until)
+	}
+	for _, h := range out.Held {
 		d.Held = append(d.Held, HoldingOf(h, time.Time{}))
 		if o.Now {
 			d.text += " It was taken from " + words.Plain(h.Owner.String()) + "."
@@ -304,11 +321,12 @@ func (p *permissions) enable(ctx context.Context, a *asked) (done, error) {
 	if _, err := p.s.locker.Enable(ctx, a.key); err != nil {
 		return done{}, err
 	}
-	return done{Deed{Action: "enable", Keys: []string{a.key}, Reason: a.reason}, "Enabled " + words.Plain(a.key) + "."}, nil
+	return done{Deed: Deed{Action: "enable", Keys: []string{a.key}, Reason: a.reason}, text: "Enabled " + words.Plain(a.key) + "."}, nil
 }
 
-// free takes a resource from whom the page showed as its holder, and from nobody who
-// got it since.
+// free takes a resource from whom the page showed as its holder; from one who got it since
+// it is not taken. A store frees by key, whoever has it, so looking and freeing are two
+// steps: should the resource change hands in between after all, that is told.
 func (p *permissions) free(ctx context.Context, a *asked) (done, error) {
 	name := words.Plain(a.key)
 	if !a.checked("force") {
@@ -318,8 +336,11 @@ func (p *permissions) free(ctx context.Context, a *asked) (done, error) {
 	if err != nil {
 		return done{}, err
 	}
-	i := slices.IndexFunc(snap.Holders, func(h lockcore.Holder) bool { return h.ID == a.holder && slices.Contains(h.Keys(), a.key) })
-	if i < 0 {
+	had := map[string]bool{} // several have what is shared
+	for _, h := range snap.Holders {
+		had[h.ID] = slices.Contains(h.Keys(), a.key)
+	}
+	if !had[a.holder] {
 		return done{}, fmt.Errorf("%s is not held by the one that the page showed any more: it was left alone", name)
 	}
 	reason := "freed by " + a.by + " with rtest-report serve"
@@ -345,6 +366,10 @@ func (p *permissions) free(ctx context.Context, a *asked) (done, error) {
 			text += ", with " + strings.Join(also, ", ")
 		}
 		texts = append(texts, text+".")
+		if !had[h.ID] {
+			d.bad = true
+			texts = append(texts, fmt.Sprintf("%s had just been handed on: look after %s.", name, words.Plain(h.Owner.String())))
+		}
 	}
 	d.text = cmp.Or(strings.Join(texts, " "), "Freed "+name+".")
 	return d, nil

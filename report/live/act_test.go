@@ -1,9 +1,12 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"html"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -15,6 +18,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -162,6 +167,72 @@ func TestActions(t *testing.T) {
 	assert.Contains(t, b.do("GET", "/", nil).Body.String(), "The event of this action was not written: no space left")
 }
 
+// What is told and recorded of an outage is what the store did: the second one is twice as
+// long, and one that goes on stays as it is.
+func TestDisableForATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, record := labWithPeople(t)
+		defer b.server.Close()
+		defer b.store.Close()
+		b.login(annaToken)
+		bob := &browser{lab: b.lab}
+		bob.login(bobToken)
+		start := time.Now().UTC()
+		told := func(b *browser) string {
+			b.t.Helper()
+			return b.do("GET", "/resource?key=b1", nil).Body.String()
+		}
+		end := func(want time.Duration) {
+			t.Helper()
+			d := record.deeds[len(record.deeds)-1]
+			assert.Equal(t, start.Add(want), d.Until)
+			assert.Contains(t, told(b), "Disabled b1 until "+start.Add(want).Format("2006-01-02 15:04:05"))
+		}
+		b.submit("disable", "b1", "reason", "smoke", "for", "1h")
+		end(time.Hour)
+		time.Sleep(time.Hour + time.Minute)
+		b.submit("disable", "b1", "reason", "smoke", "for", "1h")
+		end(3*time.Hour + time.Minute)
+		record.deeds = nil
+		form := url.Values{"csrf": {regexp.MustCompile(`name="csrf" value="([^"]*)"`).FindStringSubmatch(told(bob))[1]}, "key": {"b1"}, "reason": {"again"}, "for": {"5h"}}
+		require.Equal(t, http.StatusSeeOther, bob.do("POST", "/disable", form).Code)
+		assert.Contains(t, told(bob), "b1 was disabled by anna@lab")
+		assert.Contains(t, told(bob), "already, and stays so until "+start.Add(3*time.Hour+time.Minute).Format("2006-01-02 15:04:05"))
+		assert.Empty(t, record.deeds)
+	})
+}
+
+// Keys of one call may have several ends, and some stay as they were: then they may have
+// been taken from a holder all the same.
+func TestDisabledKeysOfSeveralEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, Options{})
+		defer l.server.Close()
+		defer l.store.Close()
+		start := time.Now().UTC()
+		disable := func(now bool, keys ...string) Disabled {
+			t.Helper()
+			d, err := Disable(t.Context(), l.locker, lockcore.Outage{Keys: keys, For: time.Hour, Now: now, Owner: lockcore.Owner{User: "bob"}})
+			require.NoError(t, err)
+			return d
+		}
+		disable(false, "a")
+		time.Sleep(2 * time.Hour)
+		l.hold("TestBoot", "c")
+		disable(false, "c")
+		d := disable(true, "a", "b", "c")
+		assert.Equal(t, []string{"a", "b"}, d.Keys)
+		require.Len(t, d.Left, 1)
+		assert.Equal(t, []string{"c"}, d.Left[0].Keys())
+		require.Len(t, d.Held, 1)
+		assert.Equal(t, []Deed{
+			{Action: "disable", Keys: []string{"b"}, By: "bob", Reason: "x", Until: start.Add(3 * time.Hour)},
+			{Action: "disable", Keys: []string{"a"}, By: "bob", Reason: "x", Until: start.Add(4 * time.Hour)},
+			{Action: "free", Keys: []string{"c"}, By: "bob", Reason: "x"},
+		}, d.Deeds("bob", "x"))
+	})
+}
+
 // Nobody who got a resource since the page was made loses it.
 func TestFree(t *testing.T) {
 	b, record := labWithPeople(t)
@@ -178,6 +249,70 @@ func TestFree(t *testing.T) {
 	assert.Equal(t, "anna@lab free b1", record.list())
 	err := lease.Release(t.Context())
 	assert.ErrorIs(t, err, lockcore.ErrLost)
+}
+
+// A handing is a store in which something happens between a look and a Free.
+type handing struct {
+	lockcore.Store
+	before func()
+}
+
+func (h *handing) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
+	h.before()
+	return h.Store.Free(ctx, key, why)
+}
+
+// A store frees by key, whoever has it. From whom it was taken instead is told, and put on
+// record all the same.
+func TestFreeOfWhatWasJustHandedOn(t *testing.T) {
+	r := &register{}
+	store := &handing{Store: memstore.New(nil)}
+	b := &browser{lab: newLabOn(t, store, Options{Access: &Access{TokenFile: tokens(t), Record: r.record}}, Item{Key: "b1"})}
+	b.login(annaToken)
+	first := b.hold("TestBoot", "b1")
+	store.before = func() {
+		require.NoError(t, first.Release(t.Context()))
+		b.hold("TestNext", "b1")
+	}
+	b.submit("free", "b1", "force", "yes")
+	page := b.do("GET", "/", nil).Body.String()
+	assert.Regexp(t, `class="notice bad"[^>]*>[0-9:]+ Freed b1 from TestNext[^<]*\. b1 had just been handed on: look after TestNext`, page)
+	assert.Equal(t, "anna@lab free b1", r.list())
+}
+
+// Why nobody can log in is told to the operator, once until it can be read again.
+func TestTokensThatCannotBeRead(t *testing.T) {
+	var told bytes.Buffer
+	path := tokens(t)
+	b := &browser{lab: newLab(t, Options{ErrorLog: log.New(&told, "", 0), Access: &Access{TokenFile: path, Record: (&register{}).record}})}
+	require.Equal(t, http.StatusSeeOther, b.login(annaToken).Code)
+	require.NoError(t, os.Rename(path, path+"x"))
+	for range 2 {
+		w := b.login(annaToken)
+		assert.Equal(t, http.StatusServiceUnavailable, w.Code)
+		assert.Contains(t, w.Body.String(), "it tells its operator why")
+		assert.NotContains(t, b.do("GET", "/", nil).Body.String(), "Log out")
+	}
+	assert.Equal(t, 1, strings.Count(told.String(), "nobody can log in: the token file: open "), told.String())
+	require.NoError(t, os.Rename(path+"x", path))
+	require.Equal(t, http.StatusSeeOther, b.login(annaToken).Code)
+	require.NoError(t, os.Rename(path, path+"x"))
+	require.Equal(t, http.StatusServiceUnavailable, b.login(annaToken).Code)
+	assert.Equal(t, 2, strings.Count(told.String(), "nobody can log in"), told.String())
+}
+
+// Who may not stand in line is told whose requests are too many.
+func TestTooManyInLine(t *testing.T) {
+	p := pending{byID: map[string]*waitingFor{}}
+	add := func(id int, by string) error { return p.add(t.Context(), fmt.Sprint(id), &waitingFor{by: by}) }
+	for i := range waitsMostOne {
+		require.NoError(t, add(i, "anna"))
+	}
+	assert.EqualError(t, add(waitsMost, "anna"), "5 of your reservations wait in line already: withdraw one")
+	for i := waitsMostOne; i < waitsMost; i++ {
+		require.NoError(t, add(i, fmt.Sprint("user ", i)))
+	}
+	assert.EqualError(t, add(waitsMost, "bob"), "100 reservations of all people wait in line here already: try again when some are served")
 }
 
 // A reservation that must wait stands in line while the server runs, can be withdrawn,

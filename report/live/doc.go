@@ -52,8 +52,9 @@
 // acts under the name beside it in the file. With a header of a proxy, the name is
 // what the proxy says; the header counts only on connections from
 // its TrustedProxies. Tokens are compared in constant time, attempts are limited
-// to 10 a minute and address, actions to 30 a minute and person. Every action is given
-// to its Record with the name.
+// to 10 a minute and address, actions to 30 a minute and person. Every action that did
+// something to a resource is given to its Record with the name. To withdraw a request that
+// waits does nothing to one.
 //
 // What a reader learns: whoever can open the page sees the names of tests, packages,
 // machines, persons and resources, reasons, and addresses of jobs. It shows no

@@ -68,6 +68,30 @@ func ExampleNew() {
 	// Output: 200 true
 }
 
+// A key that is out of service already stays as it is.
+func ExampleDisable() {
+	ctx := context.Background()
+	locker := lockcore.New(memstore.New(nil), nil)
+	defer locker.Close()
+	o := lockcore.Outage{Keys: []string{"board-1"}, Owner: lockcore.Owner{User: "anna@lab"}, Reason: "smoke", For: time.Hour}
+	var first, second live.Disabled
+	var err error
+	if first, err = live.Disable(ctx, locker, o); err != nil {
+		fmt.Println(err)
+		return
+	}
+	o.Owner.User = "bob@lab"
+	if second, err = live.Disable(ctx, locker, o); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(first.Keys, len(first.Ends), len(first.Deeds("anna@lab", "smoke")))
+	fmt.Println(second.Keys, "left to", second.Left[0].Owner.User)
+	// Output:
+	// [board-1] 1 1
+	// [] left to anna@lab
+}
+
 // What ls prints is a listing.
 func ExampleList() {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

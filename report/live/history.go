@@ -61,6 +61,8 @@ type window struct {
 	uses     map[string]*uses
 	outages  map[string]*outage
 	left     int // events of tests beyond those that are told apart
+	leftUses int // of resources beyond usedMost
+	runs     int // of tests, also those beyond runsMost
 }
 
 // A uses is the last uses of a resource, the newest at the end.
@@ -76,8 +78,21 @@ type use struct {
 type outage struct {
 	total time.Duration
 	since time.Time // zero if it is in service
+	until time.Time // zero if it stays out of service until it is enabled
 	by    string
 	why   string
+}
+
+// at counts an outage that has ended by itself before a moment: of that there is no event.
+func (o *outage) at(now time.Time) {
+	if !o.since.IsZero() && !o.until.IsZero() && !o.until.After(now) {
+		o.ended(o.until)
+	}
+}
+
+func (o *outage) ended(at time.Time) {
+	o.total += max(0, at.Sub(o.since))
+	o.since = time.Time{}
 }
 
 // look is what was read last; nil if that is not done yet. It begins to read if that is
@@ -130,9 +145,8 @@ func (h *History) read(ctx context.Context, now time.Time) *past {
 func (h *History) window(ctx context.Context, from, to time.Time) (*window, error) {
 	w := &window{from: from, to: to, uses: map[string]*uses{}, outages: map[string]*outage{}}
 	var c suspects.Collector
-	runs := 0
 	rep, err := report.Fold(w.within(ctx, h.Read(ctx, from)), report.Options{OnRequest: w.request, OnTest: func(t *report.TestRun) {
-		if runs++; runs <= runsMost {
+		if w.runs++; w.runs <= runsMost {
 			c.Add(t)
 		}
 	}})
@@ -144,7 +158,7 @@ func (h *History) window(ctx context.Context, from, to time.Time) (*window, erro
 	}
 	w.report, w.suspects = rep, c.Find()
 	for _, o := range w.outages {
-		if !o.since.IsZero() {
+		if o.at(to); !o.since.IsZero() {
 			o.total += to.Sub(o.since)
 		}
 	}
@@ -198,18 +212,23 @@ func (w *window) within(ctx context.Context, events iter.Seq2[eventlog.Event, er
 func (w *window) action(e *eventlog.Event, at time.Time) {
 	for _, c := range e.Chosen {
 		o := w.outages[c.Key]
+		if o != nil {
+			o.at(at)
+		}
 		switch {
-		case e.Action == "disable" && (o == nil || o.since.IsZero()):
+		case e.Action == "disable":
 			if o == nil {
 				o = &outage{}
 				w.outages[c.Key] = o
 			}
-			o.since, o.by, o.why = at, e.User, e.Reason
+			if o.since.IsZero() {
+				o.since = at
+			}
+			o.until, o.by, o.why = e.Until, e.User, e.Reason // of one that goes on, the words and the end changed
 		case e.Action == "enable" && o == nil: // it was disabled before the window
 			w.outages[c.Key] = &outage{total: at.Sub(w.from)}
 		case e.Action == "enable" && !o.since.IsZero():
-			o.total += at.Sub(o.since)
-			o.since = time.Time{}
+			o.ended(at)
 		}
 	}
 }
@@ -227,6 +246,7 @@ func (w *window) request(r *report.Request) {
 		u := w.uses[c.Key]
 		if u == nil {
 			if len(w.uses) >= usedMost {
+				w.leftUses++
 				continue
 			}
 			u = &uses{}

@@ -23,8 +23,23 @@ func (p *past) note(zone *time.Location) string {
 	if p.err != nil {
 		text = "The events cannot be read: " + words.Cut(words.Visible(p.err.Error())) + "."
 	}
-	if p.week != nil && p.week.left > 0 {
-		text += fmt.Sprintf(" There are more than %d tests or resources: %s were left out.", apartMost, words.Count(p.week.left, "event"))
+	if p.week == nil {
+		return text
+	}
+	leftOut := func(n int, what string) string {
+		if n == 1 {
+			return words.Count(n, what) + " was left out."
+		}
+		return words.Count(n, what) + " were left out."
+	}
+	if n := p.week.left; n > 0 {
+		text += fmt.Sprintf(" There are more than %d tests or resources: ", apartMost) + leftOut(n, "event")
+	}
+	if n := p.week.leftUses; n > 0 {
+		text += fmt.Sprintf(" The last uses are kept of %d resources: ", usedMost) + leftOut(n, "other use")
+	}
+	if n := p.week.runs - runsMost; n > 0 {
+		text += fmt.Sprintf(" What failures follow is from %d runs of tests: ", runsMost) + leftOut(n, "later run")
 	}
 	return text
 }

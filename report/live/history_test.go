@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
@@ -92,6 +93,40 @@ func TestHistory(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, newLab(t, Options{}).get("/history").Code)
 }
 
+// A timed outage ends by itself, with no event of its end.
+//
+//	2:00  disabled until 3:00    an hour
+//	4:00  disabled until 8:00
+//	5:00  again, until enabled   the present one is this
+//	6:00  enabled                two hours
+func TestHistoryOfTimedOutages(t *testing.T) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	at := func(h int) time.Time { return start.Add(time.Duration(h) * time.Hour) }
+	action := func(hour int, what string, until time.Time, keys ...string) []eventlog.Event {
+		e := eventlog.Event{Ev: eventlog.Action, TS: at(hour), At: at(hour), Action: what, User: fmt.Sprint("at ", hour), Until: until}
+		for _, k := range keys {
+			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: k})
+		}
+		return []eventlog.Event{e}
+	}
+	h := &History{Read: events(
+		action(2, "disable", at(3), "ended", "again"),
+		action(4, "disable", at(8), "again"),
+		action(5, "disable", time.Time{}, "again"),
+		action(6, "enable", time.Time{}, "again"),
+		action(7, "enable", time.Time{}, "ended"), // it was in service
+		action(9, "disable", at(30), "on"),
+	)}
+	w, err := h.window(t.Context(), start, at(12))
+	require.NoError(t, err)
+	assert.Equal(t, time.Hour, w.outages["ended"].total)
+	assert.True(t, w.outages["ended"].since.IsZero(), "it is in service")
+	assert.Equal(t, 3*time.Hour, w.outages["again"].total)
+	assert.Equal(t, "at 5", w.outages["again"].by)
+	assert.Equal(t, 3*time.Hour, w.outages["on"].total)
+	assert.False(t, w.outages["on"].since.IsZero(), "it is out of service")
+}
+
 // What is out of service without an event is told by the store.
 func TestHistoryAsksTheStoreToo(t *testing.T) {
 	h := &History{Read: events()}
@@ -134,4 +169,18 @@ func TestHistoryIsBounded(t *testing.T) {
 	assert.Equal(t, 2*apartMost, w.left)
 	assert.LessOrEqual(t, len(w.report.Resources), apartMost)
 	assert.Contains(t, (&past{at: now, week: w}).note(time.UTC), "40000 events were left out")
+}
+
+// What is beyond a limit is left out, and the page says so.
+func TestHistorySaysWhatIsLeftOut(t *testing.T) {
+	now := time.Now()
+	w := &window{uses: map[string]*uses{}, runs: runsMost + 7}
+	for i := range usedMost + 3 {
+		w.request(&report.Request{Served: now, Chosen: []eventlog.Chosen{{Key: fmt.Sprint("b", i)}}})
+	}
+	assert.Len(t, w.uses, usedMost)
+	note := (&past{at: now, week: w}).note(time.UTC)
+	assert.Contains(t, note, "The last uses are kept of 5000 resources: 3 other uses were left out.")
+	assert.Contains(t, note, "What failures follow is from 200000 runs of tests: 7 later runs were left out.")
+	assert.NotContains(t, (&past{at: now, week: &window{runs: runsMost}}).note(time.UTC), "left out")
 }

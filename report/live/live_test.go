@@ -282,3 +282,14 @@ func TestInventoryThatIsWrong(t *testing.T) {
 }
 
 func escape(s string) string { return url.QueryEscape(s) }
+
+// The page of a run shows so many leases, and counts all.
+func TestRunWithManyLeases(t *testing.T) {
+	l := newLab(t, Options{})
+	for i := range lineMost + 5 {
+		_, err := l.store.Ask(t.Context(), &lockcore.Ticket{ID: fmt.Sprint(i), Requirements: each(fmt.Sprint("b", i)), Owner: lockcore.Owner{Test: "TestMany", Run: "many"}, TTL: time.Hour}, nil)
+		require.NoError(t, err)
+	}
+	page := l.page("/run?id=many")
+	assert.Contains(t, page, "1005 leases, 0 waiting. The first 1000 leases are shown.")
+}

@@ -198,15 +198,23 @@ func (s *Server) runPage(w http.ResponseWriter, r *http.Request) {
 		if !p.Loaded {
 			return p
 		}
+		leases := 0
 		for i := range st.listing.Holders {
-			if h := &st.listing.Holders[i]; h.Owner.Run == id && len(p.Holds) < lineMost {
+			h := &st.listing.Holders[i]
+			if h.Owner.Run != id {
+				continue
+			}
+			if leases++; len(p.Holds) < lineMost {
 				p.Holds = append(p.Holds, s.holdView(h, st.listing.Time))
 			}
 		}
 		p.line(st, func(i int) bool { return st.listing.Waiters[i].Owner.Run == id })
 		p.ShowLine, p.LineTitle = true, "What it waits for"
 		p.Unknown = len(p.Holds)+len(p.Line) == 0
-		p.Standing = fmt.Sprintf("%s, %d waiting.", words.Count(len(p.Holds), "lease"), len(p.Line)+p.LineMore)
+		p.Standing = fmt.Sprintf("%s, %d waiting.", words.Count(leases, "lease"), len(p.Line)+p.LineMore)
+		if leases > len(p.Holds) {
+			p.Standing += fmt.Sprintf(" The first %d leases are shown.", len(p.Holds))
+		}
 		return p
 	})
 }

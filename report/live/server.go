@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,6 +41,9 @@ type Options struct {
 	History *History
 	// Access, if set, says who may do what; nil means that everybody may only look.
 	Access *Access
+	// ErrorLog tells the operator what is wrong with the server itself: that the token file
+	// cannot be read any more. The default is that of package log.
+	ErrorLog *log.Logger
 	// Zone is the time zone of the pages; default time.Local.
 	Zone *time.Location
 }
@@ -66,6 +70,7 @@ type Server struct {
 // server. Close the server at the end. The error is one of [Options.Access].
 func New(store lockcore.Store, o Options) (*Server, error) {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
+	o.ErrorLog = cmp.Or(o.ErrorLog, log.Default())
 	o.StreamsMost = cmp.Or(o.StreamsMost, 1000)
 	s := &Server{opts: o, store: store, locker: lockcore.New(store, nil), zone: o.Zone, prefix: rand.Text()[:6] + ".", marker: rand.Text(), cross: http.NewCrossOriginProtection(), own: make(chan struct{}, ownMost)}
 	if s.zone == nil {

@@ -131,7 +131,11 @@ func trouble(r *report.Report) []string {
 		l = append(l, fmt.Sprintf("The clocks of %s could not be compared with those of other machines; they were taken as they are, and what is said of the waits between them may be wrong.", words.Count(r.Unplaced, "process")))
 	}
 	if r.Dropped > 0 {
-		l = append(l, fmt.Sprintf("%s dropped by their writers: the numbers are too low.", words.Count(int(r.Dropped), "event")+" were"))
+		by := "were dropped by their writers"
+		if r.Dropped == 1 {
+			by = "was dropped by its writer"
+		}
+		l = append(l, fmt.Sprintf("%s %s: the numbers are too low.", words.Count(int(r.Dropped), "event"), by))
 	}
 	return l
 }
@@ -174,7 +178,11 @@ func Warnings(r *report.Report) []string {
 		}
 	}
 	if r.Dropped > 0 {
-		l = append(l, fmt.Sprintf("%d lock events were dropped: the report is incomplete", r.Dropped))
+		were := "were"
+		if r.Dropped == 1 {
+			were = "was"
+		}
+		l = append(l, fmt.Sprintf("%s %s dropped: the report is incomplete", words.Count(int(r.Dropped), "lock event"), were))
 	}
 	return l
 }

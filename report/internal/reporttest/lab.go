@@ -70,6 +70,16 @@ func (l Lab) Events() []eventlog.Event {
 		lanes[lane] = l.serve(r, free, last, say)
 	}
 	slices.SortStableFunc(events, func(a, b eventlog.Event) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
+	fence := uint64(0)
+	for i := range events {
+		if events[i].Ev != eventlog.Grant {
+			continue
+		}
+		fence++
+		for k := range events[i].Chosen {
+			events[i].Chosen[k].Fence = fence
+		}
+	}
 	return events
 }
 
@@ -86,7 +96,7 @@ func (l Lab) serve(r *labRequest, free map[string]time.Duration, last map[string
 			if !q.Shared {
 				at = max(at, free[k])
 			}
-			chosen = append(chosen, eventlog.Chosen{Key: k, Req: i, Tags: q.Tags, Fence: uint64(len(free))})
+			chosen = append(chosen, eventlog.Chosen{Key: k, Req: i, Tags: q.Tags})
 		}
 	}
 	// The test knows beforehand how long it would wait. So it stands in nobody's way until then.

@@ -100,8 +100,11 @@ func parseVerb(t testing.TB, e *eventlog.Event, verb string, args []string) {
 			args = args[1:]
 		}
 		for _, k := range args {
-			key, req, _ := strings.Cut(k, "/")
-			i, _ := strconv.Atoi(req)
+			key, req, several := strings.Cut(k, "/")
+			i := 0
+			if several {
+				i = parseNumber(t, req)
+			}
 			e.Chosen = append(e.Chosen, eventlog.Chosen{Key: key, Req: i})
 		}
 	case "quits":
@@ -152,6 +155,15 @@ func parseLength(t testing.TB, s string) time.Duration {
 	return d
 }
 
+func parseNumber(t testing.TB, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 	t.Helper()
 	e.Reqs = []eventlog.Requirement{{}}
@@ -168,11 +180,11 @@ func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 		case err == nil && i+1 < len(args) && args[i+1] == "of":
 			r.Need = number
 		case opt && name == "seats":
-			r.Seats, _ = strconv.Atoi(value)
+			r.Seats = parseNumber(t, value)
 		case opt && name == "pool":
 			r.Name = value
 		case opt && name == "count":
-			r.Count, _ = strconv.Atoi(value)
+			r.Count = parseNumber(t, value)
 		case opt && name == "hash":
 			r.Hash = value
 		case opt && name == "lease":
@@ -182,7 +194,7 @@ func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 		case opt && name == "in":
 			e.Parent = value + "1" // its first request: a schedule needs no other
 		case opt && name == "prio":
-			e.Priority, _ = strconv.Atoi(value)
+			e.Priority = parseNumber(t, value)
 		default:
 			r.Candidates = append(r.Candidates, a)
 		}
