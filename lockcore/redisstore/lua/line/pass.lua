@@ -47,7 +47,7 @@ function M.any_left(reqs)
   for _, req in ipairs(reqs) do
     local function look(k)
       local u = M.at(k)
-      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k])
+      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k]) -- no difference: a look at more of the line finds nothing left
       return left
     end
     if req.keys then

@@ -13,7 +13,7 @@
 local function obstacle(e)
   for _, k in ipairs(M.keys_of(e.got)) do
     local u = M.at(k)
-    if M.counter('outages') > 0 and M.outages()[k] then return k end
+    if M.counter('outages') > 0 and M.outages()[k] then return k end -- no difference: without outages the table is empty
     if u.token > e.token then return k, u.holds[1] and M.get(u.holds[1].id) end
     if u.outside then return k end
   end
@@ -49,7 +49,7 @@ end
 local function restore(id, e, known)
   M.load(M.keys_of(e.got))
   local k, by = obstacle(e)
-  if k and M.counter('outages') > 0 and M.outages()[k] then return REPLY_DISABLED .. ' ' .. k end
+  if k and M.outages()[k] then return REPLY_DISABLED .. ' ' .. k end
   if k then return REPLY_HELD .. ' ' .. k .. ' ' .. (by and by.info or '') end
   if not M.nothing_missed(e.token, known) then return REPLY_ENDED .. ' ' .. ENDED_DATA_LOST end
   M.begin_epoch()

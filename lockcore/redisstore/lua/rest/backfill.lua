@@ -123,7 +123,8 @@ end
 -- The time for which a waiter keeps resources from others, as a share of the time that
 -- it has stood in line, times the root of how many: who has the least is let past first.
 function M.score(line, length, rank)
-  return length * math.sqrt(M.units_of(line)) / (math.max(0, NOW - rank) + FRESH_WAIT)
+  local wait = math.max(0, NOW - rank) -- no difference: a microsecond is nothing beside FRESH_WAIT
+  return length * math.sqrt(M.units_of(line)) / (wait + FRESH_WAIT)
 end
 
 function M.units_of(line)
@@ -144,7 +145,7 @@ end
 -- Notes a waiter of this line, or the newcomer, as the one to be let past others.
 function M.propose(line, who, length)
   local score = M.score(line, length, who.rank)
-  T.best = { score = score, claims = #T.claims, length = length, line = line, member = who.member, id = who.id, rank = who.rank, seq = who.seq }
+  T.best = { score = score, claims = #T.claims, length = length, line = line, id = who.id, rank = who.rank, seq = who.seq }
 end
 
 -- Considers the waiter at which a line stands.
@@ -171,7 +172,8 @@ function M.consider_rest(line)
       length = page[i + 1] + 0 -- as in M.expected
       if length ~= seen then
         local m = page[i]
-        local w = { rank = tonumber(string.sub(m, 1, 16)) - RANK_SHIFT, member = string.sub(m, 17), seq = tonumber(string.sub(m, 17, 28)), id = string.sub(m, 29) }
+        local seq = tonumber(string.sub(m, 17, 28)) -- no difference: the first of the twelve digits is 0
+        local w = { rank = tonumber(string.sub(m, 1, 16)) - RANK_SHIFT, seq = seq, id = string.sub(m, 29) }
         if M.is_before(line, w) then
           M.promise(line)
           if T.best and M.score(line, length, line.rank) > T.best.score then return end -- no difference: a shortcut: nobody better would be found

@@ -10,21 +10,23 @@
 
 -- When its patience ends: if it is not yet delayed, as if it were from now on.
 function M.patience_end(w)
-  local at = w.delayed > 0 and w.delayed or NOW
+  local at = w.delayed > 0 and w.delayed or NOW -- no difference: no moment is the first microsecond
   return at + math.max(LEAST_PATIENCE, PATIENCE * (at - w.since))
 end
 
 function M.impatient(who)
   if who.newcomer then return false end
   local w = M.get(who.id)
-  return w.delayed > 0 and NOW > M.patience_end(w)
+  if w.delayed == 0 then return false end -- no difference: its patience ends later than now
+  return NOW > M.patience_end(w)
 end
 
 -- Whether a lease went to a request that came after the waiter in line, and out of
 -- what was reserved.
 function M.let_past(id, w)
   local e = M.get(id)
-  if not e or not e.past or e.token <= w.fence then return false end
+  if not e or not e.past then return false end -- no difference: only those with a mark at the resource are asked about
+  if e.token <= w.fence then return false end
   local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
   return M.is_before(w, { rank = tonumber(rank), seq = tonumber(seq) })
 end
@@ -47,10 +49,10 @@ end
 function M.note_delay(line)
   if line.newcomer or M.too_many(line.reqs) then return end
   local w = M.get(line.id)
-  if w.delayed > 0 then return end
+  if w.delayed > 0 then return end -- no difference: no moment is the first microsecond
   -- Most wait for more than those have who were let past anybody: that is found out
   -- without a look at their leases.
-  local lists, caps, could, past, ids, seen = {}, {}, 0, 0, {}, {}
+  local lists, caps, could, past, ids, seen = {}, {}, 0, 0, {}, {} -- no difference: these only spare a look
   for r, req in ipairs(line.reqs) do
     lists[r], caps[r] = M.candidates(req), {}
     M.load(lists[r])
@@ -58,13 +60,13 @@ function M.note_delay(line)
       could = could + M.free(req, M.at(k), T.reserved[k])
       for _, h in ipairs(not seen[k] and T.key[k].holds or {}) do
         if h.past then
-          past, ids[#ids + 1] = past + h.units, h.id
+          past, ids[#ids + 1] = past + h.units, h.id -- no difference: as above
         end
       end
       seen[k] = true
     end
   end
-  local seats = 1
+  local seats = 1 -- no difference: as above
   for _, req in ipairs(line.reqs) do seats = math.max(seats, req.seats) end
   if past == 0 or could + past * seats < M.units_of(line) then return end -- no difference: a shortcut to what follows
   M.open(ids) -- no difference: they are only read in one call; M.get reads the rest

@@ -18,7 +18,7 @@ function M.candidates(req)
 end
 
 function M.too_many(reqs)
-  local n = 0
+  local n = 0 -- no difference: about a thousand
   for _, req in ipairs(reqs) do n = n + (req.keys and #req.keys or M.pool(req.pool).size) end
   return n > TAKEN_IN -- no difference: about a thousand
 end
@@ -79,7 +79,7 @@ function M.openings(req, k, takers, most)
   if M.at(k).outside then return out end -- nobody knows until when
   local steps, seen = { NOW }, { [NOW] = true }
   for _, t in ipairs(takers) do
-    if not seen[t.at] and t.at > NOW and t.at < math.huge then
+    if not seen[t.at] and t.at > NOW and t.at < math.huge then -- no difference: a moment twice, or over, or never, is skipped later
       seen[t.at] = true
       steps[#steps + 1] = t.at
     end
@@ -102,7 +102,7 @@ function M.shadow(who)
   if who.shadow then return who.shadow end
   who.shadow = math.huge
   if M.too_many(who.reqs) then return who.shadow end
-  local takers, opens, all, want = M.takers(who), {}, {}, 0
+  local takers, opens, all, want = M.takers(who), {}, {}, 0 -- no difference: one opening more is not needed
   for _, req in ipairs(who.reqs) do want = want + req.need end
   for r, req in ipairs(who.reqs) do
     opens[r] = {}
