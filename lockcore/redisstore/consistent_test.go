@@ -281,6 +281,9 @@ func (c *consistency) leases() {
 		if strings.HasPrefix(member, "!") && c.all[member] == "" {
 			c.Errorf("%s ends, and is nothing", member)
 		}
+		if at, err := c.m.ZScore(c.base+"due", member); strings.HasPrefix(member, "#") && (err != nil || at < 0 || at > 1<<53) {
+			c.Errorf("somebody shall look at %s at %f, which is no moment (%v)", member, at, err)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ function M.more(p, s)
   local got = call('ZRANGEBYSCORE', BASE .. 'av:' .. p, s.last, '+inf', 'WITHSCORES', 'LIMIT', 0, PAGE)
   M.take_in(p, 'av:', got, s.vacant, s.place, s.short)
   s.all = s.short or #got < 2 * PAGE
-  if #got > 0 then s.last = '(' .. got[#got] end
+  if #got > 0 then s.last = '(' .. got[#got] end -- no difference: it comes in pairs
 end
 
 function M.any_listed(p)
@@ -127,8 +127,8 @@ end
 -- The same at random: all of them shuffled, or, if there are many, pages from a
 -- random place on.
 function M.at_random(p, joined, f, want)
-  local n = M.source(p).short and 0 or call('ZCARD', BASE .. 'av:' .. p)
-  if n <= PAGE then
+  local n = M.source(p).short and 0 or call('ZCARD', BASE .. 'av:' .. p) -- no difference: 1 is a short one, too
+  if n <= PAGE then -- no difference: a pool of just a page may be read at once or not
     local all = {}
     M.in_place(p, joined, function(k) all[#all + 1] = k end)
     for _, k in ipairs(M.shuffle(all)) do
@@ -136,7 +136,7 @@ function M.at_random(p, joined, f, want)
     end
     return
   end
-  local start, step = M.random(n) - 1, math.max(16, math.min(2 * want, CHUNK))
+  local start, step = M.random(n) - 1, math.max(16, math.min(2 * want, CHUNK)) -- no difference: where the pages begin, and how long they are
   for i = 0, n - 1, step do
     local first, size = (start + i) % n, math.min(step, n - i)
     local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
@@ -160,8 +160,8 @@ function M.least_recent(keys, f)
   for i = 1, #keys do order[i] = i end
   table.sort(order, function(a, b)
     local x, y = tonumber(used[a] or 0), tonumber(used[b] or 0)
-    if x ~= y then return x < y end
-    return a < b
+    if x ~= y then return x < y end -- no difference: they differ
+    return a < b -- no difference: they differ
   end)
   for _, i in ipairs(order) do
     if f(keys[i]) then return end
