@@ -33,12 +33,13 @@ type sentinels struct {
 	open    func(addr string) *redis.SentinelClient
 	debug   bool
 
-	mu    sync.Mutex
-	all   []*sentinel // the one that answered last comes first
-	from  *sentinel   // who named the master last
-	addr  string      // of the master, as last heard
-	due   time.Time   // when to ask about connections that stand
-	conns map[*masterConn]bool
+	mu     sync.Mutex
+	all    []*sentinel   // the one that answered last comes first
+	from   *sentinel     // who named the master last
+	addr   string        // of the master, as last heard
+	due    time.Time     // when to ask about connections that stand
+	asking chan struct{} // closed when somebody has asked about them; nil: nobody does
+	conns  map[*masterConn]bool
 }
 
 type sentinel struct {

@@ -38,21 +38,35 @@ type failoverClient struct {
 
 func (c *failoverClient) Close() error { return errors.Join(c.Client.Close(), c.sentinels.close()) }
 
-// look asks for the master, if connections stand and it is time.
+// look asks for the master, if connections stand and it is time. Where somebody is asking
+// just now, it waits for that answer: a command that went to the old master meanwhile
+// would be interrupted when the new one is named.
 func (s *sentinels) look(ctx context.Context) {
-	now := time.Now()
-	s.mu.Lock()
-	due := len(s.conns) > 0 && !now.Before(s.due)
-	if due {
-		s.due = now.Add(lookAgainAfter) // one asks for all
-	}
-	s.mu.Unlock()
-	if !due {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
+	now := time.Now()
+	s.mu.Lock()
+	asking := s.asking
+	if asking != nil {
+		s.mu.Unlock()
+		select {
+		case <-asking:
+		case <-ctx.Done():
+		}
+		return
+	}
+	if len(s.conns) == 0 || now.Before(s.due) {
+		s.mu.Unlock()
+		return
+	}
+	asking = make(chan struct{})
+	s.asking, s.due = asking, now.Add(lookAgainAfter) // one asks for all
+	s.mu.Unlock()
 	_, _ = s.find(ctx) // without an answer, all stays as it is
+	s.mu.Lock()
+	s.asking = nil
+	s.mu.Unlock()
+	close(asking)
 }
 
 // lookNext has the next command ask again.

@@ -74,6 +74,7 @@ func TestWorker(t *testing.T) {
 			l := lockcore.New(store, nil)
 			defer l.Close()
 			out := make([]bytes.Buffer, 2)
+			workers := make([]*Worker, len(out))
 			done := make(chan bool)
 			for i := range out {
 				rnd := rand.New(rand.NewPCG(1, uint64(i)))
@@ -81,6 +82,7 @@ func TestWorker(t *testing.T) {
 				w.Draw = func() lockcore.Request {
 					return lockcore.Request{TTL: w.TTL, Requirements: Draw(rnd, []string{"a", "b", "c", "d"})}
 				}
+				workers[i] = w
 				w.Excused = func(err error) bool {
 					return errors.Is(err, lockcore.ErrBusy) || errors.Is(err, lockcore.ErrUnsatisfiable) || errors.Is(err, lockcore.ErrDeadlock) || errors.Is(err, lockcore.ErrLost) || errors.Is(err, context.DeadlineExceeded)
 				}
@@ -98,8 +100,8 @@ func TestWorker(t *testing.T) {
 			var all []judge.Use
 			for i := range out {
 				uses, err := Read(&out[i], nil)
-				if err != nil || len(uses) != 101 {
-					t.Fatalf("%d uses were read, %v", len(uses), err)
+				if err != nil || len(uses) != workers[i].Uses() {
+					t.Fatalf("%d uses of %d were read, %v", len(uses), workers[i].Uses(), err)
 				}
 				all = append(all, uses...)
 			}
