@@ -17,11 +17,11 @@ import (
 // the answer.
 func TestWhoAsksForTheMasterAsksForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
+		mayAnswer := make(chan struct{})
 		s := newSentinels("lab", []string{"127.0.0.1:26379"}, nil, func(addr string) *redis.SentinelClient {
 			return redis.NewSentinelClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, Dialer: func(context.Context, string, string) (net.Conn, error) {
 				client, server := net.Pipe()
-				go answerOnce(server, gate)
+				go answerOnce(server, mayAnswer)
 				return client, nil
 			}})
 		})
@@ -40,7 +40,7 @@ func TestWhoAsksForTheMasterAsksForAll(t *testing.T) {
 		if len(began) > 0 {
 			t.Error("a command went on before anybody knew who is the master")
 		}
-		close(gate)
+		close(mayAnswer)
 		synctest.Wait()
 		if len(began) < 2 || s.addr != "new:6380" {
 			t.Errorf("%d of 2 went on, to %s", len(began), s.addr)
@@ -51,7 +51,7 @@ func TestWhoAsksForTheMasterAsksForAll(t *testing.T) {
 }
 
 // answerOnce is a Sentinel that names a master once, and knows no others.
-func answerOnce(c net.Conn, gate chan struct{}) {
+func answerOnce(c net.Conn, mayAnswer chan struct{}) {
 	defer c.Close()
 	named := false
 	for r := bufio.NewReader(c); ; {
@@ -69,7 +69,7 @@ func answerOnce(c net.Conn, gate chan struct{}) {
 		reply := "-ERR unknown command\r\n"
 		switch {
 		case n > 1 && args[1] == "get-master-addr-by-name":
-			<-gate
+			<-mayAnswer
 			if named {
 				return
 			}
