@@ -50,8 +50,8 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	return snap, nil
 }
 
-// Free implements [lockcore.Store]. A server that is down keeps the lease until it
-// expires there. The holder loses the lease all the same, as a majority has dropped it.
+// Free implements [lockcore.Store]. A server that is down, or to which the grant is still on
+// its way, keeps the lease until it expires there. The holder loses the lease all the same, as a majority has dropped it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
 	c, err := s.collect(ctx, freeScript(), func(n *node) []any {
 		return []any{key, why, n.channel, freedLife.Microseconds()}
