@@ -52,7 +52,7 @@
 // took, else a guess: the usual time, which seven of ten tests of late did not exceed
 // (usual.go). As long as no test has ended yet there is no guess either. Then such a
 // request is never let past a reservation; and nobody is let past a waiter that waits
-// for such a holder. Soon enough for a waiter is (see backfill.go)
+// for such a holder. Soon enough for a waiter is (backfill.go; letpast.go chooses among several)
 //
 //   - before it could start anyway: before its shadow time, which follows from the
 //     expected ends of those who hold; or before its promise, which is made once, when

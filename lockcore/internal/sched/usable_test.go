@@ -84,9 +84,7 @@ func TestLimitOfOneIsWhatFits(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	fitting, not := 0, 0
 	for range 1000 {
-		snap := randomLine(rnd)
-		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
-		s.playing = nil
+		s := stateOf(randomLine(rnd))
 		p := s.newPass()
 		p.looking = true
 		for _, w := range s.queue {
@@ -127,8 +125,7 @@ func TestSortedByWeightTheSameOneIsLetPast(t *testing.T) {
 	for range 6000 {
 		snap, alike, leave := randomLine(rnd), rnd.IntN(2) == 0, rnd.Perm(30)[:rnd.IntN(10)]
 		line := func() *State {
-			s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
-			s.playing = nil
+			s := stateOf(snap)
 			if alike { // the same scores but for what they need
 				for _, w := range s.queue {
 					w.arrived, w.priority, w.expect = s.now, 0, time.Minute
@@ -186,9 +183,7 @@ func TestAnyLeftIsWhatSomebodyCouldTakeOrReserve(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	seen := make(map[bool]int)
 	for range 1000 {
-		snap := randomLine(rnd)
-		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
-		s.playing = nil
+		s := stateOf(randomLine(rnd))
 		p := s.newPass()
 		for _, w := range s.queue {
 			p.serve(w, nil)
@@ -215,9 +210,7 @@ func TestEnoughButIsWhatFitsWithoutThoseLetPast(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	seen := make(map[bool]int)
 	for range 3000 {
-		snap := randomLine(rnd)
-		s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
-		s.playing = nil
+		s := stateOf(randomLine(rnd))
 		for _, l := range s.sortedLeases() {
 			if rnd.IntN(3) > 0 {
 				l.backfilled, l.token = true, 1<<40
@@ -241,4 +234,11 @@ func TestEnoughButIsWhatFitsWithoutThoseLetPast(t *testing.T) {
 		}
 	}
 	require.Greater(t, min(seen[true], seen[false]), 300, "%v", seen)
+}
+
+// stateOf is a state as a store would have it at the snapshot.
+func stateOf(snap *lockcore.Snapshot) *State {
+	s := &newForecast(snap, lockcore.Backfill, wholeLine(snap)).state
+	s.playing = nil
+	return s
 }
