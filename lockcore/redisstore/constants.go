@@ -46,6 +46,7 @@ var constants = map[string]string{
 	"REPLY_KEPT_MS":   milliseconds(replyKept),
 	"LONG_LIST":       strconv.Itoa(longList),
 	"FEW_ARGUMENTS":   strconv.Itoa(fewArguments),
+	"FEW_MEMBERS":     strconv.Itoa(fewMembers),
 	"SWEEP_EVERY":     strconv.Itoa(sweepEvery),
 
 	"REPLY_WAITS":   quoted(replyWaits),
@@ -97,6 +98,7 @@ const (
 	forEver        = 1 << 53          // the deadline of what has none: the largest that a script can count
 	rankShift      = 1 << 52          // makes ranks positive, and keeps them exact, up to 40 million levels of priority
 	fewArguments   = 400              // what a script hands on in one call
+	fewMembers     = 40               // pools and classes of a domain that a short way looks at
 	sweepEvery     = 64               // operations, of which one sweeps
 )
 

@@ -18,31 +18,18 @@ function M.recall(test)
   return T.history[test]
 end
 
--- The middle of the durations, the later of two: one that ended early and one
--- that hung do not move it.
 function M.median_of(history)
-  local m = T.median[history]
-  if not m then
-    local all, i = {}, -2
-    for d in string.gmatch(history, '%d+') do
-      i = i + 1
-      if i > 0 then all[i] = tonumber(d) end -- no difference: neither # nor sort looks at all[0]
-    end
-    table.sort(all)
-    m = math.max(all[math.floor(#all / 2) + 1], 1) -- no difference: a microsecond more
-    T.median[history] = m
-  end
+  local m = T.median[history] or median(history)
+  T.median[history] = m
   return m
 end
-
-function M.age(history, at) return at - string.match(history, '^%d+') end
 
 -- How long a waiter or a newcomer will hold.
 function M.length(e)
   local said, test = M.about(e)
   if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
   local history = M.recall(test)
-  return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil -- no difference: a microsecond in 90 days
+  return recent(history, NOW) and M.median_of(history) or nil
 end
 
 -- The same, or the guess.
@@ -50,13 +37,9 @@ function M.expectation(e)
   return M.length(e) or e.guess > 0 and e.guess or nil
 end
 
--- What a lease keeps of that from its grant on: the history, or the guess behind a
--- question mark.
 function M.plan_of(e)
   local said, test = M.about(e)
-  local history = said == 0 and M.recall(test)
-  if history and M.age(history, NOW) <= HISTORY_AGE then return history end -- no difference: a microsecond in 90 days
-  return said == 0 and e.guess > 0 and '?' .. M.int(e.guess) or ''
+  return plan_of(said, said == 0 and M.recall(test), e.guess) -- no difference: a history counts where nothing is said
 end
 
 -- A history becomes the length that follows from it when that is first worked out.
@@ -65,7 +48,7 @@ function M.length_of_lease(id, e)
   if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
   local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
-  local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan) -- no difference: a microsecond in 90 days
+  local length = recent(plan, e.since) and M.median_of(plan)
   e.plan = length and M.int(length) or ''
   T.changed[id] = true
   return length or nil

@@ -40,11 +40,10 @@ end
 
 function M.encode(e)
   if e.kind == 'L' then
-    return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s%s\n%s', e.state, e.token, e.since, e.ttl, e.delay, e.parents,
-      e.got, e.plan or '', e.past and '|' .. e.past or '', e.info)
+    return lease_record(e.state, e.token, e.since, e.ttl, e.delay, e.parents, e.got, e.plan, e.past, e.info)
   end
-  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s %.0f %.0f %.0f %.0f\n%s\n%s', e.class, e.seq, e.rank, e.since, e.rev,
-    e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.promise, e.guess, e.parents, e.info)
+  return waiter_record(e.class, e.seq, e.rank, e.since, e.rev, e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.promise,
+    e.guess, e.parents, e.info)
 end
 
 function M.open(ids)

@@ -1,25 +1,14 @@
--- The line: a zset for each class. Its members are the arrival number with 12
--- digits and the id, so that equal ranks stay in the order of arrival.
-
-function M.member(id, w) return string.format('%012.0f', w.seq) .. id end
-
--- The same behind the rank, with 16 digits: so those who are expected to hold for
--- the same time stand in the order of the line.
-function M.ranked(rank, member)
-  return string.format('%016.0f', math.max(0, math.min(rank + RANK_SHIFT, FOR_EVER))) .. member -- no difference: no rank is as far away
-end
-
-function M.poll_of(w) return math.max(math.min(HEARTBEAT, math.floor(w.ttl / POLLS_PER_TTL)), SHORTEST_POLL) end
+-- The line: a zset for each class (its members: entries.lua).
 
 -- A waiter that misses some polls is dropped.
-function M.heartbeat(id, w) T.deadline[id] = NOW + MISSED_POLLS * M.poll_of(w) end
+function M.heartbeat(id, w) T.deadline[id] = NOW + MISSED_POLLS * poll_of(w.ttl) end
 
 -- Beside the line stands how long each is expected to hold, so that the one to be let
 -- past others is found without asking all; and who is to be told when its test
 -- teaches something new.
 function M.await(w, member)
   local said, test = M.about(w)
-  member = M.ranked(w.rank, member)
+  member = ranked(w.rank, member)
   local length = M.expectation(w)
   if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
   if said == 0 and test ~= '' then
@@ -59,7 +48,7 @@ end
 function M.stand(id, w, reqs)
   M.probe(w, reqs)
   w.class = M.class_of(reqs)
-  local member = M.member(id, w)
+  local member = member_of(w.seq, id)
   call('ZADD', BASE .. 'q:' .. w.class, M.int(w.rank), member)
   M.await(w, member)
   if w.parents ~= '' then
@@ -76,12 +65,12 @@ function M.enqueue(id, w, reqs)
 end
 
 function M.leave(id, w)
-  local member = M.member(id, w)
+  local member = member_of(w.seq, id)
   call('ZREM', BASE .. 'q:' .. w.class, member)
   local said, test = M.about(w)
-  if said > 0 or test ~= '' or w.guess > 0 then call('ZREM', BASE .. 'e:' .. w.class, M.ranked(w.rank, member)) end
+  if said > 0 or test ~= '' or w.guess > 0 then call('ZREM', BASE .. 'e:' .. w.class, ranked(w.rank, member)) end
   if said == 0 and test ~= '' then
-    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. M.ranked(w.rank, member))
+    call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. ranked(w.rank, member))
     T.line_changed = true
   end
   if w.parents ~= '' then

@@ -89,16 +89,9 @@ local function granted(e)
   return M.told(id, e)
 end
 
--- The first ones of a class are told the moment at which something expires: they
--- are who it may come free for, and nobody else would tell them.
 local function waiting(w)
   M.finish()
-  local poll, rank = M.poll_of(w), call('ZRANK', BASE .. 'q:' .. w.class, M.member(id, w))
-  if rank and rank <= 1 then
-    local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
-    if first[2] then poll = math.min(poll, math.max(first[2] - NOW, SHORTEST_POLL)) end
-  end
-  return { REPLY_WAITS, M.int(poll), M.int(M.counter('fence')), outages() }
+  return { REPLY_WAITS, M.int(next_look(w.class, member_of(w.seq, id), w.ttl)), M.int(M.counter('fence')), outages() }
 end
 
 local function poll(w)
@@ -113,7 +106,7 @@ local function poll(w)
   M.heartbeat(id, w)
   local first = call('ZRANGE', BASE .. 'q:' .. w.class, 0, 0)
   local changed = next(T.freed) or T.interop
-  if changed or first[1] == M.member(id, w) then
+  if changed or first[1] == member_of(w.seq, id) then
     -- If nothing has changed, this only mends what may be wrong; there is a time to
     -- let anybody past others, and it is not whenever somebody asks.
     T.looking = not changed

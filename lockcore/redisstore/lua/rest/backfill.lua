@@ -26,7 +26,7 @@ end
 function M.expected(who)
   if who.newcomer then return M.expectation(who.newcomer) end
   if not who.length then
-    local score = call('ZSCORE', BASE .. 'e:' .. who.c, M.ranked(who.rank, who.member))
+    local score = call('ZSCORE', BASE .. 'e:' .. who.c, ranked(who.rank, who.member))
     who.length = score and score + 0 or nil -- some interpreters' tonumber does not read 6e+8
   end
   return who.length

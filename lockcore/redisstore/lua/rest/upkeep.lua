@@ -64,7 +64,7 @@ function M.sweep()
     local field, v = found[2][i], found[2][i + 1]
     local till = string.match(v, '^T (%d+) ')
     if string.match(field, '^#.* ') then
-      if M.age(v, NOW) > HISTORY_AGE then
+      if not recent(v, NOW) then
         forget[#forget + 1] = field
         tests = tests + 1
       end

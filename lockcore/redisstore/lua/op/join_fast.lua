@@ -1,0 +1,53 @@
+-- The short way into the line: for a new request of a class that is waited for already,
+-- where nothing at all is left of what the class competes for. Then nobody can be served,
+-- or let past others, and nobody need be looked at: it stands in line. Whatever is not as
+-- plain as that goes the long way, which begins after this file; nothing has been
+-- written then.
+
+local function join()
+  local id, text = ARGV[1], ARGV[4]
+  local policy, waited, priority, revision, channel = string.match(ARGV[5], '^' .. HOW_WAIT .. '(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
+  local ttl, delay = string.match(ARGV[3], '^(%d+) (%d+)\n$') -- of one that holds nothing meanwhile
+  local said, test = string.match(text, '^(%d+) ([^\n]*)\n')
+  if not FOUND or FOUND[1] or not FOUND[2] or not policy or FOUND[3] ~= policy or not ttl or not said then return end
+  if NOW % SWEEP_EVERY == 0 then return end -- no difference: it sweeps sooner or later
+  local reg, names, parts, at = BASE .. 'reg', {}, {}, 6
+  for mode, need, choice, n in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) %d+ %d+') do
+    n = tonumber(n)
+    if not n then return end -- the name of a long list
+    names[#names + 1] = 'p/' .. redis.sha1hex(table.concat(ARGV, ' ', at, at + n - 1))
+    parts[#parts + 1] = mode .. ' ' .. need .. ' ' .. choice .. ' '
+    at = at + n
+  end
+  local pools = call('HMGET', reg, unpack(names))
+  for i, p in ipairs(pools) do
+    if not p then return end
+    parts[i] = parts[i] .. p
+  end
+  local known = call('HMGET', reg, 'c/' .. table.concat(parts, '|'), 'P' .. pools[1])
+  local counters = known[1] and call('HMGET', ALL, '#seq', '#past', '#nested', '#outages')
+  if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end
+  local class, dom = known[1], string.match(known[2], '(%d+)$')
+  if not classes_of_exhausted(dom) then return end
+
+  said, ttl = tonumber(said), tonumber(ttl)
+  local seq, since, guess, history = counters[1] + 1, NOW - waited, tonumber(FOUND[4] or 0), FOUND[5]
+  local rank, member = since - priority * LEVEL, member_of(seq, id)
+  local place = ranked(rank, member)
+  local set = { '#seq', string.format('%.0f', seq), id,
+    waiter_record(class, seq, rank, since, tonumber(revision), ttl, priority, tonumber(delay), channel, tonumber(FOUND[2]), 0, 0, guess, '', text) }
+  local length = said > 0 and said or said == 0 and test ~= '' and recent(history, NOW) and median(history) or guess -- no difference: nobody says that it takes a microsecond
+  call('ZADD', BASE .. 'q:' .. class, string.format('%.0f', rank), member)
+  if length > 0 then call('ZADD', BASE .. 'e:' .. class, string.format('%.0f', length), place) end
+  if said == 0 and test ~= '' then
+    call('ZADD', BASE .. 'wait', 0, test .. '\n' .. class .. ' ' .. place)
+    set[5], set[6] = '#waiting', call('ZCARD', BASE .. 'wait')
+  end
+  call('ZREM', DUE, '#' .. dom)
+  call('ZADD', DUE, string.format('%.0f', NOW + MISSED_POLLS * poll_of(ttl)), id)
+  call('HSET', ALL, unpack(set))
+  return { REPLY_WAITS, string.format('%.0f', next_look(class, member, ttl)), FOUND[2] }
+end
+
+local joined = join()
+if joined then return joined end

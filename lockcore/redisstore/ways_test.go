@@ -1,0 +1,217 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
+)
+
+// The short ways of those who have to do with a line write what the long ways would have
+// written. Two servers are asked the same, at the same moments; the scripts of the second
+// one lack these short ways.
+func TestShortWaysInLineWriteTheSame(t *testing.T) {
+	runs, first := campaign.Knob(t, "REDISSTORE_WAYS", 8), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
+	miniredis.DumpMaxLineLen = math.MaxInt
+	joined, handed := 0, 0
+	for i := range runs {
+		seed := first + i
+		synctest.Test(t, func(t *testing.T) {
+			w := newWays(t, seed)
+			for range 150 {
+				if !w.step() {
+					t.Fatalf("to see it again: REDISSTORE_WAYS=1 LOCKTEST_SEED=%d", seed)
+				}
+			}
+			joined, handed = joined+w.joined, handed+w.handed
+		})
+	}
+	if runs >= 8 && (joined == 0 || handed == 0) {
+		t.Errorf("%d requests went the short way into the line, and %d leases that to the next", joined, handed)
+	}
+	t.Logf("%d runs from LOCKTEST_SEED=%d on: %d requests went the short way into the line, %d leases that to the next", runs, first, joined, handed)
+}
+
+// longWays are the scripts without the short ways in line.
+func longWays() scripts {
+	whole := mutated
+	defer func() { mutated = whole }()
+	mutated = func(name, text string) string {
+		if name == "lua/op/join_fast.lua" || name == "lua/op/hand_over_fast.lua" {
+			return ""
+		}
+		return whole(name, text)
+	}
+	return assemble("solo")
+}
+
+// ways are two servers, of which the second has no short ways in line, and what they
+// are asked.
+type ways struct {
+	testing.TB
+	rand    *rand.Rand
+	plain   bool // hardly anybody asks for anything but the usual, so that most go the short ways
+	servers []*miniredis.Miniredis
+	stores  []*Store
+	waiting []*lockcore.Ticket
+	held    [][]*lockcore.Grant // by each of the stores
+	n       int
+	joined  int // requests that went the short way into the line
+	handed  int // leases that went the short way to the next
+}
+
+func newWays(t *testing.T, seed uint64) *ways {
+	w := &ways{TB: t, rand: rand.New(rand.NewPCG(seed, 0)), plain: seed%2 == 0}
+	opts := &Options{Policy: []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO}[w.rand.IntN(2)]}
+	for i := range 2 {
+		m := miniredis.NewMiniRedis()
+		t.Cleanup(m.Close)
+		c := redis.NewClient(&redis.Options{
+			Dialer: func(context.Context, string, string) (net.Conn, error) { return m.Dial() },
+			Addr:   "127.0.0.1:6379", // else the name is looked up, outside of the bubble
+		})
+		t.Cleanup(func() { c.Close() })
+		s, err := New(c, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		s.hub.channel = "c" // a word of the records
+		if i == 1 {
+			s.scripts = longWays()
+		}
+		if _, err := s.Snapshot(t.Context()); err != nil { // a connection is there from now on
+			t.Fatal(err)
+		}
+		w.servers, w.stores = append(w.servers, m), append(w.stores, s)
+	}
+	return w
+}
+
+// request is a new one: mostly for one of few lists, so that many wait for the same.
+func (w *ways) request() *lockcore.Ticket {
+	w.n++
+	tk := &lockcore.Ticket{ID: fmt.Sprint("r", w.n), TTL: time.Duration(5+w.rand.IntN(60)) * time.Second, Wait: w.rand.IntN(10) > 0}
+	lists, seldom := []string{"a", "ab", "ab", "ab", "x", "x", "x", "abc"}, func(n int) bool { return w.rand.IntN(n) == 0 }
+	if w.plain {
+		lists, seldom = []string{"a", "x"}, func(n int) bool { return w.rand.IntN(20*n) == 0 }
+	}
+	more := 0
+	if seldom(20) {
+		more = 1
+	}
+	for range 1 + more {
+		keys := lists[w.rand.IntN(len(lists))]
+		r := lockcore.Requirement{Need: 1 + w.rand.IntN(min(2, len(keys))), Choice: lockcore.InOrder, Shared: seldom(40)}
+		if seldom(40) {
+			r.Choice = lockcore.LeastRecentlyUsed
+		}
+		for _, k := range keys {
+			r.Candidates = append(r.Candidates, lockcore.Candidate{Key: string(k)})
+		}
+		tk.Requirements = append(tk.Requirements, r)
+	}
+	if w.rand.IntN(2) == 0 {
+		tk.Owner.Test = fmt.Sprint("t", w.rand.IntN(8))
+	}
+	if seldom(6) {
+		tk.Expect = time.Duration(1+w.rand.IntN(5)) * time.Second
+	}
+	if w.rand.IntN(10) == 0 {
+		tk.Priority = w.rand.IntN(5) - 2
+	}
+	if seldom(40) {
+		tk.For = time.Minute
+	}
+	return tk
+}
+
+// both calls both stores, and reports how many commands each of the servers ran.
+func (w *ways) both(f func(i int, s *Store)) (short, long int) {
+	var n [2]int
+	for i, s := range w.stores {
+		before := w.servers[i].CommandCount()
+		f(i, s)
+		n[i] = w.servers[i].CommandCount() - before
+	}
+	return n[0], n[1]
+}
+
+// ask asks both stores, and takes in what they answer.
+func (w *ways) ask(tk *lockcore.Ticket) (short, long int) {
+	var got [2]*lockcore.Grant
+	short, long = w.both(func(i int, s *Store) {
+		ans, err := s.Ask(w.Context(), tk, func(*lockcore.Grant) {})
+		if err != nil {
+			w.Fatal(err)
+		}
+		got[i] = ans.Grant
+	})
+	w.waiting = slices.DeleteFunc(w.waiting, func(o *lockcore.Ticket) bool { return o == tk })
+	switch {
+	case (got[0] == nil) != (got[1] == nil):
+		w.Fatalf("one of them gives %s something", tk.ID)
+	case got[0] != nil:
+		w.held = append(w.held, got[:])
+	case tk.Wait:
+		w.waiting = append(w.waiting, tk)
+	}
+	return short, long
+}
+
+// step does something and reports whether both servers have the same data then.
+func (w *ways) step() bool {
+	time.Sleep(time.Duration(w.rand.IntN(1_500_000)) * time.Microsecond)
+	did := ""
+	switch k := w.rand.IntN(10); {
+	case k < 5 && len(w.waiting) < 8:
+		tk := w.request()
+		did = fmt.Sprintf("%s asks for %v", tk.ID, tk.Requirements)
+		if short, long := w.ask(tk); short < long && len(w.waiting) > 0 && w.waiting[len(w.waiting)-1] == tk {
+			w.joined++
+		}
+	case k < 7 && len(w.waiting) > 0:
+		tk := w.waiting[w.rand.IntN(len(w.waiting))]
+		did = tk.ID + " asks again"
+		w.ask(tk)
+	case len(w.held) > 0:
+		j := w.rand.IntN(len(w.held))
+		g := w.held[j]
+		w.held = slices.Delete(w.held, j, j+1)
+		did = g[0].Ticket.ID + " gives back"
+		if w.rand.IntN(8) == 0 {
+			g[0].Ending, g[1].Ending = lockcore.TestFailed, lockcore.TestFailed
+		}
+		short, long := w.both(func(i int, s *Store) {
+			if err := s.Release(w.Context(), g[i], 0); err != nil {
+				did += " what has expired"
+			}
+		})
+		if short < long {
+			w.handed++
+		}
+	}
+	if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+		w.Errorf("%s; only the short ways leave\n%s\nonly the long ways\n%s", did, without(a, b), without(b, a))
+		return false
+	}
+	return true
+}
+
+// without are the lines of a that are none of b.
+func without(a, b string) string {
+	others := strings.Split(b, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(a, "\n"), func(l string) bool { return slices.Contains(others, l) }), "\n")
+}
