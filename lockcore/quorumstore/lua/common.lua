@@ -174,12 +174,13 @@ end
 -- note_ending remembers how the use of a key by a lease ended. A clean ending makes
 -- up for what was known when that use began, and for what the lease itself did: it
 -- may have expired and come back. It does not make up for what another holder of the
--- key did meanwhile.
+-- key did meanwhile. The take that found a holder dead noted that at the moment at
+-- which the use began.
 local function note_ending(id, since, key, how)
   local before = ending(key)
   if how ~= RELEASED then
     remember(key, how, before and before.outages or 0, id)
-  elseif before and (before.at < since or before.id == id) then
+  elseif before and (before.at <= since or before.id == id) then
     redis.call('HDEL', ENDINGS, key)
   end
 end
@@ -189,6 +190,17 @@ end
 local function end_use(id, l, how)
   if l.state == '1' or l.state == '4' then return end
   for _, key in each(l.takes) do note_ending(id, l.since, key, how) end
+end
+
+-- end_missed notes how the use of keys ended by a lease that this server does not have:
+-- the take has not arrived, or was refused. A holder that the keys have here beside
+-- whom that use has no place came after it, and says how its own use ended.
+local function end_missed(id, takes, since, how)
+  for mode, key in each(takes) do
+    if how == RELEASED or fits(mode, living(redis.call('HGET', HELD, 'k' .. key), 0)) then
+      note_ending(id, since, key, how)
+    end
+  end
 end
 
 -- expired is how the use of a lease ended whose time is over.
@@ -212,9 +224,9 @@ local function last(takes)
 end
 
 -- describe is a lease as snapshot and others report it: id, time left, age, state,
--- takes, info, ttl.
+-- takes, info, ttl, attempt.
 local function describe(id, l)
-  return {id, digits(l.ends - now), digits(now - l.since), tonumber(l.state), l.takes, l.info, digits(l.ttl)}
+  return {id, digits(l.ends - now), digits(now - l.since), tonumber(l.state), l.takes, l.info, digits(l.ttl), digits(l.attempt)}
 end
 
 -- disabled is the lease that keeps a key out of service, or nil.
