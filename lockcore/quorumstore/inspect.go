@@ -37,7 +37,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	}
 	need := majority(len(s.nodes))
 	silent := len(s.nodes) - c.ballot.count(yes)
-	snap := lockcore.Snapshot{Time: c.at, Holders: holdersOf(c.leases(need-silent, need)), Endings: c.endings}
+	snap := lockcore.Snapshot{Time: c.at, Holders: holdersOf(c.leases(need-silent, need)), Endings: c.lastUses()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.line {
@@ -107,9 +107,9 @@ type collection struct {
 	ballot ballot
 	errs   []error
 	found  map[string]*reportedLease // by id and keys
-	// endings says how the last use of keys ended, where a server knows that it was
+	// endings says how the last use of keys ended, by server, where it knows that it was
 	// not as Released.
-	endings map[string]lockcore.Ending
+	endings []map[string]lockcore.Ending
 }
 
 // inspectLinger is how long a snapshot waits for the last servers: with them it does
@@ -119,7 +119,7 @@ const inspectLinger = 100 * time.Millisecond
 // collect asks all servers for leases.
 func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *node) []any) (*collection, error) {
 	n := len(s.nodes)
-	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease)}
+	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease), endings: make([]map[string]lockcore.Ending, n)}
 	asked := make([]time.Time, n)
 	g := gather(s, question[fields]{
 		to: s.everyone(), limit: max(slowLimit, s.config.NodeTimeout),
@@ -178,7 +178,7 @@ func (c *collection) note(i int, f fields, err error, asked time.Time) verdict {
 		}
 	}
 	if len(f) > 1 {
-		c.endings = addEndings(c.endings, f[1:])
+		c.endings[i] = addEndings(nil, f[1:])
 	}
 	return c.ballot.verdict(0)
 }
@@ -219,6 +219,47 @@ func readReportedLease(f fields, asked time.Time) (*reportedLease, error) {
 		Since:  asked.Add(-time.Duration(age) * time.Microsecond),
 		Expect: in.Expect, Reason: in.Reason, Parents: in.Parents, State: state,
 	}}, nil
+}
+
+// lastUses is how the last use of keys ended, as a bid for them would be told: by
+// servers that are not behind, as long as these are a majority. A server is behind if
+// the end of a lease of the key has not reached it, or the grant of one.
+func (c *collection) lastUses() map[string]lockcore.Ending {
+	need := majority(len(c.endings))
+	behind := make(map[string][]bool) // by key and server
+	for _, l := range c.found {
+		held := len(l.servers) >= need
+		for _, u := range l.units {
+			b := behind[u.name]
+			if b == nil {
+				b = make([]bool, len(c.endings))
+				behind[u.name] = b
+			}
+			for i := range b {
+				b[i] = b[i] || held != slices.Contains(l.servers, i)
+			}
+		}
+	}
+	var all map[string]lockcore.Ending
+	for i, endings := range c.endings {
+		for key, e := range endings {
+			b := behind[key]
+			current := 0
+			for j, r := range c.ballot.replies {
+				if r == yes && (b == nil || !b[j]) {
+					current++
+				}
+			}
+			if current >= need && b != nil && b[i] || e <= all[key] {
+				continue
+			}
+			if all == nil {
+				all = make(map[string]lockcore.Ending)
+			}
+			all[key] = e
+		}
+	}
+	return all
 }
 
 // remaining is how long the last server has the lease, unless somebody extends it.

@@ -156,19 +156,19 @@ local function ending(key)
   end
 end
 
--- remember stores an ending. About 1,000 keys are remembered: one of the older
+-- remember stores an ending, as of a moment. About 1,000 keys are remembered: one of the older
 -- endings makes room.
-local function remember(key, how, outages, id)
+local function remember(key, how, outages, id, at)
   if redis.call('HLEN', ENDINGS) >= 1000 and redis.call('HEXISTS', ENDINGS, key) == 0 then
     local some = redis.call('HSCAN', ENDINGS, 0, 'COUNT', 20)[2]
-    local oldest, at = nil, nil
+    local oldest, since = nil, nil
     for i = 1, #some, 2 do
       local when = string.sub(some[i + 1], 6, 21)
-      if not at or when < at then oldest, at = some[i], when end
+      if not since or when < since then oldest, since = some[i], when end
     end
     redis.call('HDEL', ENDINGS, oldest)
   end
-  redis.call('HSET', ENDINGS, key, how .. string.format('%04d', math.min(outages, 9999)) .. digits(now) .. id)
+  redis.call('HSET', ENDINGS, key, how .. string.format('%04d', math.min(outages, 9999)) .. digits(at) .. id)
 end
 
 -- note_ending remembers how the use of a key by a lease ended. A clean ending makes
@@ -176,10 +176,16 @@ end
 -- may have expired and come back. It does not make up for what another holder of the
 -- key did meanwhile. The take that found a holder dead noted that at the moment at
 -- which the use began.
-local function note_ending(id, since, key, how)
+--
+-- An exclusive use was over before any other that began later, though this server may
+-- hear of its end last. So its ending is remembered as of its beginning:
+--   lease A, which fails, is given back; the release is slow here
+--   lease B is granted by the other servers, and used in order
+--   here:    A's release arrives, then that of B, which makes up for it
+local function note_ending(id, since, mode, key, how)
   local before = ending(key)
   if how ~= RELEASED then
-    remember(key, how, before and before.outages or 0, id)
+    remember(key, how, before and before.outages or 0, id, mode == 'x' and since or now)
   elseif before and (before.at <= since or before.id == id) then
     redis.call('HDEL', ENDINGS, key)
   end
@@ -189,7 +195,7 @@ end
 -- ended when it was kept, and that of a disabled key is none.
 local function end_use(id, l, how)
   if l.state == '1' or l.state == '4' then return end
-  for _, key in each(l.takes) do note_ending(id, l.since, key, how) end
+  for mode, key in each(l.takes) do note_ending(id, l.since, mode, key, how) end
 end
 
 -- end_missed notes how the use of keys ended by a lease that this server does not have:
@@ -198,7 +204,7 @@ end
 local function end_missed(id, takes, since, how)
   for mode, key in each(takes) do
     if how == RELEASED or fits(mode, living(redis.call('HGET', HELD, 'k' .. key), 0)) then
-      note_ending(id, since, key, how)
+      note_ending(id, since, mode, key, how)
     end
   end
 end

@@ -10,8 +10,8 @@ local l = left(id, 0) and lease(id)
 local function end_rest(since)
   local stays = {}
   for _, key in each(rest) do stays[key] = true end
-  for _, key in each(takes) do
-    if not stays[key] then note_ending(id, since, key, RELEASED) end
+  for mode, key in each(takes) do
+    if not stays[key] then note_ending(id, since, mode, key, RELEASED) end
   end
 end
 if not l then
