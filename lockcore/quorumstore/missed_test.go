@@ -406,7 +406,7 @@ func TestGivenBackBeforeItArrived(t *testing.T) {
 func TestUsedInOrderAfterExpiry(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
-	take(t, s, ticketFor("dies", time.Hour, "k"))
+	take(t, s, share(ticketFor("dies", time.Hour, "k")))
 	spread(t, servers, "dies", 0, 1, 2)
 	for _, server := range servers {
 		age(server, "dies", time.Second)
