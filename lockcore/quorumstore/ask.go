@@ -34,7 +34,7 @@ func (s *Store) Ask(ctx context.Context, t *lockcore.Ticket, wake func(*lockcore
 		if err = s.reserve(ctx, k, obtained, a.start); err != nil {
 			obtained = nil
 			// The second vote may still be on its way to a server.
-			r := releaseRequest{id: t.ID, attempt: k.attempt, refuse: true}
+			r := releaseRequest{id: t.ID, attempt: k.attempt, refuse: refuseAlways}
 			s.spawn(func() { s.takeBackAs(r, max(t.TTL, t.For), s.everyone()) })
 			if errors.Is(err, lockcore.ErrLost) {
 				err = nil // it was freed in between: the request goes on
@@ -103,7 +103,7 @@ func (s *Store) settle(a *asking, obtained [][]string, err error, wake func(*loc
 	case err != nil:
 	case obtained != nil:
 		k.obtained, k.valid, k.collisions = obtained, a.start.Add(max(a.t.For, validity(a.t.TTL, 0))), 0
-		k.last = a.last
+		k.last, k.since = a.last, a.since
 		s.tickets[k.id] = k
 		s.removeFromLine(k)
 		ans.Grant = &lockcore.Grant{Ticket: a.t, Obtained: obtained, Last: k.last}
@@ -151,7 +151,8 @@ type asking struct {
 	keys  []string      // to report on; nil: everything
 	looks string        // the same for the scripts
 
-	last map[string]lockcore.Ending // how the last use of the keys obtained ended
+	last  map[string]lockcore.Ending // how the last use of the keys obtained ended
+	since time.Time                  // when the bid was sent that was granted
 
 	// Where the next vote begins; the chooser sets it.
 	lead     int    // the server to ask first; -1: all at once

@@ -15,6 +15,7 @@ type bid struct {
 	*asking
 	picks   [][]string
 	attempt int64
+	made    time.Time
 	args    []any // of the script
 
 	// Guarded by the gathering under way.
@@ -61,7 +62,7 @@ func (a *asking) vote(ctx context.Context, picks [][]string) ([][]string, choose
 	v := b.ballot.verdict(time.Since(a.start))
 	switch v {
 	case won:
-		b.granted, a.last = true, b.last
+		b.granted, a.last, a.since = true, b.last, b.made
 		close(b.settled)
 		b.s.mu.Lock()
 		b.s.view.hold(&knownLease{id: a.k.id, attempt: b.attempt, until: a.start.Add(a.t.TTL), units: unitsOf(a.t.Requirements, picks)}, b.ballot.replies)
@@ -95,7 +96,7 @@ func (a *asking) behind() chooser {
 func (a *asking) bid(picks [][]string) *bid {
 	attempt, void := a.s.number(a.k)
 	n := len(a.s.nodes)
-	b := &bid{asking: a, picks: picks, attempt: attempt, ballot: newBallot(n, a.t.TTL), errs: make([]error, n), settled: make(chan struct{})}
+	b := &bid{asking: a, picks: picks, attempt: attempt, made: time.Now(), ballot: newBallot(n, a.t.TTL), errs: make([]error, n), settled: make(chan struct{})}
 	units := unitsOf(a.t.Requirements, picks)
 	b.args = append(make([]any, 0, 12+len(units)),
 		a.k.id, number(attempt), void, number((a.t.TTL + grace).Microseconds()), a.s.config.LockDelay.Microseconds(),
@@ -276,4 +277,6 @@ func (b *bid) late(i int, ans takeReply, err error) {
 	}
 }
 
-func (b *bid) releaseLater(i int) { b.s.releaseLater(b.s.nodes[i], b.k.id, b.attempt, b.t.TTL, noUse) }
+func (b *bid) releaseLater(i int) {
+	b.s.releaseLater(b.s.nodes[i], releaseRequest{id: b.k.id, attempt: b.attempt}, b.t.TTL)
+}

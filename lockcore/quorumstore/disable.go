@@ -45,6 +45,9 @@ func (s *Store) Disable(ctx context.Context, o lockcore.Outage) ([]lockcore.Hold
 	if err != nil {
 		return nil, err
 	}
+	if o.Now {
+		s.endElsewhere(c, why)
+	}
 	for _, k := range o.Keys {
 		s.outOfService(k)
 	}

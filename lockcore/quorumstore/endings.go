@@ -6,10 +6,12 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 )
 
-// Each server remembers how the last use of a key ended, as far as it had the lease.
-// Any two majorities have a server in common, so one of those that grant a key knows
-// it. A server that was down when the key was given back, or that heard of the grant only
-// after that, may still remember what was before: then a clean key is told as one that is not, which costs a preparation.
+// Each server remembers how the last use of a key ended, also where the lease never
+// arrived: a release says how long ago the use began and of what. Any two majorities have
+// a server in common, so one of those that grant a key knows it. A server that was down
+// when the key was given back may still remember what was before, until the release is
+// sent to it again: then a clean key is told as one that is not, which costs a
+// preparation.
 
 // endingText is an ending as the scripts write it.
 func endingText(e lockcore.Ending) string { return strconv.Itoa(int(e)) }

@@ -20,8 +20,11 @@ import (
 type reportedLease struct {
 	holder lockcore.Holder
 	units  []unit
-	counts []int       // of keys, by requirement
-	ends   []time.Time // on each server that has it with these keys
+	counts []int // of keys, by requirement
+	// Of the servers that have it with these keys, in the same order:
+	ends    []time.Time
+	servers []int
+	attempt int64 // the last that one of them has
 }
 
 // Snapshot implements [lockcore.Store]. It lists the leases that a majority has;
@@ -34,7 +37,7 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	}
 	need := majority(len(s.nodes))
 	silent := len(s.nodes) - c.ballot.count(yes)
-	snap := lockcore.Snapshot{Time: c.at, Holders: holdersOf(c.leases(need-silent, need)), Endings: c.endings}
+	snap := lockcore.Snapshot{Time: c.at, Holders: holdersOf(c.leases(need-silent, need)), Endings: c.lastUses()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range s.line {
@@ -50,8 +53,10 @@ func (s *Store) Snapshot(ctx context.Context) (lockcore.Snapshot, error) {
 	return snap, nil
 }
 
-// Free implements [lockcore.Store]. A server that is down, or to which the grant is still on
-// its way, keeps the lease until it expires there. The holder loses the lease all the same, as a majority has dropped it.
+// Free implements [lockcore.Store]. A server to which the grant is still on its way
+// refuses it when it comes. One that is down is told when it is back, as long as this
+// store is open; else it keeps the lease until it expires there. The holder loses the
+// lease all the same, as a majority has dropped it.
 func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, error) {
 	c, err := s.collect(ctx, freeScript(), func(n *node) []any {
 		return []any{key, why, n.channel, freedLife.Microseconds()}
@@ -59,10 +64,35 @@ func (s *Store) Free(ctx context.Context, key, why string) ([]lockcore.Holder, e
 	if err != nil {
 		return nil, err
 	}
+	s.endElsewhere(c, why)
 	if freed := holdersOf(c.leases(1, majority(len(s.nodes)))); freed != nil {
 		return freed, nil
 	}
 	return nil, fmt.Errorf("%s: %q: %w", s.where, key, lockcore.ErrNotHeld)
+}
+
+// endElsewhere ends leases that servers took away from their holders, on the servers
+// that did not have them or did not answer: the grant may still be on its way there.
+//
+// What a minority had may be an attempt that is under way, or a grant that was made just
+// after this began. So another server keeps it where it has it, and refuses it else.
+func (s *Store) endElsewhere(c *collection, why string) {
+	var wg sync.WaitGroup
+	for _, l := range c.found {
+		missed := slices.DeleteFunc(s.everyone(), func(i int) bool { return slices.Contains(l.servers, i) })
+		if len(missed) == 0 {
+			continue
+		}
+		r := releaseRequest{id: l.holder.ID, attempt: l.attempt, refuse: refuseOnly, freed: why}
+		if len(l.servers) >= majority(len(s.nodes)) {
+			r.refuse, r.units, r.since = refuseAlways, l.units, l.holder.Since
+			if l.holder.State != "kept" { // its use had ended
+				r.ending = endingText(lockcore.Unknown)
+			}
+		}
+		wg.Go(func() { s.takeBackAs(r, l.remaining(), missed) })
+	}
+	wg.Wait()
 }
 
 // freedLife is how long a server can say why a lease was freed.
@@ -77,9 +107,9 @@ type collection struct {
 	ballot ballot
 	errs   []error
 	found  map[string]*reportedLease // by id and keys
-	// endings says how the last use of keys ended, where a server knows that it was
+	// endings says how the last use of keys ended, by server, where it knows that it was
 	// not as Released.
-	endings map[string]lockcore.Ending
+	endings []map[string]lockcore.Ending
 }
 
 // inspectLinger is how long a snapshot waits for the last servers: with them it does
@@ -89,7 +119,7 @@ const inspectLinger = 100 * time.Millisecond
 // collect asks all servers for leases.
 func (s *Store) collect(ctx context.Context, script *redis.Script, args func(n *node) []any) (*collection, error) {
 	n := len(s.nodes)
-	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease)}
+	c := &collection{ballot: newBallot(n, 0), errs: make([]error, n), found: make(map[string]*reportedLease), endings: make([]map[string]lockcore.Ending, n)}
 	asked := make([]time.Time, n)
 	g := gather(s, question[fields]{
 		to: s.everyone(), limit: max(slowLimit, s.config.NodeTimeout),
@@ -140,13 +170,15 @@ func (c *collection) note(i int, f fields, err error, asked time.Time) verdict {
 	for _, l := range leases {
 		what := l.holder.ID + " " + encode(l.units)
 		if known := c.found[what]; known != nil {
-			known.ends = append(known.ends, l.ends...)
+			known.ends, known.servers = append(known.ends, l.ends...), append(known.servers, i)
+			known.attempt = max(known.attempt, l.attempt)
 		} else {
+			l.servers = []int{i}
 			c.found[what] = l
 		}
 	}
 	if len(f) > 1 {
-		c.endings = addEndings(c.endings, f[1:])
+		c.endings[i] = addEndings(nil, f[1:])
 	}
 	return c.ballot.verdict(0)
 }
@@ -156,7 +188,8 @@ var states = map[int64]string{1: "kept", 3: "reserved", 4: "disabled"}
 // forever is beyond every end that somebody chose: what ends later never does.
 const forever = 100 * 365 * 24 * time.Hour
 
-// readReportedLease reads {id, time left, age, state, takes, info, end}. Moments are
+// readReportedLease reads {id, time left, age, state, takes, info, end,
+// attempt}. Moments are
 // put on the clock of this process, from when the server was asked: those of the
 // servers may differ from each other. The end of a reservation is by the clock of who
 // made it, so that it is the same whoever looks; if that clock is wrong, it is by this
@@ -168,7 +201,8 @@ func readReportedLease(f fields, asked time.Time) (*reportedLease, error) {
 	var in info
 	err4 := json.Unmarshal([]byte(f.text(5)), &in)
 	end, err5 := strconv.ParseInt(f.text(6), 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || err5 != nil {
+	attempt, err6 := strconv.ParseInt(f.text(7), 10, 64)
+	if cmp.Or(err1, err2, err3, err4, err5, err6) != nil {
 		return nil, badReply(f)
 	}
 	number, _ := f[3].(int64)
@@ -180,11 +214,57 @@ func readReportedLease(f fields, asked time.Time) (*reportedLease, error) {
 	if chosen := time.UnixMicro(end); state == "reserved" && chosen.Sub(ends).Abs() < 2*time.Second {
 		ends = chosen
 	}
-	return &reportedLease{units: units, counts: in.Counts, ends: []time.Time{ends}, holder: lockcore.Holder{
+	return &reportedLease{units: units, counts: in.Counts, attempt: attempt, ends: []time.Time{ends}, holder: lockcore.Holder{
 		ID: f.text(0), Requirements: in.Reqs, Obtained: byRequirement(units, in.Counts), Owner: in.Owner,
 		Since:  asked.Add(-time.Duration(age) * time.Microsecond),
 		Expect: in.Expect, Reason: in.Reason, Parents: in.Parents, State: state,
 	}}, nil
+}
+
+// lastUses is how the last use of keys ended, as a bid for them would be told: by
+// servers that are not behind, as long as these are a majority. A server is behind if
+// the end of a lease of the key has not reached it, or the grant of one.
+func (c *collection) lastUses() map[string]lockcore.Ending {
+	need := majority(len(c.endings))
+	behind := make(map[string][]bool) // by key and server
+	for _, l := range c.found {
+		held := len(l.servers) >= need
+		for _, u := range l.units {
+			b := behind[u.name]
+			if b == nil {
+				b = make([]bool, len(c.endings))
+				behind[u.name] = b
+			}
+			for i := range b {
+				b[i] = b[i] || held != slices.Contains(l.servers, i)
+			}
+		}
+	}
+	var all map[string]lockcore.Ending
+	for i, endings := range c.endings {
+		for key, e := range endings {
+			b := behind[key]
+			current := 0
+			for j, r := range c.ballot.replies {
+				if r == yes && (b == nil || !b[j]) {
+					current++
+				}
+			}
+			if current >= need && b != nil && b[i] || e <= all[key] {
+				continue
+			}
+			if all == nil {
+				all = make(map[string]lockcore.Ending)
+			}
+			all[key] = e
+		}
+	}
+	return all
+}
+
+// remaining is how long the last server has the lease, unless somebody extends it.
+func (l *reportedLease) remaining() time.Duration {
+	return min(time.Until(slices.MaxFunc(l.ends, time.Time.Compare)), forever)
 }
 
 // leases lists what at least so many servers have, oldest first. A lease expires when

@@ -7,9 +7,8 @@ import (
 
 // A pendingRelease is a release that did not get through to a server.
 type pendingRelease struct {
-	attempt int64
-	until   time.Time // the lease expires there
-	ending  string    // how its use ended, see releaseRequest
+	releaseRequest
+	until time.Time // the lease expires there
 }
 
 const (
@@ -19,8 +18,10 @@ const (
 )
 
 // releaseLater remembers a release that did not get through to a server, and has it
-// sent again until it does. Until then the keys stay taken there.
-func (s *Store) releaseLater(n *node, id string, attempt int64, ttl time.Duration, ending string) {
+// sent again until it does. Until then the keys stay taken there. Of several releases of
+// a lease that of the last attempt counts, and of this one that which says how it was
+// used.
+func (s *Store) releaseLater(n *node, r releaseRequest, ttl time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.pending == nil {
@@ -29,7 +30,11 @@ func (s *Store) releaseLater(n *node, id string, attempt int64, ttl time.Duratio
 	if len(n.pending) >= pendingKept {
 		return
 	}
-	n.pending[id] = pendingRelease{max(attempt, n.pending[id].attempt), time.Now().Add(2 * ttl), ending}
+	if p := n.pending[r.id]; p.attempt > r.attempt || p.attempt == r.attempt && p.ending != noUse {
+		r = p.releaseRequest
+	}
+	r.refuse = refuseAlways
+	n.pending[r.id] = pendingRelease{r, time.Now().Add(2 * ttl)}
 	if !n.sending && s.life.Err() == nil {
 		n.sending = true
 		s.spawn(func() { s.sendPending(n) })
@@ -49,7 +54,7 @@ func (s *Store) sendPending(n *node) {
 		id, d, ok := n.nextPending()
 		for ok {
 			ctx, cancel := context.WithTimeout(s.life, s.limit(time.Until(d.until)))
-			_, err := n.release(ctx, releaseRequest{id: id, attempt: d.attempt, refuse: true, ending: d.ending})
+			_, err := n.release(ctx, d.releaseRequest)
 			cancel()
 			if err != nil {
 				break

@@ -38,7 +38,7 @@ func TestPendingReleases(t *testing.T) {
 		s.mu.Lock()
 		attempt := s.tickets[id].attempt
 		s.mu.Unlock()
-		s.releaseLater(n, id, attempt, time.Hour, noUse)
+		s.releaseLater(n, releaseRequest{id: id, attempt: attempt}, time.Hour)
 		allReleased(t, n)
 		if holds(server, id) || !strings.HasPrefix(tombstoneOf(server, id), number(attempt)) {
 			t.Errorf("%s is there: %v, and what comes after its release is refused: %q", id, holds(server, id), tombstoneOf(server, id))
@@ -57,13 +57,13 @@ func TestPendingReleases(t *testing.T) {
 func TestPendingReleaseOfLaterAttempt(t *testing.T) {
 	s, n, server := oneServer(t)
 	first := holdAnswer(t, n, releaseScript())
-	s.releaseLater(n, "lease", 5, time.Hour, noUse)
-	s.releaseLater(n, "lease", 3, time.Hour, noUse)
+	s.releaseLater(n, releaseRequest{id: "lease", attempt: 5}, time.Hour)
+	s.releaseLater(n, releaseRequest{id: "lease", attempt: 3}, time.Hour)
 	<-first.stuck
 	if got := tombstoneOf(server, "lease"); !strings.HasPrefix(got, number(5)) {
 		t.Errorf("the release of attempt 5 is pending, and then that of attempt 3; refused are those up to %q", got)
 	}
-	s.releaseLater(n, "lease", 9, time.Hour, noUse)
+	s.releaseLater(n, releaseRequest{id: "lease", attempt: 9}, time.Hour)
 	first.lift()
 	until(t, "attempt 9 is refused", func() bool { return strings.HasPrefix(tombstoneOf(server, "lease"), number(9)) })
 	allReleased(t, n)
@@ -77,7 +77,7 @@ func TestPendingReleasesAreBounded(t *testing.T) {
 	n.sending = true // by a goroutine that does not come back
 	n.mu.Unlock()
 	for i := range pendingKept + 1 {
-		s.releaseLater(n, fmt.Sprint("lost ", i), 1, -time.Second, noUse)
+		s.releaseLater(n, releaseRequest{id: fmt.Sprint("lost ", i), attempt: 1}, -time.Second)
 	}
 	n.mu.Lock()
 	if len(n.pending) != pendingKept {
@@ -86,7 +86,7 @@ func TestPendingReleasesAreBounded(t *testing.T) {
 	n.sending = false
 	clear(n.pending)
 	n.mu.Unlock()
-	s.releaseLater(n, "lost", 1, -time.Second, noUse)
+	s.releaseLater(n, releaseRequest{id: "lost", attempt: 1}, -time.Second)
 	allReleased(t, n)
 	if got := tombstoneOf(server, "lost"); got != "" {
 		t.Errorf("a lease that had ended by itself was given back: %q", got)
@@ -98,12 +98,12 @@ func TestPendingReleasesAreBounded(t *testing.T) {
 func TestPendingReleasesAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := Config{}.build(make([]string, 1), make([]redis.UniversalClient, 1))
-		s.releaseLater(s.nodes[0], "lease", 1, time.Hour, noUse) // a client that is not there cannot be asked
+		s.releaseLater(s.nodes[0], releaseRequest{id: "lease", attempt: 1}, time.Hour) // a client that is not there cannot be asked
 		synctest.Wait()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		s.releaseLater(s.nodes[0], "other", 1, time.Hour, noUse)
+		s.releaseLater(s.nodes[0], releaseRequest{id: "other", attempt: 1}, time.Hour)
 		synctest.Wait() // and a goroutine that still sleeps would end the bubble with a panic
 		time.Sleep(time.Hour)
 	})

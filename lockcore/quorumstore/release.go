@@ -1,9 +1,11 @@
 package quorumstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
@@ -24,10 +26,23 @@ type releaseRequest struct {
 	id      string
 	attempt int64
 	keep    time.Duration // above 0: its keys stay aside for so long
-	refuse  bool          // the server is to refuse requests for the lease that are still on their way
+	refuse  refusal       // of requests for the lease that are still on their way
 	ending  string        // how its use ended, the number of a lockcore.Ending; noUse if there was none
 	units   []unit        // its keys, if they are known
+	since   time.Time     // when the bid was sent that was granted; zero: another process knows
+	freed   string        // why it was freed; "": it was given back
 }
+
+// A refusal says when a server leaves a tombstone. Every one of them leaves it where the
+// lease never arrived.
+type refusal string
+
+const (
+	refuseMissing refusal = "0"
+	refuseAlways  refusal = "1"
+	refuseOnly    refusal = "2" // a server that has the lease keeps it
+	refuseGuess   refusal = "3" // the attempt is a guess, later than all there were: any lease of that id is the one meant
+)
 
 // noUse is the ending of what was granted and not used: attempts that were undone,
 // requests that were withdrawn.
@@ -35,12 +50,16 @@ const noUse = ""
 
 // release ends a lease on one server.
 func (n *node) release(ctx context.Context, r releaseRequest) (releaseReply, error) {
-	flag := "0"
-	if r.refuse {
-		flag = "1"
+	refuse, why, life := cmp.Or(r.refuse, refuseMissing), "it was given back", tombstoneLife
+	if r.freed != "" {
+		why, life = r.freed, freedLife
 	}
-	args := append(make([]any, 0, 8+len(r.units)), r.id, number(r.attempt), r.keep.Microseconds(), n.channel, tombstoneLife.Microseconds(), flag, r.ending)
-	if r.keep == 0 && !r.refuse && (r.ending == noUse || r.ending == endingText(lockcore.Released)) {
+	takes, age := "", ""
+	if r.ending != noUse && !r.since.IsZero() {
+		takes, age = encode(r.units), strconv.FormatInt(time.Since(r.since).Microseconds(), 10)
+	}
+	args := append(make([]any, 0, 11+len(r.units)), r.id, number(r.attempt), r.keep.Microseconds(), n.channel, life.Microseconds(), string(refuse), r.ending, why, takes, age)
+	if r.keep == 0 && refuse == refuseMissing && (r.ending == noUse || r.ending == endingText(lockcore.Released)) {
 		args = simple(args, r.id, r.units)
 	}
 	v, err := n.run(ctx, releaseScript(), args...)
@@ -63,8 +82,7 @@ func (s *Store) Release(ctx context.Context, g *lockcore.Grant, keep time.Durati
 		return err
 	}
 	if k == nil { // granted to another process
-		k = &ticket{id: g.Ticket.ID, t: g.Ticket, attempt: time.Now().UnixMicro(), turn: make(chan struct{}, 1)}
-		k.turn <- struct{}{}
+		k = foreign(g.Ticket)
 	}
 	defer k.leave()
 	r := s.releasing(k, keep, endingText(g.Ending))
@@ -103,13 +121,15 @@ func (s *Store) releasing(k *ticket, keep time.Duration, ending string) *releasi
 	k.releasing = true
 	confirmed, tombstones, attempt := slices.Clone(k.confirmed), slices.Clone(k.tombstones), k.attempt
 	units := unitsOf(k.t.Requirements, k.obtained)
+	request := releaseRequest{id: k.id, attempt: attempt, keep: keep, ending: ending, units: units, since: k.since}
+	guessed := k.guessed
 	s.mu.Unlock()
 	r := &releasing{ballot: newBallot(n, 0), errs: make([]error, n)}
 	note := func(i int, p releaseReply, err error, final bool) reply {
 		switch {
 		case err != nil:
 			if keep == 0 && (final || sent(err)) {
-				s.releaseLater(s.nodes[i], k.id, attempt, max(k.t.TTL, k.t.For), ending)
+				s.releaseLater(s.nodes[i], request, max(k.t.TTL, k.t.For))
 			}
 			return down
 		case !p.held && !confirmed[i]:
@@ -128,7 +148,14 @@ func (s *Store) releasing(k *ticket, keep time.Duration, ending string) *releasi
 	r.gathering = gather(s, question[releaseReply]{
 		to: s.everyone(), limit: s.limit(k.t.TTL),
 		ask: func(ctx context.Context, n *node) (releaseReply, error) {
-			return n.release(ctx, releaseRequest{k.id, attempt, keep, tombstones != nil && tombstones[n.index], ending, units})
+			r := request
+			switch {
+			case tombstones != nil && tombstones[n.index]:
+				r.refuse = refuseAlways
+			case guessed:
+				r.refuse = refuseGuess
+			}
+			return n.release(ctx, r)
 		},
 		take: func(i int, p releaseReply, err error) progress {
 			r.errs[i] = err
@@ -171,17 +198,18 @@ func (s *Store) takeBack(id string, attempt int64, ttl time.Duration, from []int
 }
 
 func (s *Store) takeBackAs(r releaseRequest, ttl time.Duration, from []int) {
-	id, attempt := r.id, r.attempt
 	g := gather(s, question[releaseReply]{
 		to: from, limit: s.limit(ttl),
 		ask: func(ctx context.Context, n *node) (releaseReply, error) {
 			return n.release(ctx, r)
 		},
 		take: func(i int, _ releaseReply, err error) progress {
-			if err == nil {
-				s.ended(i, id, attempt)
-			} else if sent(err) {
-				s.releaseLater(s.nodes[i], id, attempt, ttl, noUse)
+			switch {
+			case r.refuse == refuseOnly: // it may be there and stay
+			case err == nil:
+				s.ended(i, r.id, r.attempt)
+			case sent(err), r.ending != noUse:
+				s.releaseLater(s.nodes[i], r, ttl)
 			}
 			return open
 		},
@@ -197,8 +225,8 @@ func (s *Store) Withdraw(ctx context.Context, id string) error {
 	}
 	if k == nil {
 		// It may have been granted to another process.
-		k = &ticket{id: id, t: &lockcore.Ticket{ID: id}, attempt: time.Now().UnixMicro(), turn: make(chan struct{}, 1), obtained: [][]string{}}
-		k.turn <- struct{}{}
+		k = foreign(&lockcore.Ticket{ID: id})
+		k.obtained = [][]string{}
 	}
 	defer k.leave()
 	s.mu.Lock()

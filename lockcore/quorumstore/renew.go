@@ -263,11 +263,11 @@ func (r *renewal) gone(l *renewed) error {
 		s.forget(k)
 	}
 	s.mu.Unlock()
-	attempt := l.attempt
-	if attempt == 0 {
-		attempt = time.Now().UnixMicro()
+	back := releaseRequest{id: id, attempt: l.attempt}
+	if back.attempt == 0 {
+		back.attempt, back.refuse = time.Now().UnixMicro(), refuseGuess
 	}
-	s.spawn(func() { s.takeBack(id, attempt, l.grant.Ticket.TTL, s.everyone()) })
+	s.spawn(func() { s.takeBackAs(back, l.grant.Ticket.TTL, s.everyone()) })
 	if l.words == "" {
 		l.words = "most of the servers no longer have it: it expired, or they lost their data"
 	}

@@ -213,7 +213,7 @@ func TestTombstone(t *testing.T) {
 			t.Fatal(err)
 		}
 		// An older release, held up even longer, does not lift it.
-		if _, err := s.nodes[0].release(ctx, releaseRequest{id: "late", attempt: b.attempt - 2, refuse: true}); err != nil {
+		if _, err := s.nodes[0].release(ctx, releaseRequest{id: "late", attempt: b.attempt - 2, refuse: refuseAlways}); err != nil {
 			t.Fatal(err)
 		}
 		b.args[1] = number(c.attempt)

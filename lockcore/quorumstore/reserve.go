@@ -160,10 +160,10 @@ func (s *Store) giveBack(ctx context.Context, k *ticket, l *reportedLease, keys 
 		obtained = append(obtained, o)
 		rest += len(o)
 	}
-	attempt, before := s.number(k)
 	if rest == 0 {
+		left.For = l.remaining()
 		s.mu.Lock()
-		k.t, k.obtained = &left, l.holder.Obtained
+		k.t, k.obtained, k.attempt, k.since = &left, l.holder.Obtained, l.attempt, l.holder.Since
 		s.mu.Unlock()
 		r := s.releasing(k, 0, endingText(lockcore.Released))
 		if err := r.wait(ctx); err != nil {
@@ -178,9 +178,12 @@ func (s *Store) giveBack(ctx context.Context, k *ticket, l *reportedLease, keys 
 		s.dispatch(time.Now())
 		return true, nil
 	}
-	restUnits := slices.DeleteFunc(slices.Clone(l.units), func(u unit) bool { return slices.Contains(keys, u.name) })
+	attempt, before := s.number(k)
+	isGivenBack := func(u unit) bool { return slices.Contains(keys, u.name) }
+	restUnits := slices.DeleteFunc(slices.Clone(l.units), isGivenBack)
+	givenBack := slices.DeleteFunc(slices.Clone(l.units), func(u unit) bool { return !isGivenBack(u) })
 	b, errs, err := s.poll(ctx, max(slowLimit, s.config.NodeTimeout), func(ctx context.Context, n *node) (bool, error) {
-		v, err := n.run(ctx, giveBackScript(), k.id, encode(l.units), attempt, encode(restUnits), infoOf(&left, obtained), n.channel, tombstoneLife.Microseconds())
+		v, err := n.run(ctx, giveBackScript(), k.id, encode(l.units), attempt, encode(restUnits), infoOf(&left, obtained), n.channel, tombstoneLife.Microseconds(), time.Since(l.holder.Since).Microseconds())
 		if v == int64(1) {
 			s.ended(n.index, k.id, before)
 		}
@@ -199,7 +202,7 @@ func (s *Store) giveBack(ctx context.Context, k *ticket, l *reportedLease, keys 
 		for i, r := range b.replies {
 			if r == down {
 				// It would keep the keys that were given back until the end of the reservation.
-				s.releaseLater(s.nodes[i], k.id, attempt, time.Until(l.holder.Expires), noUse)
+				s.releaseLater(s.nodes[i], releaseRequest{id: k.id, attempt: attempt, ending: endingText(lockcore.Released), units: givenBack, since: l.holder.Since}, l.remaining())
 			}
 		}
 		return true, nil

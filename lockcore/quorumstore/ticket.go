@@ -16,8 +16,10 @@ type ticket struct {
 	// The rest is guarded by Store.mu.
 	t          *lockcore.Ticket
 	attempt    int64                      // the number of the last attempt; those before were given up
+	guessed    bool                       // another process numbered the attempts
 	obtained   [][]string                 // once granted
 	last       map[string]lockcore.Ending // how the last use of what was obtained ended before
+	since      time.Time                  // when the bid was sent that was granted; zero: another process knows
 	valid      time.Time                  // until when the grant can be counted on
 	unrenewed  bool                       // the last renewal failed, or is under way
 	tombstones []bool                     // servers that are to refuse what arrives after the release
@@ -90,6 +92,13 @@ func (s *Store) over(k *ticket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return k.releasing || s.tickets[k.id] != k
+}
+
+// foreign is a ticket that was granted to another process. The caller has its turn.
+func foreign(t *lockcore.Ticket) *ticket {
+	k := &ticket{id: t.ID, t: t, attempt: time.Now().UnixMicro(), guessed: true, turn: make(chan struct{}, 1)}
+	k.turn <- struct{}{}
+	return k
 }
 
 // known is enter for a ticket that may not exist: it returns nil then.

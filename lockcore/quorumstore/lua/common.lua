@@ -156,30 +156,37 @@ local function ending(key)
   end
 end
 
--- remember stores an ending. About 1,000 keys are remembered: one of the older
+-- remember stores an ending, as of a moment. About 1,000 keys are remembered: one of the older
 -- endings makes room.
-local function remember(key, how, outages, id)
+local function remember(key, how, outages, id, at)
   if redis.call('HLEN', ENDINGS) >= 1000 and redis.call('HEXISTS', ENDINGS, key) == 0 then
     local some = redis.call('HSCAN', ENDINGS, 0, 'COUNT', 20)[2]
-    local oldest, at = nil, nil
+    local oldest, since = nil, nil
     for i = 1, #some, 2 do
       local when = string.sub(some[i + 1], 6, 21)
-      if not at or when < at then oldest, at = some[i], when end
+      if not since or when < since then oldest, since = some[i], when end
     end
     redis.call('HDEL', ENDINGS, oldest)
   end
-  redis.call('HSET', ENDINGS, key, how .. string.format('%04d', math.min(outages, 9999)) .. digits(now) .. id)
+  redis.call('HSET', ENDINGS, key, how .. string.format('%04d', math.min(outages, 9999)) .. digits(at) .. id)
 end
 
 -- note_ending remembers how the use of a key by a lease ended. A clean ending makes
 -- up for what was known when that use began, and for what the lease itself did: it
 -- may have expired and come back. It does not make up for what another holder of the
--- key did meanwhile.
-local function note_ending(id, since, key, how)
+-- key did meanwhile. The take that found a holder dead noted that at the moment at
+-- which the use began.
+--
+-- An exclusive use was over before any other that began later, though this server may
+-- hear of its end last. So its ending is remembered as of its beginning:
+--   lease A, which fails, is given back; the release is slow here
+--   lease B is granted by the other servers, and used in order
+--   here:    A's release arrives, then that of B, which makes up for it
+local function note_ending(id, since, mode, key, how)
   local before = ending(key)
   if how ~= RELEASED then
-    remember(key, how, before and before.outages or 0, id)
-  elseif before and (before.at < since or before.id == id) then
+    remember(key, how, before and before.outages or 0, id, mode == 'x' and since or now)
+  elseif before and (before.at <= since or before.id == id) then
     redis.call('HDEL', ENDINGS, key)
   end
 end
@@ -188,7 +195,18 @@ end
 -- ended when it was kept, and that of a disabled key is none.
 local function end_use(id, l, how)
   if l.state == '1' or l.state == '4' then return end
-  for _, key in each(l.takes) do note_ending(id, l.since, key, how) end
+  for mode, key in each(l.takes) do note_ending(id, l.since, mode, key, how) end
+end
+
+-- end_missed notes how the use of keys ended by a lease that this server does not have:
+-- the take has not arrived, or was refused. A holder that the keys have here beside
+-- whom that use has no place came after it, and says how its own use ended.
+local function end_missed(id, takes, since, how)
+  for mode, key in each(takes) do
+    if how == RELEASED or fits(mode, living(redis.call('HGET', HELD, 'k' .. key), 0)) then
+      note_ending(id, since, mode, key, how)
+    end
+  end
 end
 
 -- expired is how the use of a lease ended whose time is over.
@@ -212,9 +230,9 @@ local function last(takes)
 end
 
 -- describe is a lease as snapshot and others report it: id, time left, age, state,
--- takes, info, ttl.
+-- takes, info, ttl, attempt.
 local function describe(id, l)
-  return {id, digits(l.ends - now), digits(now - l.since), tonumber(l.state), l.takes, l.info, digits(l.ttl)}
+  return {id, digits(l.ends - now), digits(now - l.since), tonumber(l.state), l.takes, l.info, digits(l.ttl), digits(l.attempt)}
 end
 
 -- disabled is the lease that keeps a key out of service, or nil.

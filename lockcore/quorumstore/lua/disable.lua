@@ -11,7 +11,7 @@ local never, day = 8000000000000000, 86400 * 1000000
 local function outage(key)
   local e = ending(key)
   local before = e and e.outages or 0
-  remember(key, e and e.how or RELEASED, before + 1, e and e.id or '')
+  remember(key, e and e.how or RELEASED, before + 1, e and e.id or '', now)
   local d = hold
   for _ = 1, before do
     if d >= day / 2 then return math.max(hold, day) end

@@ -3,19 +3,26 @@
 -- for free.
 --
 -- ARGV: id, takes, new attempt, rest of the takes, info of the rest, channel, life of
--- a tombstone
+-- a tombstone, age of the use
 -- Reply: 1 if it is done, else 0
 local id, takes, attempt, rest = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local l = left(id, 0) and lease(id)
-if not l then tombstone(id, attempt - 1, 'it was given back', tonumber(ARGV[7])) end
-if not l or l.state ~= '3' then return 0 end
+local function end_rest(since)
+  local stays = {}
+  for _, key in each(rest) do stays[key] = true end
+  for mode, key in each(takes) do
+    if not stays[key] then note_ending(id, since, mode, key, RELEASED) end
+  end
+end
+if not l then
+  tombstone(id, attempt - 1, 'it was given back', tonumber(ARGV[7]))
+  end_rest(now - tonumber(ARGV[8]))
+  return 0
+end
+if l.state ~= '3' then return 0 end
 if l.takes == rest then return 1 end
 if l.takes ~= takes then return 0 end
-local stays = {}
-for _, key in each(rest) do stays[key] = true end
-for _, key in each(takes) do
-  if not stays[key] then note_ending(id, l.since, key, RELEASED) end
-end
+end_rest(l.since)
 local old = l.attempt
 drop(id, l)
 l.attempt, l.takes, l.info = attempt, rest, ARGV[5]
