@@ -92,10 +92,11 @@ func (p *replay) takes() takes {
 	return all
 }
 
-// last is when the one who had a key before a request had given it back.
-func (t takes) last(key string, r *report.Request) (end time.Time) {
+// last is when the one who had a key before a request had given it back. Whose lease the
+// request uses still has it.
+func (t takes) last(key string, r *report.Request, above []*report.Request) (end time.Time) {
 	for _, k := range t[key] {
-		if k.by == r || !k.at.Before(granted(r)) {
+		if k.by == r || !k.at.Before(granted(r)) || slices.ContainsFunc(above, func(a *report.Request) bool { return a.ID == k.by.ID }) {
 			continue
 		}
 		if k.by.Ended.After(end) {

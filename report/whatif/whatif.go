@@ -90,14 +90,15 @@ type Scenario struct {
 // Estimates is what [Estimate] found. All but Recorded are estimates.
 type Estimates struct {
 	Requests      int       `json:"requests"`
-	Lanes         int       `json:"lanes"`          // tests at a time, in all processes
-	Seeds         int       `json:"seeds"`          // other nights that were played
-	GaveUp        int       `json:"gave_up"`        // requests that gave up waiting, as they do in a replay
-	Unended       int       `json:"unended"`        // requests whose end is not in the events, and was guessed
-	LeftOut       int       `json:"left_out"`       // requests that were refused for another reason than a long wait
-	Lost          int       `json:"lost,omitempty"` // events that are not there, as their writers or their numbers say
-	Recorded      Scenario  `json:"recorded"`       // Policy is that of Replayed
-	Replayed      Scenario  `json:"replayed"`       // the same run through the simulation
+	Lanes         int       `json:"lanes"`             // tests at a time, in all processes
+	Seeds         int       `json:"seeds"`             // other nights that were played
+	GaveUp        int       `json:"gave_up"`           // requests that gave up waiting, as they do in a replay
+	Unended       int       `json:"unended"`           // requests whose end is not in the events, and was guessed
+	LeftOut       int       `json:"left_out"`          // requests that were refused for another reason than a long wait
+	Lost          int       `json:"lost,omitempty"`    // events that are not there, as their writers or their numbers say
+	Recorded      Scenario  `json:"recorded"`          // Policy is that of Replayed
+	Replayed      Scenario  `json:"replayed"`          // the same run through the simulation
+	Decided       bool      `json:"decided,omitempty"` // Replayed lets those past others who were let past them in the run; no other scenario does
 	Changed       *Scenario `json:"changed,omitempty"`
 	Others        Scenario  `json:"others"` // other runs like it, with nothing changed
 	OthersChanged *Scenario `json:"others_changed,omitempty"`
@@ -155,9 +156,10 @@ func (p *replay) estimate(w WhatIf) (*Estimates, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Replayed, e.Others = replayed.scenario((*plays).exact), replayed.scenario((*plays).usual)
-	e.Others.Name = "other runs"
+	e.Replayed, e.Others = replayed.scenario((*plays).exact), replayed.anew().scenario((*plays).usual)
+	e.Others.Name, e.Decided = "other runs", replayed.mode.decided
 	e.Recorded.Policy = e.Replayed.Policy
+	replayed = replayed.anew()
 	as := replayed.mode
 	if w.Policy != nil && *w.Policy != as.policy {
 		// A store that backfills has mostly seen the tests before.
