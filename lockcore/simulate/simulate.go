@@ -23,6 +23,7 @@ type Job struct {
 	Expect       time.Duration // what the request says about Hold; 0: nothing
 	Patience     time.Duration // it gives up when it has waited for so long; 0: never
 	Parents      []int         // jobs, counted from 1, whose leases the requester holds while this one waits
+	Past         *Past         // whom it is let past under [Recorded]; nil: nobody
 	// Order says what the job waits for before it arrives, if it does not arrive
 	// at a time of its own.
 	Order
@@ -62,6 +63,11 @@ func Run(jobs []Job, policy lockcore.QueuePolicy, seed uint64) ([]Outcome, error
 func run(jobs []Job, policy lockcore.QueuePolicy, seed uint64, waits func(s *sim, at int64, job int)) ([]Outcome, error) {
 	s := &sim{waits: waits, jobs: jobs, out: make([]Outcome, len(jobs)), rnd: rand.New(rand.NewPCG(seed, 1)).IntN, order: newOrder(len(jobs))}
 	s.state.Policy, s.state.WaitersStay = policy, true
+	if policy == Recorded {
+		if err := s.setPast(); err != nil {
+			return nil, err
+		}
+	}
 	for i, j := range jobs {
 		if !possible(j.Requirements) {
 			return nil, fmt.Errorf("simulate: job %d: %w", i+1, lockcore.ErrUnsatisfiable)
@@ -92,6 +98,7 @@ type sim struct {
 	rnd   sched.Rand
 	state sched.State
 	due   events
+	past  past
 	seq   int
 	tick  int64          // when the next tick is due; 0: none is
 	ids   map[string]int // jobs that arrived and are not over
@@ -108,6 +115,7 @@ const (
 	over
 	quit
 	tick
+	again // it may be let past others, see Past
 )
 
 type event struct {
@@ -142,10 +150,12 @@ func (s *sim) run() {
 	s.ids = make(map[string]int)
 	for len(s.due) > 0 {
 		e := heap.Pop(&s.due).(event)
+		s.past.now = e.at
 		switch e.kind {
 		case arrival:
 			s.arrive(e)
 		case over:
+			s.pastOver(e)
 			s.state.Release(e.at, id(e.job), 0, lockcore.Released, s.rnd)
 			delete(s.ids, id(e.job))
 			s.ended++
@@ -155,6 +165,8 @@ func (s *sim) run() {
 		case tick:
 			s.tick = 0
 			s.state.Tick(e.at, s.rnd)
+		case again:
+			s.lookAgain(e)
 		}
 		for _, g := range s.state.TakeGranted() {
 			s.granted(e.at, s.ids[g.ID])
@@ -185,6 +197,7 @@ func (s *sim) arrive(e event) {
 		s.took(e.at, e.job, g)
 		return
 	}
+	s.pastArrived(e)
 	if d := s.jobs[e.job].Patience; d > 0 {
 		s.push(s.out[e.job].Arrived+d, quit, e.job)
 	}

@@ -178,10 +178,66 @@ func TestSlowStoreIsAsSlowAsItWas(t *testing.T) {
 3s     B@b releases
 3s     C@c gets b1
 9s     C@c releases
+`, `
+0s     A@a asks b1
+0s     A@a gets b1
+0.5s   A2@a asks b2         # C stands in line before A2 has its answer
+0.501s C@c asks b2
+0.503s A2@a gets b2
+0.504s C@c sees line=0.501s b2:A2
+2s     A2@a releases
+2s     C@c gets b2
+3s     C@c releases
+9s     A@a releases
+`, `
+0s     L@l asks b1 b2 pool=boards
+0s     L@l gets b1
+1s     A@a asks b1 pool=boards in=L      # what the lock has is free for those below
+1.02s  A@a gets b1
+2s     A@a releases
+3s     L@l releases
+9s     B@b asks b1
+9s     B@b gets b1
+9.5s   B@b releases
 `} {
 		p, s := replayed(t, schedule, mode{policy: lockcore.Backfill, slow: true})
 		for i, r := range p.requests {
 			assert.Equal(t, r.Ended.Sub(p.base), s.first[i].End(p.slowed(p.jobs)[i]), "%s%s", schedule, r.ID)
 		}
+	}
+}
+
+// TestSlowStoreIsSlowForWhoAskAgain has the store slow before an attempt that fails.
+func TestSlowStoreIsSlowForWhoAskAgain(t *testing.T) {
+	p, s := replayed(t, `
+0s     A@a asks b1 b2 pool=boards
+0.07s  A@a gets b1
+0.08s  A@a fails b1 prepare=10ms no carrier
+0.08s  A@a releases prepare=10ms
+0.08s  A@a asks again b1 b2 pool=boards
+0.08s  A@a gets b2
+4s     A@a releases
+`, mode{slow: true})
+	for i, r := range p.requests {
+		assert.Equal(t, granted(&r).Sub(p.base), s.first[i].Arrived+s.first[i].Waited, r.ID)
+	}
+}
+
+// TestSlowStoreKnowsWhoIsNoRival where somebody comes a moment later, and waits for
+// something else than what the first was given.
+func TestSlowStoreKnowsWhoIsNoRival(t *testing.T) {
+	p, s := replayed(t, `
+0s     A@a asks b1
+0s     A@a gets b1
+1s     B@a asks b2 b3
+1.001s C@c asks b1
+1.003s B@a gets b2
+3s     A@a releases
+3s     C@c gets b1
+3s     B@a releases
+9s     C@c releases
+`, mode{slow: true})
+	for i, r := range p.requests {
+		assert.Equal(t, map[string]time.Duration{"A": 0, "B": 1003 * time.Millisecond, "C": 1001 * time.Millisecond}[r.Test.Name], s.first[i].Arrived, r.Test.Name)
 	}
 }

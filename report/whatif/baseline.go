@@ -19,29 +19,44 @@ import (
 // unless it let somebody past somebody else, nor what it had learned before: of
 // the modes that reproduce the makespan, the one is taken that comes closest to
 // the recorded waits. Where none does, the choices that the store made at random may
-// have mattered.
+// have mattered, and then whom it let past whom.
 func (p *replay) baseline(n draws) (*plays, error) {
 	modes := []mode{{policy: lockcore.Backfill}, {policy: lockcore.Backfill, history: true}, {policy: lockcore.FIFO}}
 	if p.early {
 		modes = modes[:2]
 	}
-	var all []*plays
+	var all, free []*plays
 	var impossible error
-	for _, as := range []mode{{slow: true}, {}, {slow: true, chosen: true}, {chosen: true}} {
+	for _, as := range []mode{{slow: true}, {}, {slow: true, chosen: true}, {chosen: true}, {slow: true, chosen: true, decided: true}, {chosen: true, decided: true}} {
 		if as.chosen && p.listed() > listsMost {
 			break
 		}
-		for i := range modes {
-			modes[i].slow, modes[i].chosen = as.slow, as.chosen
+		if as.decided && !p.early {
+			break
 		}
-		best, others, err := p.nearest(modes, draws{exact: n.exact})
-		if best != nil {
+		ways := slices.Clone(modes)
+		if as.decided {
+			ways = ways[:1] // what the store expected of whom makes no difference
+		}
+		for i := range ways {
+			ways[i].slow, ways[i].chosen, ways[i].decided = as.slow, as.chosen, as.decided
+		}
+		best, others, err := p.nearest(ways, draws{exact: n.exact})
+		switch {
+		case best != nil && as.decided && len(free) == 0: // only what the store decided kept it from a circle
+			return nil, impossible
+		case best != nil && as.decided:
+			return p.decided(best, free, n)
+		case best != nil:
 			return p.play(best.name, nil, best.mode, n)
 		}
 		if err != nil && !errors.Is(err, ErrNoEstimate) {
 			return nil, err
 		}
 		impossible = cmp.Or(impossible, err)
+		if as.slow && !as.decided {
+			free = append(free, others...)
+		}
 		if !as.slow { // what a message speaks of should be in the events
 			all = append(all, others...)
 		}
@@ -49,9 +64,31 @@ func (p *replay) baseline(n draws) (*plays, error) {
 	if len(all) == 0 {
 		return nil, impossible
 	}
-	least := slices.MinFunc(all, func(a, b *plays) int { return cmp.Compare(p.off(a), p.off(b)) })
+	least := slices.MinFunc(all, func(a, b *plays) int {
+		return cmp.Or(-cmp.Compare(p.agrees(a), p.agrees(b)), cmp.Compare(p.off(a), p.off(b)))
+	})
 	return nil, fmt.Errorf("%w: the run took %s, but its replay takes %s; more than 2 %% apart, so something that matters is not in the events%s", ErrNoEstimate,
 		exact(p.makespan), exact(least.scenario((*plays).exact).Makespan.Median), p.unexplained(least))
+}
+
+// decided is a replay that follows the decisions of the store, beside that in which the
+// store decides anew and which comes closest to it: with this one other scenarios are
+// compared, in which it has to decide anew, too.
+func (p *replay) decided(best *plays, free []*plays, n draws) (*plays, error) {
+	near := slices.MinFunc(free, func(a, b *plays) int { return cmp.Compare(p.apart(a), p.apart(b)) })
+	base, err := p.play(near.name, nil, near.mode, n)
+	if err != nil {
+		return nil, err
+	}
+	best.free = base
+	return best, nil
+}
+
+// apart is how far a replay is from what was recorded, in makespan and waits, each as a
+// part of it.
+func (p *replay) apart(s *plays) float64 {
+	waited := s.scenario((*plays).exact).Waited.Median - p.waited
+	return float64(p.off(s))/float64(max(1, p.makespan)) + float64(waited.Abs())/float64(max(1, p.waited))
 }
 
 // nearest plays with each of the modes, and returns the one that comes closest to the
@@ -84,10 +121,11 @@ func (p *replay) off(s *plays) time.Duration {
 	return (s.scenario((*plays).exact).Makespan.Median - p.makespan).Abs()
 }
 
-// unexplained names the first request for which a replay has no explanation: what
-// comes later may differ because of it.
-func (p *replay) unexplained(s *plays) string {
-	first, at := -1, time.Duration(0)
+// unlike finds the first request for which a replay has no explanation, and when it is
+// served, by the run or by the replay: what comes later may differ because of it. It is
+// -1 if there is none.
+func (p *replay) unlike(s *plays) (first int, at time.Duration) {
+	first = -1
 	for i := range p.requests {
 		r := &p.requests[i]
 		was, is := granted(r).Sub(p.base), s.first[i].Arrived+s.first[i].Waited
@@ -95,6 +133,20 @@ func (p *replay) unexplained(s *plays) string {
 			first, at = i, min(was, is)
 		}
 	}
+	return first, at
+}
+
+// agrees is how long a replay is like the run.
+func (p *replay) agrees(s *plays) time.Duration {
+	if first, at := p.unlike(s); first >= 0 {
+		return at
+	}
+	return p.makespan
+}
+
+// unexplained names the first request for which a replay has no explanation.
+func (p *replay) unexplained(s *plays) string {
+	first, _ := p.unlike(s)
 	if first < 0 {
 		return ""
 	}

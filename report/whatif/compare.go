@@ -67,6 +67,7 @@ func (p *replay) compare(r *report.Report) error {
 	if err != nil {
 		return err
 	}
+	base = base.anew()
 	if r.Backfill != nil {
 		if r.Backfill.FIFO, err = p.fifo(base, passed); err != nil {
 			return err

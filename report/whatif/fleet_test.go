@@ -49,6 +49,19 @@ func TestWhatIfReproducesAFleet(t *testing.T) {
 	}
 }
 
+// TestWhatIfFollowsTheDecisionsOfAFleet, a night of eight jobs on four boards, in which
+// the store let one request past others: a replay that decides anew takes 20.9 s in place
+// of 20.1 s. With five boards the same jobs took 16.07 s.
+func TestWhatIfFollowsTheDecisionsOfAFleet(t *testing.T) {
+	var reader eventlog.Reader
+	e, err := Estimate(reader.Events("testdata/fleet-decided.jsonl"), WhatIf{Add: []string{"boards=1"}})
+	require.NoError(t, err)
+	assert.True(t, e.Decided)
+	assert.InEpsilon(t, float64(e.Recorded.Makespan.Median), float64(e.Replayed.Makespan.Median), tolerance/4)
+	assert.InEpsilon(t, float64(e.Recorded.Waited.Median), float64(e.Replayed.Waited.Median), tolerance/4)
+	assert.InEpsilon(t, float64(16070*time.Millisecond), float64(e.OthersChanged.Makespan.Median), 0.1)
+}
+
 // TestVerdictOfAFleet compares with the night that really had one board more.
 func TestVerdictOfAFleet(t *testing.T) {
 	var reader eventlog.Reader

@@ -99,6 +99,7 @@ func (p *replay) thread() error {
 		}
 	}
 	t.sort()
+	p.decide()
 	p.learn()
 	p.vary()
 	return nil

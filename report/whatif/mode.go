@@ -11,6 +11,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/simulate"
 
 	"github.com/resourcelocker/resourcelocker/report"
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
 // A mode is a policy, and what its scheduler knows to begin with.
@@ -19,6 +20,7 @@ type mode struct {
 	history bool // it has seen the tests of the run before
 	slow    bool // the store, and the way to it, take as long as they did
 	chosen  bool // where several resources are free, it gives what it gave in the run
+	decided bool // it lets those past others whom it let past them in the run, and nobody else
 }
 
 // String words it.
@@ -32,6 +34,9 @@ func (m mode) String() string {
 	}
 	if m.chosen {
 		s += " and the choices that were made"
+	}
+	if m.decided {
+		s += " and past whom others were let"
 	}
 	return s
 }
@@ -111,6 +116,7 @@ func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
 	for _, a := range p.absences() {
 		before[a.key] = append(before[a.key], take{a.from, &report.Request{Ended: a.to}})
 	}
+	latest := p.latestArrivals()
 	for i := range jobs {
 		r, j := &p.requests[i], &jobs[i]
 		if j.Within > 0 {
@@ -127,7 +133,12 @@ func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
 		switch {
 		case d == 0 || j.Patience > 0:
 		case d == left:
-			j.At += d
+			before := min(d, max(0, latest[i].Sub(r.Asked)))
+			late[i] = d - before
+			j.At += before
+			if j.Until == 0 {
+				j.Hold += late[i]
+			}
 		case j.Until > 0:
 			late[i] = d
 		default:
@@ -136,6 +147,42 @@ func (p *replay) slowed(jobs []simulate.Job) []simulate.Job {
 		}
 	}
 	return jobs
+}
+
+// latestArrivals is when, by job, a request reached the store at the latest: before it was
+// granted, and before somebody else came who had to wait for what it got.
+//
+//	0ms  TestA asks for the chamber
+//	1ms  TestB stands in line for it
+//	3ms  TestA is told that it has the chamber, which reached the store before 1 ms
+func (p *replay) latestArrivals() []time.Time {
+	order := make([]int, len(p.requests))
+	latest := make([]time.Time, len(p.requests))
+	for i := range order {
+		order[i], latest[i] = i, granted(&p.requests[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return p.requests[a].Asked.Compare(p.requests[b].Asked) })
+	for n, i := range order {
+		r := &p.requests[i]
+		for _, k := range order[n+1:] {
+			w := &p.requests[k]
+			if !w.Asked.Before(latest[i]) || w.Asked.Sub(r.Asked) > latencyMost {
+				break
+			}
+			if p.couldUse(k, r) {
+				latest[i] = w.Asked.Add(-time.Microsecond)
+				break
+			}
+		}
+	}
+	return latest
+}
+
+// couldUse reports whether a job asks for something that a request got.
+func (p *replay) couldUse(job int, r *report.Request) bool {
+	return slices.ContainsFunc(r.Chosen, func(c eventlog.Chosen) bool {
+		return slices.ContainsFunc(p.uses[job], func(s int) bool { return p.sets[s].keys[asChosen(p.sets[s].keys, c.Key, p.aboves[r.ID])] })
+	})
 }
 
 // handOff is how long a request waited for the store alone: since it asked and all that
@@ -148,11 +195,11 @@ func (p *replay) handOff(r *report.Request, before takes) (d time.Duration) {
 			ready = time.Time{}
 			break
 		}
-		if end := before.last(c.Key, r); end.After(ready) {
+		if end := before.last(c.Key, r, p.aboves[r.ID]); end.After(ready) {
 			ready = end
 		}
 	}
-	if d = granted(r).Sub(ready); !ready.IsZero() && d <= together {
+	if d = granted(r).Sub(ready); !ready.IsZero() && (d <= together || r.Blame == nil && d <= latencyMost) {
 		return max(0, d)
 	}
 	d = 0

@@ -233,6 +233,21 @@ func besides(aside, jobs []simulate.Job) []simulate.Job {
 		for k := range j.Parents {
 			j.Parents[k] += n
 		}
+		if j.Past != nil {
+			j.Past = behind(j.Past, n)
+		}
 	}
 	return all
+}
+
+// behind is whom a job is let past, once n jobs were put before all.
+func behind(p *simulate.Past, n int) *simulate.Past {
+	q := simulate.Past{After: p.After, In: p.In}
+	if q.After > 0 {
+		q.After += n
+	}
+	for _, k := range p.Jobs {
+		q.Jobs = append(q.Jobs, k+n)
+	}
+	return &q
 }

@@ -28,6 +28,15 @@ type plays struct {
 	waits    [][]time.Duration  // by replay, then by job; nil for a night without an end
 	late     []late             // by replay: of those who gave up in the run
 	first    []simulate.Outcome // of the first tie-break
+	free     *plays             // the same where the store decides anew, if it follows the decisions of the run
+}
+
+// anew is what scenarios are compared with, in which the store decides anew.
+func (s *plays) anew() *plays {
+	if s.free != nil {
+		return s.free
+	}
+	return s
 }
 
 // late is what became of those who gave up in the run.
@@ -75,7 +84,11 @@ func (p *replay) playAlso(name string, changes []change, m mode, n draws, also f
 			if also != nil {
 				also(jobs, aside)
 			}
-			out, err := simulate.Run(besides(aside, jobs), m.policy, uint64(i+1))
+			policy := m.policy
+			if m.decided {
+				policy = simulate.Recorded
+			}
+			out, err := simulate.Run(besides(aside, jobs), policy, uint64(i+1))
 			if errors.Is(err, lockcore.ErrDeadlock) && i < n.nights {
 				return // the run had an end, and so had the replays with its times
 			}

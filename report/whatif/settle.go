@@ -19,6 +19,12 @@ import (
 // until somebody else got what it held.
 func (p *replay) settle() {
 	takes := p.takes()
+	within := map[string]time.Time{} // by request: when the last of those was over that had its lease from it
+	for i := range p.requests {
+		if r := &p.requests[i]; r.Parent != "" && r.Ended.After(within[r.Parent]) {
+			within[r.Parent] = r.Ended
+		}
+	}
 	kept := p.requests[:0]
 	for i := range p.requests {
 		r := &p.requests[i]
@@ -28,7 +34,7 @@ func (p *replay) settle() {
 			r.Ended = takes.until(r, r.Served.Add(r.Held))
 			r.Held = r.Ended.Sub(r.Served)
 		case r.Outcome == eventlog.Acquired:
-			takes.cut(r)
+			takes.cut(r, within[r.ID])
 		case r.Outcome == "" && r.Waited > 0:
 			p.unended++
 			p.patience[r.ID] = r.Waited
@@ -92,10 +98,11 @@ func (p *replay) takes() takes {
 	return all
 }
 
-// last is when the one who had a key before a request had given it back.
-func (t takes) last(key string, r *report.Request) (end time.Time) {
+// last is when the one who had a key before a request had given it back. Whose lease the
+// request uses still has it.
+func (t takes) last(key string, r *report.Request, above []*report.Request) (end time.Time) {
 	for _, k := range t[key] {
-		if k.by == r || !k.at.Before(granted(r)) {
+		if k.by == r || !k.at.Before(granted(r)) || slices.ContainsFunc(above, func(a *report.Request) bool { return a.ID == k.by.ID }) {
 			continue
 		}
 		if k.by.Ended.After(end) {
@@ -122,8 +129,14 @@ func (t takes) after(key string, at time.Time) (time.Time, bool) {
 //	0ms   the store takes board-1 back from TestA and gives it to TestB
 //	2ms   TestB writes that it was given board-1
 //	30ms  TestA, on a busy machine, writes that it gave board-1 back
-func (t takes) cut(r *report.Request) {
-	if at := t.until(r, r.Ended); at.Before(r.Ended) && r.Ended.Sub(at) < latencyMost && r.Kept == 0 {
+//
+// It has not ended before those within it had.
+func (t takes) cut(r *report.Request, within time.Time) {
+	at := t.until(r, r.Ended)
+	if at.Before(within) {
+		at = within
+	}
+	if at.Before(r.Ended) && r.Ended.Sub(at) < latencyMost && r.Kept == 0 {
 		r.Held -= min(r.Held, r.Ended.Sub(at))
 		r.Ended = at
 	}

@@ -26,6 +26,9 @@ func (e *Estimates) WriteText(w io.Writer) error {
 	if e.LeftOut > 0 {
 		fmt.Fprintf(&b, "Left out: %s refused for another reason than a long wait.\n", words.Count(e.LeftOut, "request"))
 	}
+	if e.Decided {
+		b.WriteString("The replay lets those past others whom the store let past them in the run, as the events do not tell what it expected of them; in all other rows it decides anew.\n")
+	}
 	if e.lost != "" {
 		fmt.Fprintf(&b, "%s: what they told is not in the replay.\n", e.lost)
 	}

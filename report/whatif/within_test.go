@@ -5,6 +5,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/internal/reporttest"
 )
 
 // TestWithinALockTestsTakeTurns has two tests below a lock use its board in turns,
@@ -111,4 +115,31 @@ func TestReplayNamesWhatItDoesNotExplain(t *testing.T) {
 40s  Soak@s releases
 `, WhatIf{})
 	assert.ErrorContains(t, err, "A (a), which asked at 12:00:01.000 for boards, was served at 12:00:02.000; in the replay it waits until 12:00:40.000, since Soak (s) has b1 until 12:00:40.000")
+}
+
+// TestLocksEndBehindThoseBelow has somebody get the board of a lock, by the wait that he
+// measured, before those below the lock had given it back.
+func TestLocksEndBehindThoseBelow(t *testing.T) {
+	events := reporttest.Schedule(t, `
+0s     lock@l asks b1 pool=boards
+0s     lock@l gets b1
+1s     A@p asks b1 pool=boards in=lock
+1s     A@p gets b1
+2s     B@q asks b1 pool=boards in=lock
+2s     other@x asks b1 pool=boards
+6s     A@p releases
+6s     B@q gets b1
+10s    B@q releases
+10.01s lock@l releases
+10.02s other@x gets b1
+20s    other@x releases
+`)
+	events[len(events)-2].WaitedMS = eventlog.MS(7900 * time.Millisecond)
+	p, err := readReplay(reporttest.Sequence(events))
+	require.NoError(t, err)
+	for i := range p.requests {
+		if r := &p.requests[i]; r.Test.Name == "lock" {
+			assert.Equal(t, 10*time.Second, r.Ended.Sub(p.base))
+		}
+	}
 }

@@ -43,6 +43,10 @@ const freshWait = time.Second
 // and no better one is known. Whether it could be is found out last, because that costs
 // most.
 func (p *pass) consider(w *waiter) {
+	if p.s.Passes != nil {
+		p.follow(w)
+		return
+	}
 	e := w.expectation()
 	if e <= 0 || len(p.claims) == 0 || p.looking || p.s.Policy != lockcore.Backfill {
 		return
@@ -153,12 +157,32 @@ func (p *pass) letOnePast(rnd Rand) [][]string {
 	// without need.
 	reserved := p.claimsOf(func(*waiter) bool { return true })
 	unclaimed, _ := lockcore.Match(reqs, p.s.freeBeside(reqs, reserved), p.s.visit(reqs, rnd))
-	free := p.s.freeBeside(reqs, p.reservedAgainst(later(p.s.now, p.best.w.expectation())))
+	free := p.s.freeBeside(reqs, p.against(p.best.w))
 	picks, ok := lockcore.Match(reqs, free, preferring(reqs, unclaimed, p.s.visit(reqs, rnd)))
 	if !ok {
 		return nil
 	}
 	return picks
+}
+
+// against adds up the reservations that count against the one to be let past.
+func (p *pass) against(w *waiter) map[string]units {
+	if p.s.Passes != nil {
+		return p.claimsOf(func(v *waiter) bool { return !p.s.Passes(w.id, v.id) })
+	}
+	return p.reservedAgainst(later(p.s.now, w.expectation()))
+}
+
+// follow is consider where it was decided before who is let past whom: the first in line
+// that can be served is next.
+func (p *pass) follow(w *waiter) {
+	if p.best.w != nil || !slices.ContainsFunc(p.claims, func(c claim) bool { return p.s.Passes(w.id, c.w.id) }) {
+		return
+	}
+	reqs := p.usable(w.class)
+	if _, ok := lockcore.Match(reqs, p.s.freeBeside(reqs, p.against(w)), nil); ok {
+		p.best = candidate{w, 0, len(p.claims)}
+	}
 }
 
 // preferring puts the keys that a requirement has first, and leaves the rest in

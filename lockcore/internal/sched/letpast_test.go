@@ -343,3 +343,34 @@ func TestShadowOfOneRequirement(t *testing.T) {
 		t.Errorf("%d shadows were known and %d unknown", seen[true], seen[false])
 	}
 }
+
+// TestPassesDecideInPlaceOfExpectations has a pair wait for a board that is free, and for
+// one of which nobody knows when it comes back: nobody would be let past the pair.
+func TestPassesDecideInPlaceOfExpectations(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		passes func(id, other string) bool
+		got    bool
+	}{
+		{"expectations", nil, false},
+		{"decided for", func(id, other string) bool { return id == "quick" && other == "pair" }, true},
+		{"decided against", func(id, other string) bool { return id == "pair" }, false},
+	} {
+		s := State{WaitersStay: true, Passes: c.passes}
+		ask := func(now int64, id string, need int, keys ...string) *lockcore.Grant {
+			r := lockcore.Requirement{Need: need}
+			for _, k := range keys {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+			}
+			g, _ := s.Ask(now, &lockcore.Ticket{ID: id, Requirements: []lockcore.Requirement{r}, TTL: time.Hour, Wait: true}, "", nil)
+			return g
+		}
+		if ask(1, "soak", 1, "a") == nil || ask(2, "pair", 2, "a", "b") != nil {
+			t.Fatal("the pair cannot have board a")
+		}
+		g := ask(3, "quick", 1, "a", "b")
+		if got := g != nil && g.Backfilled; got != c.got || (g != nil) != c.got {
+			t.Errorf("%s: quick was let past the pair: %v, want %v", c.name, got, c.got)
+		}
+	}
+}

@@ -23,7 +23,7 @@ func (s *State) schedule(rnd Rand) {
 		defer func() { s.byWeight = nil }()
 	}
 	for passes := 1; len(s.queue) > 0; passes++ {
-		if s.byWeight == nil && (passes == sortedFrom || s.playing != nil) {
+		if s.byWeight == nil && s.Passes == nil && (passes == sortedFrom || s.playing != nil) {
 			s.sortByWeight()
 		}
 		p := s.pass(rnd)

@@ -51,6 +51,10 @@ type State struct {
 	// WaitersStay keeps waiters in line that do not ask again: for a simulation, in
 	// which no process dies. It is no part of the encoding.
 	WaitersStay bool
+	// Passes says, if it is set, whether a request is let past another one, in place of
+	// what is expected of them: for a simulation of decisions that were made. Policy has
+	// to be Backfill. It is no part of the encoding.
+	Passes func(id, other string) bool
 
 	now      int64 // latest moment seen: the clock of a step never goes back
 	fence    uint64
