@@ -105,7 +105,7 @@ func TestReleaseWhenTheStoreFailsInBetween(t *testing.T) {
 	code, stdout, stderr := report(k.addr, "release", "board-1", "board-2", "board-3", "--as", "ann@bench")
 	assert.Equal(t, exitUsage, code)
 	assert.Equal(t, "released board-1\n", stdout)
-	assert.Regexp(t, `^rtest-report: cannot give back board-2: redis://`+k.addr+`[^\n]*; board-1 was given back before\n$`, stderr)
+	require.Regexp(t, `^rtest-report: cannot give back board-2: redis://`+k.addr+`[^\n]*; board-1 was given back before\n$`, stderr)
 	files, err := filepath.Glob(filepath.Join(events, "*.jsonl"))
 	require.NoError(t, err)
 	var recorded []string
