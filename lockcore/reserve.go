@@ -104,7 +104,11 @@ func (l *Locker) EndReservation(ctx context.Context, by string, force bool, keys
 			for _, h := range ended {
 				back = append(back, h.Keys()...)
 			}
-			return ended, fmt.Errorf("lockcore: cannot give back %s: %w; %s was given back before", quoteAll(own), err, quoteAll(back))
+			was := "was"
+			if len(back) > 1 {
+				was = "were"
+			}
+			return ended, fmt.Errorf("lockcore: cannot give back %s: %w; %s %s given back before", quoteAll(own), err, quoteAll(back), was)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("lockcore: cannot give back %s: %w", quoteAll(own), err)

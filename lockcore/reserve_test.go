@@ -233,6 +233,10 @@ func TestReservationsEndOneByOne(t *testing.T) {
 	assert.Len(t, s.Holders, 2)
 	_, err = l.EndReservation(t.Context(), "ann", false, "b", "c")
 	require.EqualError(t, err, "lockcore: cannot give back b: connection refused")
+	_, err = l.Reserve(t.Context(), lockcore.Request{Requirements: []lockcore.Requirement{anyOf("a")}, For: time.Hour, Owner: lockcore.Owner{User: "ann"}})
+	require.NoError(t, err)
+	_, err = l.EndReservation(t.Context(), "ann", false, "a", "c", "b")
+	require.EqualError(t, err, "lockcore: cannot give back b: connection refused; a, c were given back before")
 }
 
 func TestBadReservations(t *testing.T) {

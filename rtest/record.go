@@ -104,7 +104,8 @@ func (r *record) queue(b *lockcore.BusyError) {
 		r.seen = s
 	}
 	e := r.event(eventlog.Queue)
-	e.Srv, e.Since, e.WaitedMS, e.QueuePos, e.Blockers = utc(b.Time), utc(b.Since), eventlog.MS(b.Waited), b.Position, blockersOf(b)
+	e.WaitedMS = eventlog.MS(b.Waited)
+	e.SetLine(b)
 	r.log.Write(e)
 }
 
@@ -147,7 +148,7 @@ func (r *record) withdraw(waited time.Duration, outcome eventlog.Outcome, cause 
 	e.Outcome, e.Refusal, e.Error, e.Policy = outcome, cause, words, r.cfg.onBusy.String()
 	e.WaitedMS = eventlog.MS(waited)
 	if b != nil {
-		e.Srv, e.Since, e.QueuePos, e.Blockers = utc(b.Time), utc(b.Since), b.Position, blockersOf(b)
+		e.SetLine(b)
 	}
 	r.log.Write(e)
 }
@@ -217,27 +218,6 @@ func (r *record) flush() {
 	if ctx.Err() != nil {
 		flushAgain.Store(time.Now().Add(flushRest).UnixNano())
 	}
-}
-
-// blockersOf leaves out the usual state, as the log does.
-func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
-	out := make([]eventlog.Blocker, len(b.Blockers))
-	for i, k := range b.Blockers {
-		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
-			Host: k.Holder.Host, PID: k.Holder.PID, User: k.Holder.User, Since: utc(k.Since), Expires: utc(k.Expires)}
-		if k.State != "held" {
-			out[i].State = k.State
-		}
-	}
-	return out
-}
-
-// utc keeps the zero time zero, so that it is left out.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
 }
 
 // chosen are the keys obtained, with their tags.

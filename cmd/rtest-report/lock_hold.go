@@ -35,7 +35,7 @@ func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []str
 	defer func() {
 		watch.stop() // the watcher is a child of ours, too
 		if left := p.outside(); ended && left != "" {
-			say.line("outside", fmt.Sprintf("warning: %s left the command's process group and goes on after the lease; it must not use %s", left, printableKeys(lease.Keys())))
+			say.line("outside", fmt.Sprintf("warning: %s left the command's process group and goes on after the lease; it must not use %s", left, keyList(lease.Keys())))
 		}
 	}()
 	lost := lease.Context().Done()
@@ -73,16 +73,12 @@ func (o *lockOptions) end(p *process) {
 	if !p.over {
 		<-p.ended
 	}
-	p.empty(time.Second)
+	p.empty(killedWithin)
 }
 
-func printableKeys(keys []string) string {
-	var l []string
-	for _, k := range keys {
-		l = append(l, printable(k))
-	}
-	return strings.Join(l, ", ")
-}
+// killedWithin is how long the group is waited for after KILL. No process refuses that, but
+// one may hang in a call to a device; the lease is lost, and that must be told all the same.
+const killedWithin = time.Second
 
 // leftoverTime is how long what a command leaves behind may take to end by itself, as
 // the rest of a pipeline does.
@@ -98,7 +94,7 @@ func (o *lockOptions) tidy(p *process, say *sayer) {
 	p.terminate()
 	if !p.empty(o.grace) {
 		p.kill()
-		p.empty(time.Second)
+		p.empty(killedWithin)
 	}
 }
 

@@ -125,7 +125,9 @@ func (r *lockRecord) queue(b *lockcore.BusyError) {
 		return
 	}
 	r.seen = who.String()
-	r.write(eventlog.Event{Ev: eventlog.Queue, Srv: inUTC(b.Time), Since: inUTC(b.Since), WaitedMS: eventlog.MS(b.Waited), QueuePos: b.Position, Blockers: blockersOf(b)})
+	e := eventlog.Event{Ev: eventlog.Queue, WaitedMS: eventlog.MS(b.Waited)}
+	e.SetLine(b)
+	r.write(e)
 }
 
 func (r *lockRecord) grant(le *lockcore.Lease) {
@@ -150,7 +152,7 @@ func (r *lockRecord) withdraw(outcome eventlog.Outcome, why eventlog.Refusal, b 
 	}
 	e := eventlog.Event{Ev: eventlog.Withdraw, Outcome: outcome, Refusal: why, Error: words, WaitedMS: eventlog.MS(time.Since(r.start)), Policy: "fail"}
 	if b != nil {
-		e.QueuePos, e.Blockers, e.Srv, e.Since = b.Position, blockersOf(b), inUTC(b.Time), inUTC(b.Since)
+		e.SetLine(b)
 	}
 	r.write(e)
 }
@@ -190,24 +192,4 @@ func (r *lockRecord) close() {
 	}
 	r.write(eventlog.Event{Ev: eventlog.TestEnd, Verdict: r.verdict})
 	_ = r.log.Close()
-}
-
-func blockersOf(b *lockcore.BusyError) []eventlog.Blocker {
-	out := make([]eventlog.Blocker, len(b.Blockers))
-	for i, k := range b.Blockers {
-		out[i] = eventlog.Blocker{Key: k.Key, Req: k.ID, Run: k.Holder.Run, URL: k.Holder.URL, Pkg: k.Holder.Package, Test: k.Holder.Test,
-			Host: k.Holder.Host, PID: k.Holder.PID, User: k.Holder.User, Since: inUTC(k.Since), Expires: inUTC(k.Expires)}
-		if k.State != "held" {
-			out[i].State = k.State // the log leaves out the usual one
-		}
-	}
-	return out
-}
-
-// inUTC keeps the zero time zero, so that it is left out.
-func inUTC(t time.Time) time.Time {
-	if t.IsZero() {
-		return t
-	}
-	return t.UTC()
 }

@@ -116,6 +116,8 @@ func (w watchdog) run(p *process, lease *lockcore.Lease, grace time.Duration) {
 	}
 	p.guard.tell("done")
 	ttl := time.Until(lease.ValidUntil())
+	// A lease is renewed after a third of its TTL: looking twice in that time, the watcher
+	// hears of a renewal long before the end that it was told.
 	tick := time.NewTicker(max(ttl/6, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -169,7 +171,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 			lines <- s.Text()
 		}
 	}()
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(time.Hour) // stands until the first line sets it
 	defer timer.Stop()
 	termed := false
 	for {

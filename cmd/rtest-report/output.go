@@ -179,6 +179,7 @@ func replace(path string, old os.FileInfo, write func(io.Writer) error) error {
 		return err
 	}
 	f.Close()
+	// Nobody else may read the new content before the file has the mode of the old one.
 	t, err := tempBeside(path, 0o600)
 	beside := err == nil
 	if !beside {

@@ -57,7 +57,7 @@ func sayWaits(cmd *cobra.Command, rec *recording, every time.Duration) (stop fun
 // command uses a store of which the environment of run says nothing, or one without a
 // line, or it does not answer.
 func startsIn(ctx context.Context) map[string]time.Duration {
-	s := storeFlags{timeout: 5 * time.Second}
+	s := storeFlags{timeout: 5 * time.Second} // the lines come that much later where the store is silent
 	var in map[string]time.Duration
 	_ = s.with(ctx, io.Discard, func(ctx context.Context, store lockcore.Store) error {
 		snap, err := lockcore.New(store, nil).Snapshot(ctx)
@@ -86,7 +86,7 @@ type openRequest struct {
 	granted        time.Time // zero while it waits
 }
 
-// waitsMax bounds the waits that are told at once.
+// waitsMax bounds the waits that are told at once: the command prints to the same terminal.
 const waitsMax = 5
 
 // writeWaits tells who waits for at least a time. What the store says of their starts,

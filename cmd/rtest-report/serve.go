@@ -166,6 +166,7 @@ func serveUntil(ctx context.Context, l net.Listener, page *live.Server, errors *
 	case <-ctx.Done():
 	}
 	page.Close() // streams first: Shutdown waits for them
+	// A page takes less; a client that reads no more must not keep the process alive.
 	end, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(end); err != nil {

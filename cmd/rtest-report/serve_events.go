@@ -54,8 +54,8 @@ func actionTarget(events []string) (string, error) {
 	return "", errors.New("--allow-actions records what people do: say where with RTEST_EVENTS, or with --events and a directory or a redis URL")
 }
 
-// historyMost bounds the files of a history that are read: the newest of that many
-// bytes.
+// historyMost bounds the files of a history that are read, to the newest of that many
+// bytes: a directory grows for as long as nobody clears it, and is read every few minutes.
 const historyMost = 512 << 20
 
 // eventsSince yields the events that may be of a time: those of streams, and of files

@@ -316,7 +316,7 @@ func TestTestsOfOneNameAreToldApart(t *testing.T) {
 5s  TestSame@p releases
 6s  TestSame@q gets b1
 8s  TestSame@q loses
-9s  TestSame@p asks b1 nth=2
+9s  TestSame@p asks b1
 `)
 	for i := range events {
 		events[i].Test.Pkg = map[string]string{"p": "example.com/lab", "q": "example.com/rack"}[events[i].Host]

@@ -145,11 +145,7 @@ func (h *History) read(ctx context.Context, now time.Time) *past {
 func (h *History) window(ctx context.Context, from, to time.Time) (*window, error) {
 	w := &window{from: from, to: to, uses: map[string]*uses{}, outages: map[string]*outage{}}
 	var c suspects.Collector
-	rep, err := report.Fold(w.within(ctx, h.Read(ctx, from)), report.Options{OnRequest: w.request, OnTest: func(t *report.TestRun) {
-		if w.runs++; w.runs <= runsMost {
-			c.Add(t)
-		}
-	}})
+	rep, err := report.Fold(w.within(ctx, h.Read(ctx, from)), report.Options{OnRequest: w.request, OnTest: func(t *report.TestRun) { w.test(&c, t) }})
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +226,13 @@ func (w *window) action(e *eventlog.Event, at time.Time) {
 		case e.Action == "enable" && !o.since.IsZero():
 			o.ended(at)
 		}
+	}
+}
+
+// test counts a run of a test, and has as many compared as are kept.
+func (w *window) test(c *suspects.Collector, t *report.TestRun) {
+	if w.runs++; w.runs <= runsMost {
+		c.Add(t)
 	}
 }
 

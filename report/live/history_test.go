@@ -16,6 +16,7 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore"
 	"github.com/resourcelocker/resourcelocker/report"
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
+	"github.com/resourcelocker/resourcelocker/report/suspects"
 )
 
 // used are the events of a test that used a board.
@@ -81,6 +82,7 @@ func TestHistory(t *testing.T) {
 	assert.NotContains(t, page, "TestOld")
 	assert.Contains(t, page, "5h00m", "out of service: twice")
 	assert.Contains(t, page, "What failures follow")
+	assert.Equal(t, 2, h.look().week.suspects.Runs)
 
 	page = l.page("/resource?key=board-1")
 	assert.Contains(t, page, "Last day: used 2% of the time, 1 use; waits P50 1m00s")
@@ -174,13 +176,19 @@ func TestHistoryIsBounded(t *testing.T) {
 // What is beyond a limit is left out, and the page says so.
 func TestHistorySaysWhatIsLeftOut(t *testing.T) {
 	now := time.Now()
-	w := &window{uses: map[string]*uses{}, runs: runsMost + 7}
+	w := &window{uses: map[string]*uses{}}
 	for i := range usedMost + 3 {
 		w.request(&report.Request{Served: now, Chosen: []eventlog.Chosen{{Key: fmt.Sprint("b", i)}}})
 	}
 	assert.Len(t, w.uses, usedMost)
+	var c suspects.Collector
+	for range runsMost + 7 {
+		w.test(&c, &report.TestRun{}) // its end is unknown: the cheapest to count
+	}
+	assert.Equal(t, runsMost, c.Find().Unknown)
 	note := (&past{at: now, week: w}).note(time.UTC)
 	assert.Contains(t, note, "The last uses are kept of 5000 resources: 3 other uses were left out.")
 	assert.Contains(t, note, "What failures follow is from 200000 runs of tests: 7 later runs were left out.")
+	assert.Contains(t, (&past{at: now, week: &window{leftUses: 1}}).note(time.UTC), "1 other use was left out.")
 	assert.NotContains(t, (&past{at: now, week: &window{runs: runsMost}}).note(time.UTC), "left out")
 }

@@ -195,6 +195,8 @@ func parseAsks(t testing.TB, e *eventlog.Event, args []string) {
 			e.Parent = value + "1" // its first request: a schedule needs no other
 		case opt && name == "prio":
 			e.Priority = parseNumber(t, value)
+		case opt:
+			t.Fatalf("unknown option %q", a)
 		default:
 			r.Candidates = append(r.Candidates, a)
 		}

@@ -22,9 +22,11 @@ func (f *failing) Fatal(args ...any) {
 	runtime.Goexit()
 }
 
+func (f *failing) Fatalf(format string, args ...any) { f.Fatal(fmt.Sprintf(format, args...)) }
+
 // A slip in a schedule is told, and not played as something else.
 func TestSlipsInASchedule(t *testing.T) {
-	for _, line := range []string{"0s T asks b1 seats=x", "0s T asks b1 prio=", "0s T asks b1 count=many hash=1", "0s T gets b1/x", "soon T asks b1"} {
+	for _, line := range []string{"0s T asks b1 seats=x", "0s T asks b1 prio=", "0s T asks b1 count=many hash=1", "0s T asks b1 seat=2", "0s T gets b1/x", "soon T asks b1", "0s T", "0s T takes b1"} {
 		f := &failing{TB: t}
 		done := make(chan struct{})
 		go func() {
