@@ -23,19 +23,21 @@
 -- keys nest and wait, which mostly need no look for that; and sweep is where the
 -- broom stands.
 
+-- Text to which something is added is a number; tonumber would read it twice. A pattern
+-- that ends with a position is done sooner than one that takes in the rest.
 function M.decode(s)
   if not s then return false end
   if string.sub(s, 1, 1) == 'L' then
     local state, token, since, ttl, delay, parents, got, plan, past, info =
-      string.match(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n([^|\n]*)|?([^\n]*)\n(.*)$')
-    return { kind = 'L', state = state, token = tonumber(token), since = tonumber(since), ttl = tonumber(ttl),
-      delay = tonumber(delay), parents = parents, got = got, plan = plan, past = past ~= '' and past, info = info }
+      string.match(s, '^L (%a) (%d+) (%d+) (%d+) (%d+)\n([^\n]*)\n([^\n]*)\n([^|\n]*)|?([^\n]*)\n()')
+    return { kind = 'L', state = state, token = token + 0, since = since + 0, ttl = ttl + 0, delay = delay + 0, parents = parents,
+      got = got, plan = plan, past = past ~= '' and past, info = string.sub(s, info) }
   end
   local class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, promise, guess, parents, info =
-    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+) ?(%d*) ?(%d*)\n([^\n]*)\n(.*)$')
-  return { kind = 'W', class = class, seq = tonumber(seq), rank = tonumber(rank), since = tonumber(since),
-    rev = tonumber(rev), ttl = tonumber(ttl), prio = prio, delay = tonumber(delay), channel = channel,
-    fence = tonumber(fence), delayed = tonumber(delayed), promise = tonumber(promise) or 0, guess = tonumber(guess) or 0, parents = parents, info = info }
+    string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+) ?(%d*) ?(%d*)\n([^\n]*)\n()')
+  return { kind = 'W', class = class, seq = seq + 0, rank = rank + 0, since = since + 0, rev = rev + 0, ttl = ttl + 0, prio = prio,
+    delay = delay + 0, channel = channel, fence = fence + 0, delayed = delayed + 0, promise = tonumber(promise) or 0,
+    guess = tonumber(guess) or 0, parents = parents, info = string.sub(s, info) }
 end
 
 function M.encode(e)

@@ -50,6 +50,7 @@ local T = {
   sharing = {},  -- resources that were reserved or given away, but not to one alone
   source = {},   -- pool -> the part of its lists that was read
   ends = {},     -- id -> expected end of the lease
+  noted = {},    -- waiters that the pass has looked at for a delay (patience.lua)
   look = nil,    -- the first moment at which a waiter could start that lets others past
   best = nil,    -- who is to be let past others
   looking = nil, -- whether nobody is to be

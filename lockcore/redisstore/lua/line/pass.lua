@@ -111,10 +111,25 @@ function M.guarded()
   return M.lenient() and past ~= 0 -- no difference: without such leases a look for them finds none
 end
 
+-- Whether the lists of a line were empty when the walk began: then nobody of it can get
+-- or reserve anything, or be let past others.
+function M.in_vain(line)
+  if line.in_vain == nil then
+    line.in_vain = not line.newcomer -- no difference: a shortcut: a newcomer may use lists that nobody waits for
+    for _, req in ipairs(line.reqs) do line.in_vain = line.in_vain and not M.any_listed(req.pool) end
+  end
+  return line.in_vain
+end
+
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
 -- Returns who was served if it stood in line.
 function M.serve(line)
   if M.counter('outages') > 0 and M.waits_for_outage(line.reqs) then -- no difference: without outages nobody waits for one
+    line.spent = true
+    return
+  end
+  if M.in_vain(line) then
+    if M.guarded() then M.note_delay(line) end
     line.spent = true
     return
   end
@@ -141,7 +156,7 @@ function M.walk(classes, newcomer)
       if not lines[1] or not M.lenient() or not M.any_known(lines) then break end -- no difference: a longer walk gives nothing
     elseif not line.spent then
       if M.advance(line) then M.enter(lines, line) end
-    elseif M.backfills() then
+    elseif M.backfills() and not line.in_vain then -- no difference: a shortcut: nobody of it would be let past
       M.consider_rest(line)
     end
   end
@@ -156,5 +171,6 @@ end
 -- Walks until nobody was let past others. A newcomer, who is not in line yet, gets
 -- a lease if it is served.
 function M.pass(classes, newcomer)
+  T.noted = {}
   repeat until not M.walk(classes, newcomer)
 end

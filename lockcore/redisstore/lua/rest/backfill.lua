@@ -162,7 +162,7 @@ end
 -- longest. The longer they hold, the worse they are, and none has waited for longer
 -- than the one at which the line stands: so most need no look.
 function M.consider_rest(line)
-  if M.known(line) == 0 then return end -- no difference: a shortcut: nobody would be found
+  if M.known(line) == (line.length and 1 or 0) then return end -- no difference: a shortcut: nobody would be found
   local e, from, skip, size = BASE .. 'e:' .. line.c, '-inf', 0, nil
   while true do
     size = M.larger(size)

@@ -27,19 +27,54 @@ function M.let_past(id, w)
   local e = M.get(id)
   if not e or not e.past then return false end -- no difference: only those with a mark at the resource are asked about
   if e.token <= w.fence then return false end
-  local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
-  return M.is_before(w, { rank = tonumber(rank), seq = tonumber(seq) })
+  if not e.place then
+    local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
+    e.place = { rank = rank + 0, seq = seq + 0 }
+  end
+  return M.is_before(w, e.place)
 end
 
--- How a resource is taken without those let past the waiter; nil if none was.
-function M.without_past(k, w)
+-- How a resource is taken without those let past a waiter; nil if none was.
+function M.without_past(k, passed)
   local rest = { holds = {}, outside = M.at(k).outside }
   for _, h in ipairs(T.key[k].holds) do
-    if not h.past or not M.let_past(h.id, w) then rest.holds[#rest.holds + 1] = h end
+    if not passed[h.id] then rest.holds[#rest.holds + 1] = h end
   end
   if #rest.holds == #T.key[k].holds then return end
   M.count(rest)
   return rest
+end
+
+-- The leases that were let past the waiter at which a line stands, among those that have
+-- what it could use, as a set; nil if there are none, or if all who were let past anybody
+-- have too little for it: then nobody looks at their leases.
+function M.passed(line, w)
+  local ids, seen, units, seats = {}, {}, 0, 1 -- no difference: how much they have only spares a look
+  for _, req in ipairs(line.reqs) do
+    local keys = M.candidates(req)
+    M.load(keys)
+    seats = math.max(seats, req.seats) -- no difference: as above
+    for _, k in ipairs(keys) do
+      local u = M.at(k)
+      if u.x == 0 then units = units + 1 end -- no difference: as above
+      if not seen[k] then -- no difference: a lease is looked at twice
+        seen[k] = true
+        for _, h in ipairs(u.holds) do
+          if h.past then ids[#ids + 1], units = h.id, units + h.units end -- no difference: as above
+        end
+      end
+    end
+  end
+  if not ids[1] or units * seats < M.units_of(line) then return end -- no difference: as above
+  M.open(ids) -- no difference: they are only read in one call; M.get reads the rest
+  local passed
+  for _, id in ipairs(ids) do
+    if M.let_past(id, w) then
+      passed = passed or {}
+      passed[id] = true
+    end
+  end
+  return passed
 end
 
 -- Notes the moment from which a blocked waiter is kept waiting by nothing but
@@ -50,35 +85,23 @@ function M.note_delay(line)
   if line.newcomer or M.too_many(line.reqs) then return end
   local w = M.get(line.id)
   if w.delayed > 0 then return end -- no difference: no moment is the first microsecond
-  -- Most wait for more than those have who were let past anybody: that is found out
-  -- without a look at their leases.
-  local lists, caps, could, past, ids, seen = {}, {}, 0, 0, {}, {} -- no difference: these only spare a look
+  -- A walk takes resources from nobody, and whoever it lets past has what a waiter would
+  -- have: for one whom no reservation keeps from anything, the next walk of a pass finds
+  -- what the one before found.
+  if not next(T.reserved) then
+    if T.noted[line.id] then return end -- no difference: a shortcut to what follows
+    T.noted[line.id] = true -- no difference: the same
+  end
+  local passed = M.passed(line, w)
+  if not passed then return end -- no difference: a shortcut: it could not be served before either
+  local lists, caps, rest = {}, {}, {}
   for r, req in ipairs(line.reqs) do
     lists[r], caps[r] = M.candidates(req), {}
-    M.load(lists[r])
     for _, k in ipairs(lists[r]) do
-      could = could + M.free(req, M.at(k), T.reserved[k])
-      for _, h in ipairs(not seen[k] and T.key[k].holds or {}) do
-        if h.past then
-          past, ids[#ids + 1] = past + h.units, h.id -- no difference: as above
-        end
-      end
-      seen[k] = true
-    end
-  end
-  local seats = 1 -- no difference: as above
-  for _, req in ipairs(line.reqs) do seats = math.max(seats, req.seats) end
-  if past == 0 or could + past * seats < M.units_of(line) then return end -- no difference: a shortcut to what follows
-  M.open(ids) -- no difference: they are only read in one call; M.get reads the rest
-  local rest, any = {}, false
-  for r, req in ipairs(line.reqs) do
-    for _, k in ipairs(lists[r]) do
-      if rest[k] == nil then rest[k] = M.without_past(k, w) or false end
-      any = any or rest[k]
+      if rest[k] == nil then rest[k] = M.without_past(k, passed) or false end
       caps[r][k] = M.free(req, rest[k] or T.key[k], T.reserved[k])
     end
   end
-  if not any then return end
   local _, complete = M.assign(line.reqs, lists, caps)
   if complete then
     w.delayed = NOW

@@ -98,10 +98,25 @@ function M.openings(req, k, takers, most)
   return out
 end
 
-function M.shadow(who)
-  if who.shadow then return who.shadow end
-  who.shadow = math.huge
-  if M.too_many(who.reqs) then return who.shadow end
+-- The moments at which nobody has one of these any more.
+function M.ends_of(keys)
+  local ids, all = {}, {}
+  M.load(keys)
+  for _, k in ipairs(keys) do
+    for _, h in ipairs(M.at(k).holds) do ids[#ids + 1] = h.id end -- no difference: as in M.takers
+  end
+  M.open(ids) -- no difference: as in M.takers
+  for _, k in ipairs(keys) do
+    local last = T.key[k].outside and math.huge or NOW -- nobody knows until when
+    for _, h in ipairs(T.key[k].holds) do last = math.max(last, M.expected_end(h.id)) end
+    if last < math.huge then all[#all + 1] = last end
+  end
+  return all
+end
+
+-- The moments at which one unit more can be had of what a waiter asks for, and these by
+-- requirement and resource.
+function M.openings_for(who)
   local takers, opens, all, want = M.takers(who), {}, {}, 0 -- no difference: one opening more is not needed
   for _, req in ipairs(who.reqs) do want = want + req.need end
   for r, req in ipairs(who.reqs) do
@@ -110,6 +125,19 @@ function M.shadow(who)
       opens[r][k] = M.openings(req, k, takers[k], want)
       for _, at in ipairs(opens[r][k]) do all[#all + 1] = at end
     end
+  end
+  return all, opens
+end
+
+function M.shadow(who)
+  if who.shadow then return who.shadow end
+  who.shadow = math.huge
+  if M.too_many(who.reqs) then return who.shadow end
+  local all, opens
+  if #who.reqs == 1 and who.reqs[1].mode == 'x' and who.first == 1 then -- no difference: a shortcut to what follows
+    all = M.ends_of(M.candidates(who.reqs[1]))
+  else
+    all, opens = M.openings_for(who)
   end
   table.sort(all)
   if #who.reqs == 1 then
