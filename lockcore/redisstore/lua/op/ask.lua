@@ -21,7 +21,7 @@ end
 -- The resources that are out of service, for an answer.
 local function outages()
   local out = {}
-  for k in pairs(M.counter('outages') > 0 and M.outages() or {}) do out[#out + 1] = k end
+  for k in pairs(M.counter('outages') ~= 0 and M.outages() or {}) do out[#out + 1] = k end
   return unpack(out, 1, math.min(#out, FEW_ARGUMENTS))
 end
 
