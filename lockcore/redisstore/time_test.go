@@ -132,6 +132,9 @@ func TestPoll(t *testing.T) {
 		if got := ask(b, s, ticket("w0", time.Minute, of(1, "k"))).Poll; got != 4500*time.Millisecond {
 			b.Errorf("the lease ends in 4.5 s, and the head of the line polls after %s", got)
 		}
+		if got := ask(b, s, ticket("w1", time.Minute, of(1, "k"))).Poll; got != 4500*time.Millisecond {
+			b.Errorf("the lease ends in 4.5 s, and the second in line polls after %s", got)
+		}
 		if got := ask(b, s, ticket("w3", time.Minute, of(1, "k"))).Poll; got != 5*time.Second {
 			b.Errorf("whoever is behind polls after %s", got)
 		}

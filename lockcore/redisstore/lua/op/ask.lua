@@ -54,7 +54,7 @@ local function rivals(reqs)
   for _, k in ipairs(keys) do
     local v = T.raw[k]
     -- Without a pool, a record has no "|", or it ends with one.
-    if T.key[k] or v and string.find(v, '|', 1, true) and string.sub(v, -1) ~= '|' then
+    if T.key[k] or v and string.find(v, '|.*[^|]$') then
       for p in string.gmatch(M.at(k).pools, '(%d+):') do pools[p] = true end
     end
   end
@@ -72,12 +72,12 @@ local function agree()
   if M.rules() == policy then return true end
   local from = 0
   repeat
-    local ids = call('ZRANGE', DUE, from, from + 99)
+    local ids = call('ZRANGE', DUE, from, from + 99) -- no difference: one is looked at twice
     for _, other in ipairs(ids) do
       if string.sub(other, 1, 1) == '!' and string.sub(other, 1, #M.disabled_id('')) ~= M.disabled_id('') then return false end
     end
     from = from + 100
-  until not ids[1]
+  until not ids[1] -- no difference: behind a page with one there is none
   M.set_policy(policy)
   return true
 end
@@ -95,7 +95,8 @@ local function waiting(w)
   M.finish()
   local poll, rank = M.poll_of(w), call('ZRANK', BASE .. 'q:' .. w.class, M.member(id, w))
   if rank and rank <= 1 then
-    local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', DUE, 0,
+      0, 'WITHSCORES') -- no difference: the first of more is the same
     if first[2] then poll = math.min(poll, math.max(first[2] - NOW, SHORTEST_POLL)) end
   end
   return { REPLY_WAITS, M.int(poll), M.int(M.counter('fence')), outages() }
@@ -111,9 +112,8 @@ local function poll(w)
     M.stand(id, w, reqs)
   end
   M.heartbeat(id, w)
-  local first = call('ZRANGE', BASE .. 'q:' .. w.class, 0, 0)
   local changed = next(T.freed) or T.interop
-  if changed or first[1] == M.member(id, w) then
+  if changed or call('ZRANK', BASE .. 'q:' .. w.class, M.member(id, w)) == 0 then
     -- If nothing has changed, this only mends what may be wrong; there is a time to
     -- let anybody past others, and it is not whenever somebody asks.
     T.looking = not changed
