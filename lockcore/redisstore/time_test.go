@@ -174,6 +174,31 @@ func TestDeadWaiterIsDropped(t *testing.T) {
 	})
 }
 
+// The first in line looks at what there is whenever it asks: so it gets what came free
+// without anybody telling, as after a lease that somebody deleted on the server.
+func TestLineIsServedWhenItsFirstAsks(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		const base = "{rtest:default}:"
+		s := b.open(redisstore.Options{})
+		ask(b, s, ticket("holder", time.Hour, of(1, "k")))
+		first := ticket("first", time.Minute, of(1, "k"))
+		ask(b, s, first)
+		ask(b, s, ticket("second", time.Minute, of(1, "k")))
+		record := b.server.HGet(base+"all", "k")
+		b.server.HSet(base+"all", "k", strings.Replace(record, "!holder x 1", "", 1))
+		b.server.HDel(base+"all", "!holder")
+		b.server.ZRem(base+"due", "!holder")
+		pool, _, _ := strings.Cut(record[strings.LastIndexByte(record, '|')+1:], ":")
+		if _, err := b.server.ZAdd(base+"av:"+pool, 1, "k"); err != nil {
+			b.Fatal(err)
+		}
+		consistent(b, b.server)
+		if ask(b, s, first).Grant == nil {
+			b.Error("k is free, and the first in line does not get it")
+		}
+	})
+}
+
 func TestRenewalKeepsALeaseForAnHour(t *testing.T) {
 	inBubble(t, func(b bubble) {
 		l := locker(b, b.open(redisstore.Options{}))

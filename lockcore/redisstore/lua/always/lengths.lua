@@ -23,31 +23,32 @@ end
 function M.median_of(history)
   local m = T.median[history]
   if not m then
-    local all, i = {}, -2
-    for d in string.gmatch(history, '%d+') do
-      i = i + 1
-      if i > 0 then all[i] = tonumber(d) end -- no difference: neither # nor sort looks at all[0]
-    end
+    local all = {}
+    for d in string.gmatch(string.match(history, '^%d+ %d+(.*)$'), '%d+') do all[#all + 1] = tonumber(d) end
     table.sort(all)
-    m = math.max(all[math.floor(#all / 2) + 1], 1) -- no difference: a microsecond more
+    m = all[math.floor(#all / 2) + 1]
+    m = math.max(m, 1) -- no difference: a microsecond more
     T.median[history] = m
   end
   return m
 end
 
-function M.age(history, at) return at - string.match(history, '^%d+') end
+-- Whether a history still says something.
+function M.is_recent(history, at)
+  return at - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
+end
 
 -- How long a waiter or a newcomer will hold.
 function M.length(e)
   local said, test = M.about(e)
-  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
+  if said ~= 0 then return said end
   local history = M.recall(test)
-  return history and M.age(history, NOW) <= HISTORY_AGE and M.median_of(history) or nil -- no difference: a microsecond in 90 days
+  return history and M.is_recent(history, NOW) and M.median_of(history) or nil
 end
 
 -- The same, or the guess.
 function M.expectation(e)
-  return M.length(e) or e.guess > 0 and e.guess or nil
+  return M.length(e) or e.guess ~= 0 and e.guess or nil
 end
 
 -- What a lease keeps of that from its grant on: the history, or the guess behind a
@@ -55,17 +56,17 @@ end
 function M.plan_of(e)
   local said, test = M.about(e)
   local history = said == 0 and M.recall(test)
-  if history and M.age(history, NOW) <= HISTORY_AGE then return history end -- no difference: a microsecond in 90 days
-  return said == 0 and e.guess > 0 and '?' .. M.int(e.guess) or ''
+  if history and M.is_recent(history, NOW) then return history end
+  return said == 0 and e.guess ~= 0 and '?' .. M.int(e.guess) or ''
 end
 
 -- A history becomes the length that follows from it when that is first worked out.
 function M.length_of_lease(id, e)
   local said = M.about(e)
-  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
+  if said ~= 0 then return said end
   local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
-  local length = M.age(plan, e.since) <= HISTORY_AGE and M.median_of(plan) -- no difference: a microsecond in 90 days
+  local length = M.is_recent(plan, e.since) and M.median_of(plan)
   e.plan = length and M.int(length) or ''
   T.changed[id] = true
   return length or nil

@@ -79,7 +79,7 @@ function M.leave(id, w)
   local member = M.member(id, w)
   call('ZREM', BASE .. 'q:' .. w.class, member)
   local said, test = M.about(w)
-  if said > 0 or test ~= '' or w.guess > 0 then call('ZREM', BASE .. 'e:' .. w.class, M.ranked(w.rank, member)) end
+  call('ZREM', BASE .. 'e:' .. w.class, M.ranked(w.rank, member))
   if said == 0 and test ~= '' then
     call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. M.ranked(w.rank, member))
     T.line_changed = true
@@ -113,5 +113,5 @@ end
 function M.nested()
   if not T.nest_changed and M.counter('nested') == 0 then return end
   local nest = call('HGETALL', BASE .. 'nest')
-  return nest[1] and nest
+  return next(nest) and nest
 end

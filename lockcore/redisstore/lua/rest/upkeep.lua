@@ -66,7 +66,7 @@ local function is_over(field, v)
   if till then
     return tonumber(till) <= NOW -- no difference: a microsecond
   elseif string.match(field, '^#.* ') then
-    return M.age(v, NOW) > HISTORY_AGE -- no difference: a microsecond in 90 days
+    return not M.is_recent(v, NOW)
   elseif string.match(field, '^[^#]') and string.match(v, '^%d+$') then
     return tonumber(v) < NOW - TOKEN_KEPT -- no difference: a microsecond in a day
   end
