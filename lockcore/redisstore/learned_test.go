@@ -125,11 +125,22 @@ func TestWhatIsLearned(t *testing.T) {
 		}
 		tk := ticket("expects", time.Hour, of(1, "k"))
 		tk.Owner = lockcore.Owner{Test: "TestX", Package: "example.com/p"}
-		ask(b, s, tk)
+		expects := ask(b, s, tk).Grant
 		hold(b, s, "TestX", 31, time.Second)
 		snap, err := s.Snapshot(b.Context())
 		if err != nil || len(snap.Holders) != 1 || snap.Holders[0].Expect != 29*time.Second {
 			b.Errorf("at its grant 29 s were expected: %+v, %v", snap.Holders, err)
+		}
+		// So it is of a waiter, and of the lease that it becomes.
+		waits := ticket("waits", time.Hour, of(1, "k"))
+		waits.Owner = tk.Owner
+		ask(b, s, waits)
+		if snap, err = s.Snapshot(b.Context()); err != nil || len(snap.Waiters) != 1 || snap.Waiters[0].Expect != history(b, s)["TestX"].Median {
+			b.Errorf("the waiter is expected to take what its test took: %+v, %v", snap.Waiters, err)
+		}
+		giveBack(b, s, expects)
+		if snap, err = s.Snapshot(b.Context()); err != nil || len(snap.Holders) != 1 || snap.Holders[0].ID != "waits" || snap.Holders[0].Expect != history(b, s)["TestX"].Median {
+			b.Errorf("as a lease, it is expected to take what its test took: %+v, %v", snap.Holders, err)
 		}
 
 		for name, end := range map[string]func(*lockcore.Ticket, *lockcore.Grant) error{

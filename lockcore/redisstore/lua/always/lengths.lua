@@ -7,7 +7,7 @@
 function M.about(e)
   if not e.test then
     local said, reserved, test = string.match(e.info, '^(%d+)(!?) ([^\n]*)\n')
-    e.said, e.test, e.reservation = tonumber(said or 0), test or '', reserved == '!'
+    e.said, e.test, e.reservation = tonumber(said), test, reserved == '!'
   end
   return e.said, e.test
 end
@@ -34,8 +34,8 @@ function M.median_of(history)
 end
 
 -- Whether a history still says something.
-function M.is_recent(history, at)
-  return at - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
+function M.is_recent(history)
+  return NOW - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
 end
 
 -- How long a waiter or a newcomer will hold.
@@ -43,7 +43,7 @@ function M.length(e)
   local said, test = M.about(e)
   if said ~= 0 then return said end
   local history = M.recall(test)
-  return history and M.is_recent(history, NOW) and M.median_of(history) or nil
+  return history and M.is_recent(history) and M.median_of(history) or nil
 end
 
 -- The same, or the guess.
@@ -56,20 +56,21 @@ end
 function M.plan_of(e)
   local said, test = M.about(e)
   local history = said == 0 and M.recall(test)
-  if history and M.is_recent(history, NOW) then return history end
+  if history and M.is_recent(history) then return history end
   return said == 0 and e.guess ~= 0 and '?' .. M.int(e.guess) or ''
 end
 
--- A history becomes the length that follows from it when that is first worked out.
+-- A history, which was recent at the grant, becomes the length that follows from it when
+-- that is first worked out.
 function M.length_of_lease(id, e)
   local said = M.about(e)
   if said ~= 0 then return said end
   local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
-  local length = M.is_recent(plan, e.since) and M.median_of(plan)
-  e.plan = length and M.int(length) or ''
+  local length = M.median_of(plan)
+  e.plan = M.int(length)
   T.changed[id] = true
-  return length or nil
+  return length
 end
 
 -- Whether a lease or a waiter is a reservation.

@@ -66,7 +66,7 @@ local function is_over(field, v)
   if till then
     return tonumber(till) <= NOW -- no difference: a microsecond
   elseif string.match(field, '^#.* ') then
-    return not M.is_recent(v, NOW)
+    return not M.is_recent(v)
   elseif string.match(field, '^[^#]') and string.match(v, '^%d+$') then
     return tonumber(v) < NOW - TOKEN_KEPT -- no difference: a microsecond in a day
   end
