@@ -134,6 +134,32 @@ func TestUpkeepSweepsWhatIsOver(t *testing.T) {
 	})
 }
 
+// What nobody had leaves nothing behind when nobody waits for it any more.
+func TestUpkeepOfWhatNobodyHad(t *testing.T) {
+	server := miniredis.RunT(t)
+	s, err := New(redis.NewClient(&redis.Options{Addr: server.Addr()}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	g := lease(t, s, "holder", "", "had")
+	waiter := *g.Ticket
+	waiter.ID = "waiter"
+	waiter.Requirements = append(slices.Clone(waiter.Requirements), lockcore.Requirement{Candidates: []lockcore.Candidate{{Key: "never"}}})
+	if ans, err := s.Ask(t.Context(), &waiter, nil); err != nil || ans.Grant != nil {
+		t.Fatalf("one of them is held: %v, %v", ans.Grant, err)
+	}
+	if !strings.Contains(server.HGet(all, "never"), "|") {
+		t.Error("nobody waits for what nobody had")
+	}
+	if err := s.Withdraw(t.Context(), "waiter"); err != nil {
+		t.Fatal(err)
+	}
+	if v := server.HGet(all, "never"); v != "" {
+		t.Errorf("%q is left of what nobody had", v)
+	}
+}
+
 // Of tests in excess, one of those that have not run for longest is forgotten: of a few,
 // it is the one.
 func TestUpkeepForgetsTests(t *testing.T) {

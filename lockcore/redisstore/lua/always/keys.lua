@@ -50,7 +50,7 @@ end
 function M.beside(u, v)
   if not v then return u.x, u.s, u.n, u.m end
   local m = u.m
-  if m == 0 then m = v.m elseif v.m > 0 then m = math.min(m, v.m) end
+  if m == 0 then m = v.m elseif v.m ~= 0 then m = math.min(m, v.m) end
   return u.x + v.x, u.s + v.s, u.n + v.n, m
 end
 
@@ -60,7 +60,7 @@ function M.free(req, u, v)
   local x, s, n, m = M.beside(u, v)
   if x > 0 or u.outside then return 0 end
   if req.seats ~= 0 then
-    if s > 0 then return 0 end
+    if s ~= 0 then return 0 end
     m = m == 0 and req.seats or math.min(m, req.seats)
     return math.max(0, m - n)
   end
