@@ -20,7 +20,7 @@ function M.reap_these(ids)
       M.drop(id, e)
       if e.state == STATE_GRANTED and e.since + PROVISIONAL <= NOW then
         M.bury(id, ENDED_UNTAKEN, ENDED_KEPT)
-      elseif e.delay > 0 and (e.state == STATE_HELD or e.state == STATE_GRANTED) then
+      elseif e.delay ~= 0 and (e.state == STATE_HELD or e.state == STATE_GRANTED) then
         M.set_aside('!delay:' .. string.sub(id, 2), e)
       end
     end
