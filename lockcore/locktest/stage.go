@@ -19,7 +19,8 @@ type Stage struct {
 	// Pass moves the clock.
 	Pass func(d time.Duration)
 	// Settle returns when everything that was sent has arrived, as the messages to
-	// waiters have. Nil: there is nothing to wait for.
+	// waiters have. It is called before a snapshot and after it, so it can also look
+	// whether the snapshot changed anything. Nil: there is nothing to wait for.
 	Settle func()
 	// As returns a client of the store in another process; Reap ends that process. A
 	// store that knows nothing of processes leaves both nil: then what the process

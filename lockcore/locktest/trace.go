@@ -152,6 +152,12 @@ func one[V any](rnd *rand.Rand, m map[string]V) (string, bool) {
 func (tr *trace) step() {
 	tr.pass()
 	tr.operation()
+	if tr.stage != nil && tr.stage.Settle != nil { // before anybody asks: a stage looks whether the operation has served whom it could
+		tr.stage.Settle()
+		_, err := tr.store.Snapshot(tr.ctx)
+		tr.must(err)
+		tr.stage.Settle()
+	}
 	for _, id := range ids(tr.tickets) {
 		if tr.stage == nil || tr.rnd.IntN(40) > 0 {
 			tr.ask(tr.tickets[id])

@@ -77,6 +77,27 @@ func TestEndIsRemembered(t *testing.T) {
 	})
 }
 
+// Who frees a resource is told until when it was held, even by one who was granted it in
+// the same moment.
+func TestEndIsTold(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		free := func(holder string, left time.Duration) {
+			b.Helper()
+			freed, err := s.Free(b.Context(), "k", "for the test")
+			if err != nil || len(freed) != 1 || freed[0].ID != holder || !freed[0].Expires.Equal(time.Now().Add(left)) {
+				b.Errorf("want %s with %s left at %s, got %+v, %v", holder, left, time.Now(), freed, err)
+			}
+		}
+		ask(b, s, ticket("first", time.Hour, of(1, "k")))
+		free("first", time.Hour)
+		ask(b, s, ticket("dead", 8*time.Second, of(1, "k")))
+		ask(b, s, ticket("waiter", time.Minute, of(1, "k")))
+		time.Sleep(8 * time.Second)
+		free("waiter", 5*time.Second)
+	})
+}
+
 // Nobody is told to ask again at once.
 func TestShortestPoll(t *testing.T) {
 	inBubble(t, func(b bubble) {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/resourcelocker/resourcelocker/lockcore"
+	"github.com/resourcelocker/resourcelocker/lockcore/internal/sched"
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/redistest"
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
@@ -124,11 +125,22 @@ func TestWhatIsLearned(t *testing.T) {
 		}
 		tk := ticket("expects", time.Hour, of(1, "k"))
 		tk.Owner = lockcore.Owner{Test: "TestX", Package: "example.com/p"}
-		ask(b, s, tk)
+		expects := ask(b, s, tk).Grant
 		hold(b, s, "TestX", 31, time.Second)
 		snap, err := s.Snapshot(b.Context())
 		if err != nil || len(snap.Holders) != 1 || snap.Holders[0].Expect != 29*time.Second {
 			b.Errorf("at its grant 29 s were expected: %+v, %v", snap.Holders, err)
+		}
+		// So it is of a waiter, and of the lease that it becomes.
+		waits := ticket("waits", time.Hour, of(1, "k"))
+		waits.Owner = tk.Owner
+		ask(b, s, waits)
+		if snap, err = s.Snapshot(b.Context()); err != nil || len(snap.Waiters) != 1 || snap.Waiters[0].Expect != history(b, s)["TestX"].Median {
+			b.Errorf("the waiter is expected to take what its test took: %+v, %v", snap.Waiters, err)
+		}
+		giveBack(b, s, expects)
+		if snap, err = s.Snapshot(b.Context()); err != nil || len(snap.Holders) != 1 || snap.Holders[0].ID != "waits" || snap.Holders[0].Expect != history(b, s)["TestX"].Median {
+			b.Errorf("as a lease, it is expected to take what its test took: %+v, %v", snap.Holders, err)
 		}
 
 		for name, end := range map[string]func(*lockcore.Ticket, *lockcore.Grant) error{
@@ -157,6 +169,27 @@ func TestWhatIsLearned(t *testing.T) {
 			b.Errorf("it ended after a minute, however long its resource is kept: %+v", u)
 		}
 	})
+}
+
+// The usual time follows what tests take, by parts of itself and a microsecond at least;
+// one that takes just that long does not move it.
+func TestWhatIsUsual(t *testing.T) {
+	const up, down = time.Second * sched.UsualUp / sched.UsualParts, time.Second * sched.UsualDown / sched.UsualParts
+	for _, steps := range [][]struct{ took, usual time.Duration }{
+		{{0, time.Microsecond}, {0, time.Microsecond}, {5 * time.Microsecond, 2 * time.Microsecond}, {2 * time.Microsecond, 2 * time.Microsecond}},
+		{{time.Second, time.Second}, {time.Second, time.Second}, {time.Minute, time.Second + up}},
+		{{time.Second, time.Second}, {time.Millisecond, time.Second - down}},
+	} {
+		inBubble(t, func(b bubble) {
+			s := b.open(redisstore.Options{})
+			for i, step := range steps {
+				hold(b, s, fmt.Sprint("Test", i), i, step.took)
+				if snap, err := s.Snapshot(b.Context()); err != nil || snap.Usual != step.usual {
+					b.Errorf("after one of %s, as the last of %v, the usual time is %s; %v", step.took, steps[:i+1], snap.Usual, err)
+				}
+			}
+		})
+	}
 }
 
 // What is older than 90 days says nothing, and is swept.

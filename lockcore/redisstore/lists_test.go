@@ -56,6 +56,7 @@ func TestLongLists(t *testing.T) {
 			consistent(b, b.server)
 		})
 	})
+	t.Run("revised", func(t *testing.T) { inBubble(t, revised) })
 	t.Run("forgotten", func(t *testing.T) { inBubble(t, forgotten) })
 	for _, n := range []int{5, 70} {
 		t.Run(fmt.Sprint("in turn ", n), func(t *testing.T) {
@@ -71,6 +72,25 @@ func TestLongLists(t *testing.T) {
 			inBubble(t, func(b bubble) { spreads(b, b.open(redisstore.Options{}), n) })
 		})
 	}
+}
+
+// Who waits may change its mind to a long list that the server does not know yet.
+func revised(b bubble) {
+	s := b.open(redisstore.Options{})
+	held := ask(b, s, ticket("holder", time.Hour, of(1, "0"))).Grant
+	waiter := ticket("waiter", time.Hour, of(1, "0"))
+	ask(b, s, waiter)
+	all := of(70, append(numbered(69), "0")...)
+	all.Choice = lockcore.LeastRecentlyUsed // else the client asks for a few of them
+	waiter.Requirements, waiter.Revision = []lockcore.Requirement{all}, 1
+	if ask(b, s, waiter).Grant != nil {
+		b.Fatal("one of them is held")
+	}
+	giveBack(b, s, held)
+	if g := ask(b, s, waiter).Grant; g == nil || len(g.Keys()) != 70 {
+		b.Errorf("all are free, and it gets %+v", g)
+	}
+	consistent(b, b.server)
 }
 
 // A list that nobody has used for an hour is dropped when another one is registered,

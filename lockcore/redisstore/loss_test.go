@@ -82,6 +82,48 @@ func TestDataLostTwice(t *testing.T) {
 	}
 }
 
+// Of a lease that another process got nobody knows in which generation it was confirmed:
+// as far as anybody can tell it was lost once, and comes back.
+func TestDataLostBehindAnotherProcess(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	g := ask(t, open(t, s.Addr, redisstore.Options{}), ticket("holder", time.Minute, of(1, "k"))).Grant
+	s.Do("FLUSHALL")
+	errs, err := open(t, s.Addr, redisstore.Options{}).Renew(t.Context(), []*lockcore.Grant{g})
+	if err != nil || errs[0] != nil {
+		t.Errorf("a renewal by a process that has not asked says %v, %v", errs, err)
+	}
+}
+
+// A lease that expires where no data were lost comes back: the very first of a namespace,
+// which began with it, and one that has already come back from a loss, so that it is older
+// than the data.
+func TestDataLostBeforeALeaseExpires(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	st := open(t, s.Addr, redisstore.Options{})
+	g := ask(t, st, ticket("holder", 50*time.Millisecond, of(1, "k"))).Grant
+	expires := func() {
+		t.Helper()
+		await(t, "the lease expires", func() bool {
+			snap, err := st.Snapshot(t.Context())
+			return err == nil && len(snap.Holders) == 0
+		})
+	}
+	renew := func(when string) {
+		t.Helper()
+		if errs, err := st.Renew(t.Context(), []*lockcore.Grant{g}); err != nil || errs[0] != nil {
+			t.Errorf("%s, a renewal says %v, %v", when, errs, err)
+		}
+	}
+	expires()
+	renew("after the first lease of all has expired")
+	s.Do("FLUSHALL")
+	renew("after one loss")
+	expires()
+	renew("after it has expired once more")
+}
+
 // The lease itself, as a test has it.
 func TestLeaseOfDataLostTwice(t *testing.T) {
 	t.Parallel()

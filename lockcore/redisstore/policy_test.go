@@ -44,6 +44,28 @@ func TestPolicyIsOneForAll(t *testing.T) {
 	}
 }
 
+// Resources out of service are nobody's, however many: the policy may become another one
+// beside them. Among them one holder is found.
+func TestPolicyIsOneBesideOutages(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		a := b.open(redisstore.Options{})
+		out := lockcore.Outage{Keys: numbered(100), Owner: lockcore.Owner{User: "ann"}, For: time.Hour}
+		if _, err := a.Disable(b.Context(), out); err != nil {
+			b.Fatal(err)
+		}
+		last := ask(b, a, ticket("the last to end", 2*time.Hour, of(1, "k"))).Grant
+		other := b.open(redisstore.Options{Policy: lockcore.FIFO})
+		next := ticket("next", time.Minute, of(1, "other"))
+		if _, err := other.Ask(b.Context(), next, nil); err == nil || !strings.Contains(err.Error(), "in use under policy=backfill") {
+			b.Errorf("one holds: %v", err)
+		}
+		giveBack(b, a, last)
+		if ask(b, other, next).Grant == nil {
+			b.Error("it is free")
+		}
+	})
+}
+
 // Versions that decide otherwise who is let past whom do not serve one line: what one
 // of them began, the other one leaves alone, and says so, until nobody holds or waits.
 func TestVersionsDoNotServeOneLine(t *testing.T) {

@@ -2,6 +2,8 @@ package redisstore_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +24,7 @@ func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, 
 
 func staged(t *testing.T, f func(*testing.T, locktest.Stage), hook redis.Hook) {
 	inBubble(t, func(b bubble) {
+		w := wakes{bubble: b}
 		f(b.T, locktest.Stage{
 			Open: func(p lockcore.QueuePolicy, delay time.Duration) lockcore.Store {
 				c := b.client()
@@ -35,9 +38,48 @@ func staged(t *testing.T, f func(*testing.T, locktest.Stage), hook redis.Hook) {
 			Settle: func() {
 				synctest.Wait()
 				consistent(b, b.server)
+				w.settle()
 			},
 		})
 	})
+}
+
+// wakes looks before and after every snapshot for leases that it gave: a snapshot serves
+// whoever can be served, so it would hide that the call before it has forgotten to. What
+// is due at the moment is left to whatever comes next.
+type wakes struct {
+	bubble
+	after  bool // whether a snapshot was made since the last look
+	due    bool
+	leases []string
+}
+
+// settle is called before a snapshot and after it.
+func (w *wakes) settle() {
+	w.Helper()
+	const base = "{rtest:default}:"
+	var leases []string
+	if w.server.Exists(base + "all") {
+		ids, _ := w.server.HKeys(base + "all")
+		for _, id := range ids {
+			if strings.HasPrefix(id, "!") && strings.HasPrefix(w.server.HGet(base+"all", id), "L ") {
+				leases = append(leases, id)
+			}
+		}
+	}
+	if w.after {
+		for _, id := range leases {
+			if !w.due && !slices.Contains(w.leases, id) {
+				w.Errorf("%s could be served, and only a snapshot did it", id)
+			}
+		}
+	} else if w.leases, w.due = leases, false; w.server.Exists(base + "due") {
+		moments, _ := w.server.SortedSet(base + "due")
+		for _, at := range moments {
+			w.due = w.due || at <= float64(time.Now().UnixMicro())
+		}
+	}
+	w.after = !w.after
 }
 
 // twice sends every call of a script twice, and tells of the second reply.

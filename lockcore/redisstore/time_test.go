@@ -132,6 +132,9 @@ func TestPoll(t *testing.T) {
 		if got := ask(b, s, ticket("w0", time.Minute, of(1, "k"))).Poll; got != 4500*time.Millisecond {
 			b.Errorf("the lease ends in 4.5 s, and the head of the line polls after %s", got)
 		}
+		if got := ask(b, s, ticket("w1", time.Minute, of(1, "k"))).Poll; got != 4500*time.Millisecond {
+			b.Errorf("the lease ends in 4.5 s, and the second in line polls after %s", got)
+		}
 		if got := ask(b, s, ticket("w3", time.Minute, of(1, "k"))).Poll; got != 5*time.Second {
 			b.Errorf("whoever is behind polls after %s", got)
 		}
@@ -167,6 +170,31 @@ func TestDeadWaiterIsDropped(t *testing.T) {
 		release(b, acquire(b, l, request(time.Minute, of(1, "b"))))
 		if late := time.Since(start) - 15*time.Second; late < 0 || late > soon {
 			b.Errorf("b came %s after the third missed poll", late)
+		}
+	})
+}
+
+// The first in line looks at what there is whenever it asks: so it gets what came free
+// without anybody telling, as after a lease that somebody deleted on the server.
+func TestLineIsServedWhenItsFirstAsks(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		const base = "{rtest:default}:"
+		s := b.open(redisstore.Options{})
+		ask(b, s, ticket("holder", time.Hour, of(1, "k")))
+		first := ticket("first", time.Minute, of(1, "k"))
+		ask(b, s, first)
+		ask(b, s, ticket("second", time.Minute, of(1, "k")))
+		record := b.server.HGet(base+"all", "k")
+		b.server.HSet(base+"all", "k", strings.Replace(record, "!holder x 1", "", 1))
+		b.server.HDel(base+"all", "!holder")
+		b.server.ZRem(base+"due", "!holder")
+		pool, _, _ := strings.Cut(record[strings.LastIndexByte(record, '|')+1:], ":")
+		if _, err := b.server.ZAdd(base+"av:"+pool, 1, "k"); err != nil {
+			b.Fatal(err)
+		}
+		consistent(b, b.server)
+		if ask(b, s, first).Grant == nil {
+			b.Error("k is free, and the first in line does not get it")
 		}
 	})
 }

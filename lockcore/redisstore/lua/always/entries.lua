@@ -20,7 +20,8 @@ local function poll_of(ttl) return math.max(math.min(HEARTBEAT, math.floor(ttl /
 local function next_look(class, member, ttl)
   local poll, rank = poll_of(ttl), call('ZRANK', BASE .. 'q:' .. class, member)
   if rank and rank <= 1 then
-    local first = call('ZRANGE', DUE, 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', DUE, 0,
+      0, 'WITHSCORES') -- no difference: the first of more is the same
     if first[2] then poll = math.min(poll, math.max(first[2] - NOW, SHORTEST_POLL)) end
   end
   return poll
@@ -29,26 +30,24 @@ end
 -- The middle of the durations of a history, the later of two: one that ended early and
 -- one that hung do not move it.
 local function median(history)
-  local all, i = {}, -2
-  for d in string.gmatch(history, '%d+') do
-    i = i + 1
-    if i > 0 then all[i] = tonumber(d) end -- no difference: neither # nor sort looks at all[0]
-  end
+  local all = {}
+  for d in string.gmatch(string.match(history, '^%d+ %d+(.*)$'), '%d+') do all[#all + 1] = tonumber(d) end
   table.sort(all)
-  return math.max(all[math.floor(#all / 2) + 1], 1) -- no difference: a microsecond more
+  local m = all[math.floor(#all / 2) + 1]
+  return math.max(m, 1) -- no difference: a microsecond more
 end
 
--- Whether a history, or nil, is recent enough at a moment to tell anything.
-local function recent(history, at)
-  return history and at - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
+-- Whether there is a history, and one that still says something.
+local function recent(history)
+  return history and NOW - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
 end
 
 -- What a lease keeps of that from its grant on: the history, or the guess behind a
 -- question mark; said is what the client says of the length, or 0.
 local function plan_of(said, history, guess)
-  if said > 0 then return '' end -- no difference: nobody says that it takes a microsecond
-  if recent(history, NOW) then return history end
-  return guess > 0 and string.format('?%.0f', guess) or ''
+  if said ~= 0 then return '' end
+  if recent(history) then return history end
+  return guess ~= 0 and string.format('?%.0f', guess) or ''
 end
 
 local function waiter_record(class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, promise, guess, parents, info)

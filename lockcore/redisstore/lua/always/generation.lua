@@ -25,7 +25,7 @@ end
 -- The data of the namespace begin now, if there are none. A holder who states its case
 -- may come before all who ask; then the policy is the usual one.
 function M.begin_epoch()
-  if M.field('#fence') or M.counter('epoch') > 0 then return end
+  if M.field('#fence') then return end
   T.counters.epoch = NOW
   if not M.field('#policy') then M.set_policy(POLICY_BACKFILL) end
 end

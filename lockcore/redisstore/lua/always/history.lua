@@ -19,7 +19,7 @@ end
 -- The usual time after a test took so long: what about seven of ten tests of late did
 -- not exceed. Three of ten that take longer move it up as far as the others down.
 local function usual_after(usual, took)
-  if usual == 0 then return math.max(1, took) end -- no difference: it would come to that in the end
+  if usual == 0 then return math.max(1, took) end
   if took > usual then return usual + math.max(1, math.floor(usual * USUAL_UP / USUAL_PARTS)) end
   if took < usual then return math.max(1, usual - math.floor(usual * USUAL_DOWN / USUAL_PARTS)) end
   return usual
@@ -27,5 +27,5 @@ end
 
 -- Whether somebody waits who would be told what a test has taught (queue.lua).
 local function awaited(test)
-  return call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11', 'LIMIT', 0, 1)[1] -- no difference: one is enough, the first of more is looked at
+  return call('ZLEXCOUNT', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11') ~= 0
 end

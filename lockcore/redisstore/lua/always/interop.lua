@@ -28,7 +28,8 @@ end
 -- The first of several holders takes the lock for all of them.
 function M.lock_outside(k, id, ttl)
   local name, ms = 'lock:' .. M.name_of(k), math.ceil(ttl / 1000)
-  if not call('SET', name, id, 'NX', 'PX', M.int(ms)) and call('PTTL', name) < ms then -- no difference: an equal time is set again, or not
+  if call('SET', name, id, 'NX', 'PX', M.int(ms)) then return end
+  if call('PTTL', name) < ms then -- no difference: an equal time is set again, or not
     call('PEXPIRE', name, M.int(ms))
   end
 end

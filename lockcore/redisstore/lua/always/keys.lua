@@ -19,7 +19,7 @@ function M.count(u)
     else
       local seats = M.seats_of(h.mode)
       u.n = u.n + h.units
-      if u.m == 0 or seats < u.m then u.m = seats end -- no difference: of two equal numbers either is the smaller one
+      u.m = u.m == 0 and seats or math.min(u.m, seats)
     end
   end
 end
@@ -59,7 +59,7 @@ end
 function M.beside(u, v)
   if not v then return u.x, u.s, u.n, u.m end
   local m = u.m
-  if m == 0 or v.m > 0 and v.m < m then m = v.m end
+  if m == 0 then m = v.m elseif v.m ~= 0 then m = math.min(m, v.m) end
   return u.x + v.x, u.s + v.s, u.n + v.n, m
 end
 
@@ -68,9 +68,9 @@ end
 function M.free(req, u, v)
   local x, s, n, m = M.beside(u, v)
   if x > 0 or u.outside then return 0 end
-  if req.seats > 0 then -- no difference: one seat is had as a whole resource is
-    if s > 0 then return 0 end
-    if m == 0 or req.seats < m then m = req.seats end -- no difference: of two equal numbers either is the smaller one
+  if req.seats ~= 0 then
+    if s ~= 0 then return 0 end
+    m = m == 0 and req.seats or math.min(m, req.seats)
     return math.max(0, m - n)
   end
   if n > 0 or s > 0 and req.mode ~= 's' then return 0 end
@@ -81,7 +81,7 @@ end
 -- ever being free.
 function M.joinable(u, v)
   local x, s, n, m = M.beside(u, v)
-  return x == 0 and (s > 0 or n > 0 and n < m) -- no difference: who holds no seat has said of none how many there are, so n < m fails
+  return x == 0 and (s > 0 or n < m) -- where nobody has a seat, both are 0
 end
 
 -- The list of a pool in which the resource stands.

@@ -7,7 +7,7 @@
 function M.about(e)
   if not e.test then
     local said, reserved, test = string.match(e.info, '^(%d+)(!?) ([^\n]*)\n')
-    e.said, e.test, e.reservation = tonumber(said or 0), test or '', reserved == '!'
+    e.said, e.test, e.reservation = tonumber(said), test, reserved == '!'
   end
   return e.said, e.test
 end
@@ -27,14 +27,14 @@ end
 -- How long a waiter or a newcomer will hold.
 function M.length(e)
   local said, test = M.about(e)
-  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
+  if said ~= 0 then return said end
   local history = M.recall(test)
-  return recent(history, NOW) and M.median_of(history) or nil
+  return recent(history) and M.median_of(history) or nil
 end
 
 -- The same, or the guess.
 function M.expectation(e)
-  return M.length(e) or e.guess > 0 and e.guess or nil
+  return M.length(e) or e.guess ~= 0 and e.guess or nil
 end
 
 function M.plan_of(e)
@@ -42,16 +42,17 @@ function M.plan_of(e)
   return plan_of(said, said == 0 and M.recall(test), e.guess) -- no difference: a history counts where nothing is said
 end
 
--- A history becomes the length that follows from it when that is first worked out.
+-- A history, which was recent at the grant, becomes the length that follows from it when
+-- that is first worked out.
 function M.length_of_lease(id, e)
   local said = M.about(e)
-  if said > 0 then return said end -- no difference: nobody says that it takes a microsecond
+  if said ~= 0 then return said end
   local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
-  local length = recent(plan, e.since) and M.median_of(plan)
-  e.plan = length and M.int(length) or ''
+  local length = M.median_of(plan)
+  e.plan = M.int(length)
   T.changed[id] = true
-  return length or nil
+  return length
 end
 
 -- Whether a lease or a waiter is a reservation.

@@ -24,7 +24,7 @@ end
 -- where that helps.
 function M.augment(r, seen, lists, caps, picks, taken)
   for _, k in ipairs(lists[r]) do
-    if not seen[k] then
+    if not seen[k] and caps[r][k] > 0 then
       seen[k] = true
       if (taken[k] or 0) < caps[r][k] then
         table.insert(picks[r], k)

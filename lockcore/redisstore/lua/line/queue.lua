@@ -3,15 +3,22 @@
 -- A waiter that misses some polls is dropped.
 function M.heartbeat(id, w) T.deadline[id] = NOW + MISSED_POLLS * poll_of(w.ttl) end
 
+-- The test whose history says how long a waiter will hold; nil if that was said, or if the
+-- test has no name.
+local function learns_from(w)
+  local said, test = M.about(w)
+  if said == 0 and test ~= '' then return test end
+end
+
 -- Beside the line stands how long each is expected to hold, so that the one to be let
 -- past others is found without asking all; and who is to be told when its test
 -- teaches something new.
 function M.await(w, member)
-  local said, test = M.about(w)
+  local test = learns_from(w)
   member = ranked(w.rank, member)
   local length = M.expectation(w)
   if length then call('ZADD', BASE .. 'e:' .. w.class, M.int(length), member) end
-  if said == 0 and test ~= '' then
+  if test then
     call('ZADD', BASE .. 'wait', 0, test .. '\n' .. w.class .. ' ' .. member)
     T.line_changed = true
   end
@@ -37,8 +44,7 @@ end
 -- then. So keys of ours that another program has taken are found out before: these
 -- are the ones with names that never change.
 function M.probe(w, reqs)
-  local said, test = M.about(w)
-  if said == 0 and test ~= '' then call('ZCARD', BASE .. 'wait') end
+  if learns_from(w) then call('ZCARD', BASE .. 'wait') end
   if w.parents ~= '' then call('HLEN', BASE .. 'nest') end
   for _, req in ipairs(reqs) do
     if not M.find_pool(req) then return call('HLEN', LIST) end
@@ -67,9 +73,9 @@ end
 function M.leave(id, w)
   local member = member_of(w.seq, id)
   call('ZREM', BASE .. 'q:' .. w.class, member)
-  local said, test = M.about(w)
-  if said > 0 or test ~= '' or w.guess > 0 then call('ZREM', BASE .. 'e:' .. w.class, ranked(w.rank, member)) end
-  if said == 0 and test ~= '' then
+  local test = learns_from(w)
+  call('ZREM', BASE .. 'e:' .. w.class, ranked(w.rank, member))
+  if test then
     call('ZREM', BASE .. 'wait', test .. '\n' .. w.class .. ' ' .. ranked(w.rank, member))
     T.line_changed = true
   end
@@ -102,5 +108,5 @@ end
 function M.nested()
   if not T.nest_changed and M.counter('nested') == 0 then return end
   local nest = call('HGETALL', BASE .. 'nest')
-  return nest[1] and nest
+  return next(nest) and nest
 end

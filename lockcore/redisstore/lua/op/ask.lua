@@ -21,7 +21,7 @@ end
 -- The resources that are out of service, for an answer.
 local function outages()
   local out = {}
-  for k in pairs(M.counter('outages') > 0 and M.outages() or {}) do out[#out + 1] = k end
+  for k in pairs(M.counter('outages') ~= 0 and M.outages() or {}) do out[#out + 1] = k end
   return unpack(out, 1, math.min(#out, FEW_ARGUMENTS))
 end
 
@@ -54,7 +54,7 @@ local function rivals(reqs)
   for _, k in ipairs(keys) do
     local v = T.raw[k]
     -- Without a pool, a record has no "|", or it ends with one.
-    if T.key[k] or v and string.find(v, '|', 1, true) and string.sub(v, -1) ~= '|' then
+    if T.key[k] or v and string.find(v, '|.*[^|]$') then
       for p in string.gmatch(M.at(k).pools, '(%d+):') do pools[p] = true end
     end
   end
@@ -72,12 +72,12 @@ local function agree()
   if M.rules() == policy then return true end
   local from = 0
   repeat
-    local ids = call('ZRANGE', DUE, from, from + 99)
+    local ids = call('ZRANGE', DUE, from, from + 99) -- no difference: one is looked at twice
     for _, other in ipairs(ids) do
       if string.sub(other, 1, 1) == '!' and string.sub(other, 1, #M.disabled_id('')) ~= M.disabled_id('') then return false end
     end
     from = from + 100
-  until not ids[1]
+  until not ids[1] -- no difference: behind a page with one there is none
   M.set_policy(policy)
   return true
 end
@@ -104,9 +104,8 @@ local function poll(w)
     M.stand(id, w, reqs)
   end
   M.heartbeat(id, w)
-  local first = call('ZRANGE', BASE .. 'q:' .. w.class, 0, 0)
   local changed = next(T.freed) or T.interop
-  if changed or first[1] == member_of(w.seq, id) then
+  if changed or call('ZRANK', BASE .. 'q:' .. w.class, member_of(w.seq, id)) == 0 then
     -- If nothing has changed, this only mends what may be wrong; there is a time to
     -- let anybody past others, and it is not whenever somebody asks.
     T.looking = not changed

@@ -51,7 +51,7 @@ local function hand_over(keys, set)
 
   call('ZREM', DUE, ARGV[1], '#' .. dom) -- first: a server that is full lets go on what begins like this
   call('ZREM', BASE .. 'q:' .. class, member)
-  if said > 0 or test ~= '' or guess > 0 then call('ZREM', BASE .. 'e:' .. class, place) end
+  call('ZREM', BASE .. 'e:' .. class, place)
   if waits then
     call('ZREM', BASE .. 'wait', test .. '\n' .. class .. ' ' .. place)
     set[n + 5], set[n + 6] = '#waiting', call('ZCARD', BASE .. 'wait')

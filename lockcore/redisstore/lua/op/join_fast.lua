@@ -36,9 +36,9 @@ local function join()
   local place = ranked(rank, member)
   local set = { '#seq', string.format('%.0f', seq), id,
     waiter_record(class, seq, rank, since, tonumber(revision), ttl, priority, tonumber(delay), channel, tonumber(FOUND[2]), 0, 0, guess, '', text) }
-  local length = said > 0 and said or said == 0 and test ~= '' and recent(history, NOW) and median(history) or guess -- no difference: nobody says that it takes a microsecond
+  local length = said ~= 0 and said or test ~= '' and recent(history) and median(history) or guess
   call('ZADD', BASE .. 'q:' .. class, string.format('%.0f', rank), member)
-  if length > 0 then call('ZADD', BASE .. 'e:' .. class, string.format('%.0f', length), place) end
+  if length ~= 0 then call('ZADD', BASE .. 'e:' .. class, string.format('%.0f', length), place) end
   if said == 0 and test ~= '' then
     call('ZADD', BASE .. 'wait', 0, test .. '\n' .. class .. ' ' .. place)
     set[5], set[6] = '#waiting', call('ZCARD', BASE .. 'wait')

@@ -100,7 +100,7 @@ end
 -- were free. Such a waiter reserves nothing: an outage can last for days, and what it
 -- would keep aside can serve all others meanwhile.
 function M.waits_for_outage(reqs)
-  local out, lists, caps, want = M.outages(), {}, {}, 0
+  local out, lists, caps, want = M.outages(), {}, {}, 0 -- no difference: one candidate more is looked at
   for _, req in ipairs(reqs) do want = want + req.need end
   for r, req in ipairs(reqs) do
     lists[r], caps[r] = {}, {}

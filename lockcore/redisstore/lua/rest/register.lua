@@ -69,7 +69,7 @@ function M.drop_pool(p)
 end
 
 -- A long pool outlives its waiters, but not by much.
-function M.in_use(p) call('SET', BASE .. 'u:' .. p, 1, 'PX', LIST_KEPT_MS) end
+function M.in_use(p) call('SET', BASE .. 'u:' .. p, 1, 'PX', LIST_KEPT_MS) end -- no difference: what it says is not read
 
 -- The class of requirements, registered with their pools if it is new.
 function M.class_of(reqs)

@@ -66,7 +66,9 @@ function M.takers(who)
   for i = 1, who.first - 1 do
     local _, req, k, other = unpack(T.claims[i])
     if out[k] then
-      table.insert(out[k], { mode = req.mode, units = 1, at = M.shadow(other) + (M.expected(other) or 0) })
+      local length = M.expected(other) or
+        0 -- no difference: a microsecond
+      table.insert(out[k], { mode = req.mode, units = 1, at = M.shadow(other) + length })
     end
   end
   return out

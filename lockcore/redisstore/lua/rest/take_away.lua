@@ -16,7 +16,7 @@ end
 function M.tell_of(id, out)
   out[#out + 1] = id
   out[#out + 1] = M.encode(M.get(id))
-  out[#out + 1] = call('ZSCORE', DUE, id) or '0'
+  out[#out + 1] = M.int((T.deadline[id] or call('ZSCORE', DUE, id)) + 0) -- as in M.expected
 end
 
 -- Those who have some resources, each once; what keeps one out of service is nobody.

@@ -20,7 +20,7 @@ function M.reap_these(ids)
       M.drop(id, e)
       if e.state == STATE_GRANTED and e.since + PROVISIONAL <= NOW then
         M.bury(id, ENDED_UNTAKEN, ENDED_KEPT)
-      elseif e.delay > 0 and (e.state == STATE_HELD or e.state == STATE_GRANTED) then
+      elseif e.delay ~= 0 and (e.state == STATE_HELD or e.state == STATE_GRANTED) then
         M.set_aside('!delay:' .. string.sub(id, 2), e)
       end
     end
@@ -29,49 +29,59 @@ function M.reap_these(ids)
 end
 
 function M.set_aside(id, e)
-  local aside = { kind = 'L', state = STATE_SET_ASIDE, token = e.token, since = e.since, ttl = e.delay, delay = 0, parents = '',
+  local aside = { kind = 'L', state = STATE_SET_ASIDE, token = e.token, since = e.since, ttl = e.delay, delay = 0, parents = '', -- no difference: it is that of what somebody holds which counts
     got = e.got, plan = e.plan, past = e.past, info = e.info }
   M.settle_in(id, aside)
   M.put(id, aside, NOW + e.delay)
 end
 
--- Makes room for the history of another test. Looking for the one that has not
--- run for longest would mean to look at all; the oldest of some will do.
+-- Makes room for the history of another test, which is written by now. Looking for the
+-- one that has not run for longest would mean to look at all; the oldest of some will do.
 function M.forget_one()
-  local cursor, oldest, at, n, rounds = M.counter('sweep'), nil, math.huge, 0, 0 -- no difference: where the scan begins and how many rounds it makes only says which of the oldest goes
+  local cursor, oldest, at = M.counter('sweep'), nil, nil
+  local n = 0 -- no difference: about as many
   repeat
     local found = call('HSCAN', ALL, cursor, 'MATCH', '#* *', 'COUNT', 256) -- no difference: a page of about that size
-    cursor = found[1]
-    for i = 1, #found[2], 2 do
-      local last = tonumber(string.match(found[2][i + 1], '^%d+'))
-      n = n + 1
-      if last < at then oldest, at = found[2][i], last end
+    local fields = found[2]
+    for i = 1, #fields, 2 do
+      local field, last = fields[i], tonumber(string.match(fields[i + 1], '^%d+'))
+      if not at or
+        last < at then -- no difference: of two as old either goes
+        oldest, at = field, last
+      end
+      n = n + 1 -- no difference: about as many
     end
-    if cursor == '0' then rounds = rounds + 1 end -- the first one began somewhere
-  until n >= 16 or rounds == 2
+    cursor = found[1]
+  until n >= 16 -- no difference: about as many; where there are fewer, they are found several times
   call('HDEL', ALL, oldest)
   T.counters.tests = T.counters.tests - 1
   call('HSET', ALL, '#tests', M.int(T.counters.tests))
 end
 
--- One operation in SWEEP_EVERY sweeps a little: it takes out tombstones that nobody needs
--- any more, histories that say nothing any more, and resources that were used long
--- ago. A token is the time of its grant; no lease that could come back is as old
--- as that.
+-- Whether nobody needs a field any more: a tombstone, a resource that was used long ago,
+-- or a history that says nothing any more. A token is the time of its grant; no lease
+-- that could come back is as old as that.
+local function is_over(field, v)
+  local till = string.match(v, '^T (%d+) ')
+  if till then
+    return tonumber(till) <= NOW -- no difference: a microsecond
+  elseif string.match(field, '^#.* ') then
+    return not recent(v)
+  elseif string.match(field, '^[^#]') and string.match(v, '^%d+$') then
+    return tonumber(v) < NOW - TOKEN_KEPT -- no difference: a microsecond in a day
+  end
+end
+
+-- One operation in SWEEP_EVERY sweeps a little.
 function M.sweep()
-  local found, forget, tests = call('HSCAN', ALL, M.counter('sweep'), 'COUNT', 128), {}, 0
-  for i = 1, #found[2], 2 do
-    local field, v = found[2][i], found[2][i + 1]
-    local till = string.match(v, '^T (%d+) ')
-    if string.match(field, '^#.* ') then
-      if not recent(v, NOW) then
-        forget[#forget + 1] = field
-        tests = tests + 1
-      end
-    elseif till and tonumber(till) <= NOW or string.match(v, '^%d+$') and string.sub(field, 1, 1) ~= '#' and tonumber(v) < NOW - TOKEN_KEPT then
-      forget[#forget + 1] = field
+  local found = call('HSCAN', ALL, M.counter('sweep'), 'COUNT', 128) -- no difference: a page of about that size
+  local fields, forget, tests = found[2], {}, M.counter('tests')
+  for i = 1, #fields, 2 do
+    if is_over(fields[i], fields[i + 1]) then
+      forget[#forget + 1] = fields[i]
+      if string.match(fields[i], '^#') then tests = tests - 1 end
     end
   end
   M.write('HDEL', ALL, forget)
-  call('HSET', ALL, '#sweep', found[1], '#tests', M.int(math.max(0, M.counter('tests') - tests)))
+  call('HSET', ALL, '#sweep', found[1], '#tests', M.int(tests))
 end
