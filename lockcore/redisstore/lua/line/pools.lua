@@ -17,12 +17,19 @@ function M.move(k, u, before)
     local s = T.source[p]
     if s then
       -- Its page of the vacant may not have been read yet.
-      local j = 1
-      while s.softplace[j] and s.softplace[j] < tonumber(i) do j = j + 1 end -- no difference: no two have the same place
-      table.insert(s.soft, j, k)
-      table.insert(s.softplace, j, tonumber(i))
+      s.soft[#s.soft + 1], s.softplace[#s.softplace + 1] = k, i + 0
+      s.unsorted = true -- one lease may take thousands, so they are put in order once
     end
   end
+end
+
+-- Puts those that can be joined in the order of their places.
+function M.sort_soft(s)
+  local place = {}
+  for i, k in ipairs(s.soft) do place[k] = s.softplace[i] end
+  table.sort(s.soft, function(a, b) return place[a] < place[b] end) -- no difference: no two have the same place
+  for i, k in ipairs(s.soft) do s.softplace[i] = place[k] end
+  s.unsorted = false
 end
 
 function M.flush_moves()
@@ -89,6 +96,7 @@ function M.source(p)
     M.take_in(p, 'so:', call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES'), s.soft, s.softplace, true)
     T.source[p] = s
   end
+  if s.unsorted then M.sort_soft(s) end
   return s
 end
 
