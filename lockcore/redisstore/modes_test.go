@@ -56,6 +56,6 @@ return { M.free({ mode = ARGV[1], seats = M.seats_of(ARGV[1]) }, u, reserved[1])
 
 // operation is a script that a test writes.
 func operation(text string) *script {
-	begin, entries, common := pieces("solo")
-	return newScript(begin + entries + common + text)
+	begin, history, entries, common := pieces("solo")
+	return newScript(begin + history + entries + common + text)
 }

@@ -23,9 +23,9 @@ var sources embed.FS
 //
 //   - lua/always, first part: what all need;
 //   - lua/op, the short way to a grant: it covers the usual case;
-//   - lua/always, second part: what the short ways have in common with the long ones that
-//     have to do with tests and waiters;
-//   - lua/op, the other short ways, of the operations that have one;
+//   - lua/always, history and entries: what short and long ways have in common that have to
+//     do with tests and waiters;
+//   - lua/op, the other short ways, each before what only the longer ones need;
 //   - lua/always, the rest: what every operation needs;
 //   - lua/line and lua/rest, as functions that run when one of theirs is first called:
 //     those about waiters; those about waiters that were not served; and those that are
@@ -40,7 +40,6 @@ var sources embed.FS
 // The files of a directory are here in the order in which they are put together.
 var (
 	first  = []string{"names", "clock"}
-	shared = []string{"history", "entries"}
 	always = []string{"step", "lengths", "records", "", "keys", "match", "grant", "generation", "begin"} // "" stands for solo or interop
 	line   = []string{"registry", "pools", "augment", "queue", "claims", "pass", "serve"}
 	unmet  = []string{"register", "shadow", "backfill", "patience"}
@@ -68,26 +67,27 @@ var plain, withInterop = sync.OnceValue(func() scripts { return assemble("solo")
 // assemble puts the scripts together; outside is the file about locks of other
 // programs.
 func assemble(outside string) scripts {
-	begin, entries, common := pieces(outside)
-	script := func(op string) *script { return newScript(begin + entries + common + piece("op", op)) }
+	begin, history, entries, common := pieces(outside)
+	script := func(op string) *script { return newScript(begin + history + entries + common + piece("op", op)) }
 	s := scripts{
 		ask: script("ask"), renew: script("renew"), assert: script("assert"), release: script("release"), withdraw: script("withdraw"),
 		free: script("free"), snapshot: script("snapshot"), list: script("list"),
 		disable: script("disable"), enable: script("enable"), extend: script("extend"), giveBack: script("give_back"),
 	}
 	if outside == "solo" { // other programs' locks are not looked for on the short ways
-		s.ask = newScript(begin + piece("op", "ask_fast") + entries + piece("op", "join_fast") + common + piece("op", "ask"))
-		s.release = newScript(begin + entries + piece("op", "release_fast", "hand_over_fast") + common + piece("op", "release"))
+		s.ask = newScript(begin + piece("op", "ask_fast") + history + entries + piece("op", "join_fast") + common + piece("op", "ask"))
+		s.release = newScript(begin + history + piece("op", "release_fast") + entries + piece("op", "hand_over_fast") + common + piece("op", "release"))
 	}
 	return s
 }
 
-// pieces are what stands before an operation: what its short way needs, too; what those
-// short ways need that have to do with tests and waiters; and the rest.
-func pieces(outside string) (begin, entries, common string) {
+// pieces are what stands before an operation: what every short way needs, too; what the
+// short ways need that have to do with tests; those that have to do with waiters; and
+// the rest.
+func pieces(outside string) (begin, history, entries, common string) {
 	names := slices.Clone(always)
 	names[slices.Index(names, "")] = outside
-	return piece("always", first...), piece("always", shared...),
+	return piece("always", first...), piece("always", "history"), piece("always", "entries"),
 		piece("always", names...) + later("line", "line", line) + later("unmet", "rest", unmet) + later("rest", "rest", rest)
 }
 

@@ -5,9 +5,11 @@
 -- written then.
 
 local function hand_over(keys, set)
+  local reg, dom, lists = BASE .. 'reg', nil, {}
+  for p in string.gmatch(keys[1].pools, '(%d+):') do lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. p, BASE .. 'so:' .. p end
+  if call('EXISTS', unpack(lists)) ~= 0 then return end -- no difference: something is left, as is found out below; this spares most looks
   local counters = call('HMGET', ALL, '#past', '#nested', '#outages', '#fence')
   if not plain_line(counters[1], counters[2], counters[3]) then return end
-  local reg, dom = BASE .. 'reg', nil
   for _, k in ipairs(keys) do
     local d = string.match(call('HGET', reg, 'P' .. string.match(k.pools, '%d+')) or '', '(%d+)$')
     if not d or dom and d ~= dom then return end

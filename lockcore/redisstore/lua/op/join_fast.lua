@@ -11,6 +11,10 @@ local function join()
   local said, test = string.match(text, '^(%d+) ([^\n]*)\n')
   if not FOUND or FOUND[1] or not FOUND[2] or not policy or FOUND[3] ~= policy or not ttl or not said then return end
   if NOW % SWEEP_EVERY == 0 then return end -- no difference: it sweeps sooner or later
+  for i = 6, #ARGV do
+    local record = FOUND[i] -- of the candidate ARGV[i]: ask_fast.lua read them behind five others
+    if not record or not string.find(record, '^%d+|[^|]') then return end -- no difference: somebody might be served, as is found out below; this spares the look
+  end
   local reg, names, parts, at = BASE .. 'reg', {}, {}, 6
   for mode, need, choice, n in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) %d+ %d+') do
     n = tonumber(n)
