@@ -40,7 +40,7 @@ func TestReadmeIsShort(t *testing.T) {
 func TestReadmeInClone(t *testing.T) {
 	blocks := readmeBlocks(t, "sh")
 	require.Len(t, blocks, 7)
-	assert.Equal(t, "go tool gotestsum -- ./...\n", blocks[2])
+	assert.Equal(t, "go tool gotestsum -- -timeout 30m ./...\n", blocks[2])
 	out, err := outsideShell(t, copyModule(t), blocks[1])
 	require.NoError(t, err, out)
 	for _, want := range []string{"Bottleneck: rf-chamber", "examples/boards/pairing", "requests by", "Who waited for whom"} {
