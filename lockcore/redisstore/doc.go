@@ -77,16 +77,18 @@
 // # How much one server carries
 //
 // A server runs one script at a time, so what counts is its time. Ten boards were handed
-// on, on a machine with two processors that had other work, too; of three runs, the lower
-// and the higher figure:
+// on, on a machine with two processors that had other work, too; of four runs, the lowest
+// and the highest figure:
 //
 //	in line   commands inside, a grant   server, a grant   a poll        polls use    room for
-//	    10    19 + 23 + 6 = 48           0.8 to 1.5 ms     0.2 to 0.3 ms       0 %    650 to 1,200 grants/s
-//	 1,000    48                         1.5 to 1.6 ms     0.3 ms              6 %    580 to 640
-//	10,000    48                         1.2 to 1.3 ms     0.2 ms        36 to 43 %   430 to 530
+//	    10    45                         0.8 to 1.5 ms     0.2 to 0.3 ms       0 %    650 to 1,200 grants/s
+//	 1,000    45                         1.1 to 1.6 ms     0.3 ms              6 %    580 to 840
+//	10,000    45                         1.2 to 1.3 ms     0.2 to 0.3 ms 36 to 59 %   350 to 530
 //
 // A grant is one script that joins the line, one that releases and hands over, and one
-// that confirms. It costs the same behind ten and behind ten thousand; what grows is that
+// that confirms. The first two take 0.3 ms together where nothing is left of what the line
+// competes for, nobody was let past others, and what is given back is just what the first
+// one asks for: then they need look at nobody else. A grant costs the same behind ten and behind ten thousand; what grows is that
 // each in line asks every 5 s. Whoever holds renews every 10 s, at the usual TTL, for
 // about what a poll costs. A request that is granted at once, and given back, takes 0.1 ms
 // in all. The command that prints this, and more:
