@@ -20,16 +20,18 @@ import (
 // answer. What it draws is in tracedraw.go.
 //
 // With a stage, time passes between the operations, for both alike, and who holds,
-// who waits and what is reserved for whom is compared after each. Without one, time
-// stands still for the scheduler, and no TTL of the store ends.
+// who waits and what is reserved for whom is compared after each. Without one, both have
+// the real time, a little apart, and no TTL ends: how long somebody has waited decides
+// who is let past others, and on a slow machine that is seconds.
 type trace struct {
 	testing.TB
 	ctx   context.Context
 	rnd   *rand.Rand
 	store lockcore.Store
 	model sched.State
-	stage *Stage // nil: time stands still
-	drawn        // what kind of requests there are
+	stage *Stage // nil: both have the real time
+	began time.Time
+	drawn // what kind of requests there are
 	log   []string
 
 	n       int
@@ -39,7 +41,7 @@ type trace struct {
 }
 
 func newTrace(tb testing.TB, ctx context.Context, rnd *rand.Rand, store lockcore.Store) *trace {
-	return &trace{TB: tb, ctx: ctx, rnd: rnd, store: store, tickets: make(map[string]*lockcore.Ticket), held: make(map[string]*lockcore.Grant)}
+	return &trace{TB: tb, ctx: ctx, rnd: rnd, store: store, began: time.Now(), tickets: make(map[string]*lockcore.Ticket), held: make(map[string]*lockcore.Grant)}
 }
 
 // traces is what every store is tried with, in its own time.
@@ -97,7 +99,7 @@ func TestTraces(t *testing.T, play Play, seeds ...uint64) {
 // now is the clock of the scheduler.
 func (tr *trace) now() int64 {
 	if tr.stage == nil {
-		return int64(time.Hour)
+		return int64(time.Hour + time.Since(tr.began))
 	}
 	return tr.stage.Now().UnixNano()
 }

@@ -107,6 +107,24 @@ func ExampleOrder() {
 	// Output: asks after 1m1s waits 0s is done after 2m1s
 }
 
+// A replay of what a store has decided: the third job was let past the second, though
+// nobody knows how long it takes.
+func ExampleRecorded() {
+	board := func(n int) []lockcore.Requirement {
+		return []lockcore.Requirement{{Need: n, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}}}}
+	}
+	out, err := simulate.Run([]simulate.Job{
+		{Hold: time.Minute, Requirements: board(1)},
+		{At: time.Second, Hold: time.Minute, Requirements: board(2)},
+		{At: 2 * time.Second, Hold: time.Second, Requirements: board(1), Past: &simulate.Past{Jobs: []int{2}}},
+	}, simulate.Recorded, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the third waits", out[2].Waited, "and the second", out[1].Waited)
+	// Output: the third waits 0s and the second 59s
+}
+
 // A scheduling of one's own: whoever fits takes, and nobody says how long it takes.
 func ExampleScheduling() {
 	greedy := simulate.Scheduling{Name: "silent", Policy: simulate.Greedy, Prepare: func(jobs []simulate.Job) {
