@@ -63,6 +63,7 @@ type ways struct {
 	testing.TB
 	rand    *rand.Rand
 	plain   bool // hardly anybody asks for anything but the usual, so that most go the short ways
+	silent  bool // nobody knows how long anything takes, so that nobody is let past others
 	servers []*miniredis.Miniredis
 	stores  []*Store
 	waiting []*lockcore.Ticket
@@ -73,7 +74,7 @@ type ways struct {
 }
 
 func newWays(t *testing.T, seed uint64) *ways {
-	w := &ways{TB: t, rand: rand.New(rand.NewPCG(seed, 0)), plain: seed%2 == 0}
+	w := &ways{TB: t, rand: rand.New(rand.NewPCG(seed, 0)), plain: seed%2 == 0, silent: seed%4 == 1}
 	opts := &Options{Policy: []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO}[w.rand.IntN(2)]}
 	for i := range 2 {
 		m := miniredis.NewMiniRedis()
@@ -123,10 +124,10 @@ func (w *ways) request() *lockcore.Ticket {
 		}
 		tk.Requirements = append(tk.Requirements, r)
 	}
-	if w.rand.IntN(2) == 0 {
+	if w.rand.IntN(2) == 0 && !w.silent {
 		tk.Owner.Test = fmt.Sprint("t", w.rand.IntN(8))
 	}
-	if seldom(6) {
+	if seldom(6) && !w.silent {
 		tk.Expect = time.Duration(1+w.rand.IntN(5)) * time.Second
 	}
 	if w.rand.IntN(10) == 0 {
