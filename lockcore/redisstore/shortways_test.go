@@ -122,3 +122,43 @@ func TestShortWays(t *testing.T) {
 		giveBack(b, s, ask(b, s, waiter).Grant)
 	})
 }
+
+// The short ways in line write nothing if another program has taken a key that they need.
+func TestShortWaysBesideAKeyOfTheWrongType(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		nameless := func(id string) *lockcore.Ticket {
+			tk := ticket(id, time.Minute, of(1, "k"))
+			tk.Owner = lockcore.Owner{}
+			return tk
+		}
+		const wait = "{rtest:default}:wait"
+		before := "" // what there is, while another program has the key
+		take := func() {
+			b.server.Del(wait)
+			if _, err := b.server.Push(wait, "x"); err != nil {
+				b.Fatal(err)
+			}
+			before = b.server.Dump()
+			for time.Now().UnixMicro()%64 == 0 { // then the long way is gone
+				time.Sleep(time.Microsecond)
+			}
+		}
+		held := ask(b, s, nameless("held")).Grant
+		ask(b, s, nameless("first"))
+		take()
+		if _, err := s.Ask(b.Context(), ticket("named", time.Minute, of(1, "k")), nil); err == nil || b.server.Dump() != before {
+			b.Errorf("to join the line left something, or went well (%v)", err)
+		}
+		b.server.Del(wait)
+		for _, id := range []string{"next", "last"} {
+			tk := ticket(id, time.Minute, of(1, "k"))
+			tk.Priority = 1
+			ask(b, s, tk)
+		}
+		take()
+		if err := s.Release(b.Context(), held, 0); err == nil || b.server.Dump() != before {
+			b.Errorf("to hand over left something, or went well (%v)", err)
+		}
+	})
+}

@@ -70,7 +70,7 @@ end
 
 -- The classes of a domain in which nobody could be given anything; nil if somebody might
 -- be, or if the domain is a large one.
-local function classes_of_exhausted(dom)
+local function classes_if_exhausted(dom)
   local members = call('SMEMBERS', BASE .. 'dom:' .. dom)
   if #members > FEW_MEMBERS then return end -- no difference: one more goes the short way, or the long one
   local classes, lists = {}, {}
@@ -82,5 +82,5 @@ local function classes_of_exhausted(dom)
       lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. n, BASE .. 'so:' .. n
     end
   end
-  return call('EXISTS', unpack(lists)) == 0 and classes or nil
+  return lists[1] and call('EXISTS', unpack(lists)) == 0 and classes or nil -- a set that somebody deleted tells nothing
 end

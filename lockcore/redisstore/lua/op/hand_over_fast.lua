@@ -18,7 +18,7 @@ local function hand_over(keys, set)
 
   -- Who is first of all. If that is the last one of its class, the class ends, too.
   local class, rank, member, others
-  for _, c in ipairs(classes_of_exhausted(dom) or {}) do
+  for _, c in ipairs(classes_if_exhausted(dom) or {}) do
     local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES')
     local r = tonumber(head[2])
     if r and (not rank or r < rank or r == rank and head[1] < member) then
@@ -40,6 +40,7 @@ local function hand_over(keys, set)
   if not said then return end
   said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl)
   local waits = said == 0 and test ~= '' -- for what its test will teach
+  local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
   local plan = plan_of(said, waits and call('HGET', ALL, '#' .. test), guess)
   local token, got, place = math.max(counters[4] + 1, NOW), 'x', ranked(rank, member)
   local text = string.format('%.0f', token)
@@ -55,8 +56,7 @@ local function hand_over(keys, set)
   call('ZREM', BASE .. 'q:' .. class, member)
   call('ZREM', BASE .. 'e:' .. class, place)
   if waits then
-    call('ZREM', BASE .. 'wait', test .. '\n' .. class .. ' ' .. place)
-    set[n + 5], set[n + 6] = '#waiting', call('ZCARD', BASE .. 'wait')
+    set[n + 5], set[n + 6] = '#waiting', waiting - call('ZREM', BASE .. 'wait', test .. '\n' .. class .. ' ' .. place)
   end
   call('ZADD', DUE, string.format('%.0f', NOW + math.min(PROVISIONAL, ttl)), id)
   call('HSET', ALL, unpack(set))

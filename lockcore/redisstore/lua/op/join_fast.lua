@@ -29,10 +29,12 @@ local function join()
     parts[i] = parts[i] .. p
   end
   local known = call('HMGET', reg, 'c/' .. table.concat(parts, '|'), 'P' .. pools[1])
-  local counters = known[1] and call('HMGET', ALL, '#seq', '#past', '#nested', '#outages')
+  local counters = known[1] and known[2] and call('HMGET', ALL, '#seq', '#past', '#nested', '#outages')
   if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end
   local class, dom = known[1], string.match(known[2], '(%d+)$')
-  if not classes_of_exhausted(dom) then return end
+  if not classes_if_exhausted(dom) then return end
+  local waits = said == '0' and test ~= '' -- for what its test will teach
+  local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
 
   said, ttl = tonumber(said), tonumber(ttl)
   local seq, since, guess, history = counters[1] + 1, NOW - waited, tonumber(FOUND[4] or 0), FOUND[5]
@@ -43,9 +45,8 @@ local function join()
   local length = said ~= 0 and said or test ~= '' and recent(history) and median(history) or guess
   call('ZADD', BASE .. 'q:' .. class, string.format('%.0f', rank), member)
   if length ~= 0 then call('ZADD', BASE .. 'e:' .. class, string.format('%.0f', length), place) end
-  if said == 0 and test ~= '' then
-    call('ZADD', BASE .. 'wait', 0, test .. '\n' .. class .. ' ' .. place)
-    set[5], set[6] = '#waiting', call('ZCARD', BASE .. 'wait')
+  if waits then
+    set[5], set[6] = '#waiting', waiting + call('ZADD', BASE .. 'wait', 0, test .. '\n' .. class .. ' ' .. place)
   end
   call('ZREM', DUE, '#' .. dom)
   call('ZADD', DUE, string.format('%.0f', NOW + MISSED_POLLS * poll_of(ttl)), id)
