@@ -45,7 +45,7 @@ func share(t *lockcore.Ticket) *lockcore.Ticket { t.Requirements[0].Shared = tru
 // goes on to that server with lift.
 func missing(t *testing.T, s *Store, servers []*redistest.Server, ticket *lockcore.Ticket) (*lockcore.Grant, *delayedCall) {
 	t.Helper()
-	h := hold(t, s.nodes[2], anyCallOf(takeScript()), false)
+	h := holdQuestion(t, s.nodes[2], takeScript())
 	g := take(t, s, ticket)
 	if g == nil {
 		t.Fatalf("%s is refused a free key", ticket.ID)
@@ -160,7 +160,7 @@ func TestFreeSparesAttempts(t *testing.T) {
 		defer lone.Close()
 		take(t, lone, ticketFor("attempt", time.Hour, "k"))
 	}
-	h := hold(t, s.nodes[0], anyCallOf(freeScript()), false) // which has the earlier number
+	h := holdQuestion(t, s.nodes[0], freeScript()) // which has the earlier number
 	if _, err := s.Free(watched(t), "k", "for the test"); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestReleaseAfterNextGrant(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
 	g, bid := missing(t, s, servers, ticketFor("lease", time.Minute, "k"))
-	end := hold(t, s.nodes[2], anyCallOf(releaseScript()), false)
+	end := holdQuestion(t, s.nodes[2], releaseScript())
 	releaseAs(t, s, g, lockcore.TestFailed)
 	<-end.stuck
 	next := take(t, s, ticketFor("next", time.Minute, "k"))
@@ -212,7 +212,7 @@ func TestReleaseAfterNextGrant(t *testing.T) {
 func slowRelease(t *testing.T, s *Store, servers []*redistest.Server, g *lockcore.Grant, e lockcore.Ending) *delayedCall {
 	t.Helper()
 	spread(t, servers, g.Ticket.ID, 0, 1, 2)
-	h := hold(t, s.nodes[2], anyCallOf(releaseScript()), false)
+	h := holdQuestion(t, s.nodes[2], releaseScript())
 	releaseAs(t, s, g, e)
 	<-h.stuck
 	spread(t, servers, g.Ticket.ID, 2)

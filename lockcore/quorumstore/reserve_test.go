@@ -34,10 +34,7 @@ func TestReservationIsWonAsALease(t *testing.T) {
 	servers := redistest.StartN(t, 3)
 	s := openStore(t, urlOf(servers))
 	teach(t, s)
-	if err := reserveScript().Load(watched(t), s.nodes[0].client).Err(); err != nil {
-		t.Fatal(err)
-	}
-	held := []*delayedCall{holdQuestion(t, s.nodes[0], reserveScript()), hold(t, s.nodes[1], anyCallOf(reserveScript()), false), hold(t, s.nodes[2], anyCallOf(reserveScript()), false)}
+	held := []*delayedCall{holdQuestion(t, s.nodes[0], reserveScript()), holdQuestion(t, s.nodes[1], reserveScript()), holdQuestion(t, s.nodes[2], reserveScript())}
 	ctx, die := context.WithCancel(watched(t))
 	failed := make(chan error)
 	go func() {
