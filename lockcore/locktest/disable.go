@@ -295,9 +295,8 @@ func disabledNotRevived(e *env) {
 	g := e.ask(s, ticket("sleeper", shortTTL, of(1, "k")))
 	e.disable(l, false, "k")
 	e.until(l, "the lease has expired", func(snap lockcore.Snapshot) bool { return len(snap.Holders) == 1 })
-	errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
-	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
-		e.Fatalf("renewing a lease that expired, on a key that is out of service: want ErrLost, got %v, %v", errs, err)
+	if err := e.renew(s, g); !errors.Is(err, lockcore.ErrLost) {
+		e.Fatalf("renewing a lease that expired, on a key that is out of service: want ErrLost, got %v", err)
 	}
 	e.enable(l, "k")
 	e.release(e.acquire(l, request(of(1, "k"))))

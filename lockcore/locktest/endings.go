@@ -50,8 +50,8 @@ func endings(e *env) {
 
 	g = e.granted(s, ticket("back", shortTTL, of(1, "k")))
 	e.until(l, "the lease has expired", func(snap lockcore.Snapshot) bool { return len(snap.Holders) == 0 })
-	if errs, err := s.Renew(e.ctx, []*lockcore.Grant{g}); err != nil || errs[0] != nil {
-		e.Fatalf("nobody had the key since, and the renewal gave %v, %v", errs, err)
+	if err := e.renew(s, g); err != nil {
+		e.Fatalf("nobody had the key since, and the renewal gave %v", err)
 	}
 	if err := s.Release(e.ctx, g, 0); err != nil {
 		e.Fatal(err)

@@ -33,12 +33,12 @@ func expiry(e *env) {
 	if !e.h.Unfenced && le.Token() <= g.Token {
 		e.Errorf("token %d follows token %d", le.Token(), g.Token)
 	}
-	errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
-	if err != nil || len(errs) != 1 || !errors.Is(errs[0], lockcore.ErrLost) {
-		e.Fatalf("renewing a lease that went to somebody else: want ErrLost, got %v, %v", errs, err)
+	err := e.renew(s, g)
+	if !errors.Is(err, lockcore.ErrLost) {
+		e.Fatalf("renewing a lease that went to somebody else: want ErrLost, got %v", err)
 	}
-	if !strings.Contains(errs[0].Error(), "next") {
-		e.Errorf("the error does not say who has the key now: %v", errs[0])
+	if !strings.Contains(err.Error(), "next") {
+		e.Errorf("the error does not say who has the key now: %v", err)
 	}
 	if err := s.Release(e.ctx, g, 0); !errors.Is(err, lockcore.ErrNotHeld) {
 		e.Errorf("releasing it: want ErrNotHeld, got %v", err)
@@ -117,18 +117,16 @@ func revival(e *env) {
 	g := e.ask(s, ticket("sleeper", shortTTL, of(1, "k")))
 	gone := func(snap lockcore.Snapshot) bool { return len(snap.Holders) == 0 }
 	e.until(l, "the lease has expired", gone)
-	errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
-	if err != nil || errs[0] != nil {
-		e.Fatalf("nobody had the key since it expired, and its renewal gave %v, %v", errs, err)
+	if err := e.renew(s, g); err != nil {
+		e.Fatalf("nobody had the key since it expired, and its renewal gave %v", err)
 	}
 	if e.try(l, request(of(1, "k"))) != nil {
 		e.Fatal("the revived lease does not hold its key")
 	}
 	e.until(l, "the lease has expired again", gone)
 	e.release(e.acquire(l, request(of(1, "k"))))
-	errs, err = s.Renew(e.ctx, []*lockcore.Grant{g})
-	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
-		e.Fatalf("somebody had the key since it expired: want ErrLost, got %v, %v", errs, err)
+	if err := e.renew(s, g); !errors.Is(err, lockcore.ErrLost) {
+		e.Fatalf("somebody had the key since it expired: want ErrLost, got %v", err)
 	}
 }
 
@@ -146,9 +144,8 @@ func untakenGrant(e *env) {
 	p := e.start(e.ctx, l, "next", request(of(1, "k")))
 	e.release(le)
 	e.release(p.lease()) // after the grant to the absent one has run out
-	errs, err := s.Renew(e.ctx, []*lockcore.Grant{{Ticket: t, Obtained: [][]string{{"k"}}}})
-	if err != nil || !errors.Is(errs[0], lockcore.ErrLost) {
-		e.Fatalf("taking up a grant that went to somebody else: want ErrLost, got %v, %v", errs, err)
+	if err := e.renew(s, &lockcore.Grant{Ticket: t, Obtained: [][]string{{"k"}}}); !errors.Is(err, lockcore.ErrLost) {
+		e.Fatalf("taking up a grant that went to somebody else: want ErrLost, got %v", err)
 	}
 	e.empty(l)
 }

@@ -10,6 +10,7 @@ package locktest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -321,6 +322,29 @@ func (e *env) ask(s lockcore.Store, t *lockcore.Ticket) *lockcore.Grant {
 		e.Errorf("Ask for %s: it waits, and Poll is %s: when should it ask again?", t.ID, ans.Poll)
 	}
 	return ans.Grant
+}
+
+// renew renews a grant and returns what became of it. It asks again while too few servers
+// have answered, as a lease does: on a machine that is busy, one of several may not have
+// heard yet of what the others have done.
+func (e *env) renew(s lockcore.Store, g *lockcore.Grant) error {
+	e.Helper()
+	for {
+		errs, err := s.Renew(e.ctx, []*lockcore.Grant{g})
+		switch {
+		case err == nil && len(errs) == 1 && !errors.Is(errs[0], lockcore.ErrNoQuorum):
+			return errs[0]
+		case err == nil && len(errs) != 1:
+			e.Fatalf("Renew of one grant answers %v: want one entry", errs)
+		case err != nil && !errors.Is(err, lockcore.ErrNoQuorum):
+			e.Fatalf("Renew of %s: %v", g.Ticket.ID, err)
+		}
+		select {
+		case <-e.ctx.Done():
+			e.Fatalf("Renew of %s: %v, %v", g.Ticket.ID, errs, err)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 // granted asks until the ticket is granted. A store without order may refuse a key
