@@ -112,12 +112,20 @@ func (s *Snapshot) inTheWay(w *Waiter, claims map[string]*Waiter, rivals []Block
 			lacking = append(lacking, &w.Requirements[i])
 		}
 	}
+	// Whoever has a seat is in the way of a request that lacks seats, also where some are
+	// left of that resource.
+	_, enough := Match(w.Requirements, func(r int, key string) int {
+		if claims[key] != nil {
+			return 0
+		}
+		return freeUnits(&w.Requirements[r], held[key])
+	}, nil)
 	var holders, waiters, disabled []Blocker
 	type pair struct{ key, id string }
 	seen := make(map[pair]bool)
 	for _, r := range lacking {
 		for _, c := range r.Candidates {
-			if freeUnits(r, held[c.Key]) == 0 {
+			if freeUnits(r, held[c.Key]) == 0 || r.Seats > 0 && !enough {
 				for _, h := range held[c.Key] {
 					if p := (pair{c.Key, h.holder.ID}); !seen[p] {
 						seen[p] = true

@@ -79,13 +79,16 @@ func runnerOf(t TB) string {
 
 // stop ends the test with Skipf or Fatalf. A test that is over already, while a
 // goroutine of it still waited here, can take neither: then only the goroutine
-// ends.
+// ends. Fatalf has by then failed all tests around it, and shows its words nowhere.
 func stop(t TB, skip bool, msg string) {
 	t.Helper()
 	defer func() {
 		switch r := recover(); {
 		case r == nil:
 		case gotest.IsLate(r):
+			if !skip {
+				fmt.Fprintf(os.Stderr, "%s (in %s)\n", msg, t.Name())
+			}
 			runtime.Goexit()
 		default:
 			panic(r)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,7 +86,7 @@ of a lock that is killed goes on.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dash := cmd.ArgsLenAtDash()
 			o.wants.keys = args[:dash]
-			return o.run(cmd, args[dash:])
+			return o.told(cmd, o.run(cmd, args[dash:]))
 		},
 	}
 	o.store.bind(cmd)
@@ -144,6 +145,15 @@ func (o *lockOptions) check(cmd *cobra.Command, args []string) error {
 		o.name = filepath.Base(args[0])
 	}
 	return nil
+}
+
+// told says an error as the format wants it, and leaves the exit code to say.
+func (o *lockOptions) told(cmd *cobra.Command, err error) error {
+	if err == nil || err.Error() == "" || o.format != "json" {
+		return err
+	}
+	(&sayer{w: cmd.ErrOrStderr(), json: true}).line("error", err.Error())
+	return &exitError{code: exitCodeOf(err)}
 }
 
 // run holds the resources while the command runs.
@@ -225,9 +235,12 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs []lockcore.Requirement, signals *signals, rec *lockRecord, say *sayer) (*lockcore.Lease, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	over := make(chan struct{})
-	defer close(over)
+	over, unheard := make(chan struct{}), make(chan struct{})
+	// Until this is done, a signal is one to the wait; from then on, one to the command.
+	listen := sync.OnceFunc(func() { close(over); <-unheard })
+	defer listen()
 	go func() {
+		defer close(unheard)
 		asked := false
 		for {
 			select {
@@ -262,7 +275,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 		rec.queue(b)
 		line := fmt.Sprintf("waiting %s for %s%s", age(b.Waited), wanted(b.Requirements), b.Standing())
 		if left := o.wait - b.Waited; o.wait > 0 {
-			line += "; gives up in " + age(left)
+			line += "; gives up in " + age(max(0, left))
 		}
 		say.line("waiting", line)
 	}
@@ -273,21 +286,27 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	case o.wait == 0:
 		lease, err = locker.TryAcquire(ctx, req)
 	case o.wait > 0:
-		limited, stop := context.WithTimeout(ctx, o.wait)
+		limited, stop := context.WithTimeoutCause(ctx, o.wait, errWaitOver)
 		defer stop()
 		lease, err = locker.Acquire(limited, req)
 	default:
 		lease, err = locker.Acquire(ctx, req)
 	}
+	listen()
 	var by *endedBy
 	var busy *lockcore.BusyError
 	switch {
+	case errors.As(context.Cause(ctx), &by): // whatever the error: the store may have been slow to give one, or have granted it just then
+		if lease != nil {
+			if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
+				say.line("warning", "warning: "+words(err))
+			}
+		}
+		rec.withdraw(eventlog.Cancelled, eventlog.RefusedCancelled, nil, by.Error())
+		return nil, &exitError{by.code, fmt.Errorf("gave up waiting for %s: %w", wanted(reqs), by)}
 	case err == nil:
 		rec.grant(lease)
 		return lease, nil
-	case errors.As(context.Cause(ctx), &by): // whatever the error: the store may have been slow to give one
-		rec.withdraw(eventlog.Cancelled, eventlog.RefusedCancelled, nil, by.Error())
-		return nil, &exitError{by.code, fmt.Errorf("gave up waiting for %s: %w", wanted(reqs), by)}
 	case errors.Is(err, lockcore.ErrDeadlock):
 		rec.withdraw(eventlog.Failed, eventlog.RefusedDeadlock, nil, err.Error())
 		return nil, &exitError{exitBusy, errors.New(words(err))}
@@ -308,6 +327,9 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	rec.withdraw(eventlog.Failed, eventlog.RefusedStore, nil, err.Error())
 	return nil, errors.New(words(err))
 }
+
+// errWaitOver is why a wait ended that had a limit. A message has it in brackets.
+var errWaitOver = errors.New("the limit that --wait or RTEST_WAIT sets")
 
 // endedBy is the end of a wait by a signal.
 type endedBy struct {

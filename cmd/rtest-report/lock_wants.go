@@ -18,14 +18,16 @@ import (
 type wants struct {
 	keys   []string
 	need   int
-	pools  []string // boards, boards*2, staging:shared
-	where  []string // TAG=VALUE
+	given  func(flag string) bool // tells --need 0 from none
+	pools  []string               // boards, boards*2, staging:shared
+	where  []string               // TAG=VALUE
 	shared bool
 	even   bool // of free ones, those that were not used for longest
 }
 
 func (w *wants) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
+	w.given = f.Changed
 	f.IntVar(&w.need, "need", 0, "any `N` of the KEYs, or of their seats where the inventory gives some (default all KEYs)")
 	f.StringArrayVar(&w.pools, "pool", nil, "one of pool `NAME` of the inventory, or N with NAME*N; NAME:shared is for reading; repeatable")
 	f.StringArrayVar(&w.where, "where", nil, "only items of the pools with this `TAG=VALUE`; repeatable")
@@ -45,7 +47,7 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 		}
 	}
 	switch {
-	case w.need < 0:
+	case w.need < 0, w.need == 0 && w.given != nil && w.given("need"):
 		return nil, nil, fmt.Errorf("--need %d: ask for at least 1", w.need)
 	case w.need > 0 && len(w.keys) == 0:
 		return nil, nil, errors.New("--need is about the KEYs, and none is named; of a pool, N are --pool 'NAME*N'")

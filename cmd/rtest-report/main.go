@@ -40,15 +40,19 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	code := exitUsage
-	var e *exitError
-	if errors.As(err, &e) {
-		code = e.code
-	}
 	if msg := err.Error(); msg != "" {
 		fmt.Fprintln(os.Stderr, "rtest-report:", msg)
 	}
-	return code
+	return exitCodeOf(err)
+}
+
+// exitCodeOf is the exit code that an error asks for.
+func exitCodeOf(err error) int {
+	var e *exitError
+	if errors.As(err, &e) {
+		return e.code
+	}
+	return exitUsage
 }
 
 // exitError ends the program with a code of its own.

@@ -69,7 +69,7 @@ or a store that cannot be reached.`,
 				defer stop()
 				if cmd.Flags().Changed("wait") {
 					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, wait)
+					ctx, cancel = context.WithTimeoutCause(ctx, wait, errors.New("the limit that --wait sets"))
 					defer cancel()
 				}
 				h, err := l.Reserve(ctx, req)
