@@ -55,7 +55,8 @@
 //	the test passes, fails, skips, panics     given back in t.Cleanup
 //	Lease.Release                             given back then
 //	-timeout, os.Exit, panic in a goroutine   no Cleanup runs; see kill -9
-//	^C, SIGTERM, SIGHUP                       given back, then the process ends by the signal
+//	^C, SIGTERM, SIGHUP                       given back, then the process ends by the signal;
+//	                                          a server keeps it taken for half a second more
 //	the program handles the signal itself     nothing: the lease stays with the test
 //	kill -9, crash, power                     at once with file:, else when the lease runs out
 //	go test is killed, its binary lives on    renewed no more; it runs out
