@@ -75,7 +75,8 @@ func complete(t *testing.T, exe string) []phase {
 // TestMutants tries the mutants of the scripts, each with the tests that run its line
 // (coverage_test.go), and fails for each that they do not notice. It leaves out those
 // of a line with "no difference:" in a comment on the line or on the one above it, which
-// says why nobody could notice a change. It takes an hour or so, so it is run by hand:
+// says why nobody could notice a change; "no difference of 0, and:" is about the changes
+// of these words only. It takes an hour or so, so it is run by hand:
 //
 //	REDISSTORE_MUTANTS=all nice go test -timeout 5h -v -run TestMutants$ ./lockcore/redisstore
 //

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func init() {
 	}
 }
 
+// noDifference is a comment about all changes on a line, or about those of some words.
+var noDifference = regexp.MustCompile(`no difference(?: of ([^:]+))?: (.*)`)
+
 // explanation is why nobody can notice a change on the line.
 func explanation(m mutant) string {
 	if m.file == "constants" {
@@ -60,8 +64,8 @@ func explanation(m mutant) string {
 		if n < m.line-1 && !strings.HasPrefix(strings.TrimSpace(lines[n]), "--") {
 			break // only the comment right above the line: what stands beside another line is about that one
 		}
-		if _, why, ok := strings.Cut(lines[n], "no difference: "); ok {
-			return why
+		if why := noDifference.FindStringSubmatch(lines[n]); why != nil && (why[1] == "" || slices.Contains(strings.Split(why[1], ", "), m.old)) {
+			return why[2]
 		}
 	}
 	return ""

@@ -25,7 +25,9 @@ func sweeping(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, 0
 
 // repeating is a stage on which every call of a script arrives twice, as it does when
 // the reply to the first is lost: the second one has the same answer, and changes nothing.
-func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, time.Microsecond, twice{}) }
+func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) {
+	staged(t, f, time.Microsecond, twice{})
+}
 
 func staged(t *testing.T, f func(*testing.T, locktest.Stage), begins time.Duration, hook redis.Hook) {
 	inBubble(t, func(b bubble) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
-// The short ways of those who have to do with a line write what the long ways would have
-// written. Two servers are asked the same, at the same moments; the scripts of the second
+// The short ways of those who have to do with a line write and answer what the long ways
+// would have. Two servers are asked the same, at the same moments; the scripts of the second
 // one lack these short ways.
 func TestShortWaysInLineWriteTheSame(t *testing.T) {
 	runs, first := campaign.Knob(t, "REDISSTORE_WAYS", 8), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
@@ -150,16 +151,21 @@ func (w *ways) both(f func(i int, s *Store)) (short, long int) {
 	return n[0], n[1]
 }
 
-// ask asks both stores, and takes in what they answer.
+// ask asks both stores, and takes in what they answer, which is the same.
 func (w *ways) ask(tk *lockcore.Ticket) (short, long int) {
 	var got [2]*lockcore.Grant
+	var rest [2]lockcore.Answer
 	short, long = w.both(func(i int, s *Store) {
 		ans, err := s.Ask(w.Context(), tk, func(*lockcore.Grant) {})
 		if err != nil {
 			w.Fatal(err)
 		}
-		got[i] = ans.Grant
+		got[i], ans.Grant = ans.Grant, nil
+		rest[i] = ans
 	})
+	if !reflect.DeepEqual(rest[0], rest[1]) {
+		w.Fatalf("%s is told %+v the short way, and %+v the long one", tk.ID, rest[0], rest[1])
+	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(o *lockcore.Ticket) bool { return o == tk })
 	switch {
 	case (got[0] == nil) != (got[1] == nil):

@@ -30,7 +30,7 @@ local function join()
   end
   local known = call('HMGET', reg, 'c/' .. table.concat(parts, '|'), 'P' .. pools[1])
   local counters = known[1] and known[2] and call('HMGET', ALL, '#seq', '#past', '#nested', '#outages')
-  if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end
+  if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end -- no difference of 2, 3: where nothing is left, the long way finds nobody delayed or tangled either
   local class, dom = known[1], string.match(known[2], '(%d+)$')
   if not classes_if_exhausted(dom) then return end
   local waits = said == '0' and test ~= '' -- for what its test will teach
