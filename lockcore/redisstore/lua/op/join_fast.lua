@@ -11,7 +11,7 @@ local function join()
   local said, test = string.match(text, '^(%d+) ([^\n]*)\n')
   if not FOUND or FOUND[1] or not FOUND[2] or not policy or FOUND[3] ~= policy or not ttl or not said then return end
   if NOW % SWEEP_EVERY == 0 then return end -- no difference: it sweeps sooner or later
-  for i = 6, #ARGV do
+  for i = 6, #ARGV do -- no difference of 6: see the line after the next
     local record = FOUND[i] -- of the candidate ARGV[i]: ask_fast.lua read them behind five others
     if not record or not string.find(record, '^%d+|[^|]') then return end -- no difference: somebody might be served, as is found out below; this spares the look
   end
