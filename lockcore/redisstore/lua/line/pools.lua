@@ -149,7 +149,7 @@ function M.at_random(p, joined, f, want)
   for i = 0, n - 1, step do
     local first, size = (start + i) % n, math.min(step, n - i)
     local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
-    if #page < size then
+    if #page < size then -- no difference of <: then all are looked at
       for _, k in ipairs(call('ZRANGE', BASE .. 'av:' .. p, 0, size - #page - 1)) do page[#page + 1] = k end
     end
     M.load(page)
