@@ -19,10 +19,10 @@ local function hand_over(keys, set)
   -- Who is first of all. If that is the last one of its class, the class ends, too.
   local class, rank, member, others
   for _, c in ipairs(classes_if_exhausted(dom) or {}) do
-    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES')
+    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES') -- no difference of 1: two tell that there is another one
     local r = tonumber(head[2])
     if r and (not rank or r < rank or r == rank and head[1] < member) then
-      class, rank, member, others = c, r, head[1], head[3]
+      class, rank, member, others = c, r, head[1], head[3] -- no difference of 3: a member comes with its rank
     end
   end
   if not others then return end
