@@ -12,7 +12,7 @@ local function hand_over(keys, set)
   if not plain_line(counters[1], counters[2], counters[3]) then return end
   for _, k in ipairs(keys) do
     local d = string.match(call('HGET', reg, 'P' .. string.match(k.pools, '%d+')) or '', '(%d+)$')
-    if not d or dom and d ~= dom then return end
+    if not d or dom and d ~= dom then return end -- no difference of or: no line wants what is in two domains
     dom = d
   end
 
@@ -38,7 +38,7 @@ local function hand_over(keys, set)
     '^W %d+ %d+ %-?%d+ %-?%d+ %d+ (%d+) %-?%d+ (%d+) (%S+) %d+ %d+ ?%d* ?(%d*)\n\n(.*)$')
   local said, test = string.match(info or '', '^(%d+)!? ([^\n]*)\n')
   if not said then return end
-  said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl)
+  said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl) -- no difference of 0: as in records.lua
   local waits = said == 0 and test ~= '' -- for what its test will teach
   local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
   local plan = plan_of(said, waits and call('HGET', ALL, '#' .. test), guess)
