@@ -393,6 +393,24 @@ func servedAtRandom(b bubble, keys []string) {
 	}
 }
 
+// A random choice spreads where a request goes the long way, too: seats make it one.
+func TestRandomChoiceOfSeats(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		r := of(1, "a", "b", "c")
+		r.Seats = 2
+		seen := make(map[string]bool)
+		for i := range 60 {
+			g := ask(b, s, ticket(fmt.Sprint("t", i), time.Minute, r)).Grant
+			seen[g.Keys()[0]] = true
+			giveBack(b, s, g)
+		}
+		if len(seen) < 3 {
+			b.Errorf("only %v were ever given", seen)
+		}
+	})
+}
+
 // Nothing but the leases and a few counters stays when everybody has gone.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()
