@@ -37,7 +37,7 @@ var phases = []phase{
 
 // notTried are tests that say nothing about the scripts.
 const notTried = "^(TestMutants|TestHistory" + // a campaign
-	"|TestConstantsStandOnce|TestCoverage|TestFieldsOfAStep.*|TestEveryFileIsPutIn" + // they read the text as it stands
+	"|TestConstantsStandOnce|TestCoverage|TestExplanations|TestFieldsOfAStep.*|TestEveryFileIsPutIn" + // they read the text as it stands
 	"|TestGotIsReadAsWritten|TestCommonMode|TestSample|TestURLs.*|TestKnownParameters.*" + // no script runs
 	"|TestServerIsDown|TestAllSentinels.*|TestServerSays.*|TestPasswords|TestPermissions|TestReplica.*|TestServerCannotSave|TestServerIsLoading|TestCheck" + // nor here: the server refuses
 	"|TestSentinelFailsOver|TestNoDoubleHolder.*|TestClusterFailsOver|Test.*Failover.*|TestConformanceOn(Cluster|Sentinel.*|Miniredis)" + // the same scripts on other servers

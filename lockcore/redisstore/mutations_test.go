@@ -158,3 +158,30 @@ func mutantsOf(name, text string) (out []mutant) {
 	}
 	return out
 }
+
+// A comment that explains changes of some words stands on a line that has these words.
+func TestExplanations(t *testing.T) {
+	changes := make(map[string]bool) // "file:line: word"
+	for _, m := range mutantsOfFiles(t) {
+		changes[fmt.Sprintf("%s:%d: %s", m.file, m.line, m.old)] = true
+	}
+	for _, name := range sourceNames() {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			why := noDifference.FindStringSubmatch(line)
+			if why == nil || why[1] == "" {
+				continue
+			}
+			for word := range strings.SplitSeq(why[1], ", ") {
+				if at := fmt.Sprintf("%s:%d: %s", name, n, word); !changes[at] {
+					t.Errorf("%s: no such word is changed there", at)
+				}
+			}
+		}
+	}
+}
