@@ -328,6 +328,89 @@ func spreads(t testing.TB, st lockcore.Store, n int) {
 	}
 }
 
+// A waiter to whom any will do gets any of those that come free, and finds the only one
+// that nobody has reserved, wherever it looks first.
+func TestLineIsServedAtRandom(t *testing.T) {
+	inBubble(t, func(b bubble) { servedAtRandom(b, numbered(3)) })
+}
+
+func TestLineIsServedAtRandomInSmallPages(t *testing.T) {
+	redisstore.SmallPages(t)
+	inBubble(t, func(b bubble) { servedAtRandom(b, numbered(3)) })
+}
+
+// More than a page has.
+func TestLineIsServedAtRandomFromManyPages(t *testing.T) {
+	inBubble(t, func(b bubble) { servedAtRandom(b, numbered(70)) })
+}
+
+func servedAtRandom(b bubble, keys []string) {
+	const rounds = 60
+	s := b.open(redisstore.Options{})
+	all := func(i int) *lockcore.Grant {
+		b.Helper()
+		g := ask(b, s, ticket(fmt.Sprint("all", i), time.Minute, of(len(keys), keys...))).Grant
+		if g == nil {
+			b.Fatal("all are free")
+		}
+		return g
+	}
+	// next is what a waiter gets when all are given back.
+	next := func(i int, all *lockcore.Grant) string {
+		b.Helper()
+		waiter := ticket(fmt.Sprint("waiter", i), time.Minute, of(1, keys...))
+		if ask(b, s, waiter).Grant != nil {
+			b.Fatal("all are held")
+		}
+		giveBack(b, s, all)
+		g := ask(b, s, waiter).Grant
+		if g == nil {
+			b.Fatal("one is free")
+		}
+		giveBack(b, s, g)
+		time.Sleep(time.Microsecond) // the clock is the seed
+		return g.Keys()[0]
+	}
+	seen := make(map[string]int)
+	for i := range rounds {
+		seen[next(i, all(i))]++
+	}
+	if len(seen) < min(len(keys), rounds/3) {
+		b.Errorf("only %v were ever given", seen)
+	}
+	ask(b, s, ticket("x", time.Minute, of(1, "x")))
+	for i := range rounds {
+		free, held := keys[i%3], all(rounds+i)
+		others := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == free })
+		first := ticket(fmt.Sprint("first", i), time.Minute, of(len(keys), append(others, "x")...))
+		ask(b, s, first)
+		if got := next(rounds+i, held); got != free {
+			b.Errorf("%s is reserved", got)
+		}
+		if err := s.Withdraw(b.Context(), first.ID); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// A random choice spreads where a request goes the long way, too: seats make it one.
+func TestRandomChoiceOfSeats(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		r := of(1, "a", "b", "c")
+		r.Seats = 2
+		seen := make(map[string]bool)
+		for i := range 60 {
+			g := ask(b, s, ticket(fmt.Sprint("t", i), time.Minute, r)).Grant
+			seen[g.Keys()[0]] = true
+			giveBack(b, s, g)
+		}
+		if len(seen) < 3 {
+			b.Errorf("only %v were ever given", seen)
+		}
+	})
+}
+
 // Nothing but the leases and a few counters stays when everybody has gone.
 func TestNothingIsLeftBehind(t *testing.T) {
 	t.Parallel()

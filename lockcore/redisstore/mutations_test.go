@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func init() {
 	}
 }
 
+// noDifference is a comment about all changes on a line, or about those of some words.
+var noDifference = regexp.MustCompile(`no difference(?: of ([^:]+))?: (.*)`)
+
 // explanation is why nobody can notice a change on the line.
 func explanation(m mutant) string {
 	if m.file == "constants" {
@@ -60,8 +64,8 @@ func explanation(m mutant) string {
 		if n < m.line-1 && !strings.HasPrefix(strings.TrimSpace(lines[n]), "--") {
 			break // only the comment right above the line: what stands beside another line is about that one
 		}
-		if _, why, ok := strings.Cut(lines[n], "no difference: "); ok {
-			return why
+		if why := noDifference.FindStringSubmatch(lines[n]); why != nil && (why[1] == "" || slices.Contains(strings.Split(why[1], ", "), m.old)) {
+			return why[2]
 		}
 	}
 	return ""
@@ -153,4 +157,31 @@ func mutantsOf(name, text string) (out []mutant) {
 		i = j
 	}
 	return out
+}
+
+// A comment that explains changes of some words stands on a line that has these words.
+func TestExplanations(t *testing.T) {
+	changes := make(map[string]bool) // "file:line: word"
+	for _, m := range mutantsOfFiles(t) {
+		changes[fmt.Sprintf("%s:%d: %s", m.file, m.line, m.old)] = true
+	}
+	for _, name := range sourceNames() {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			why := noDifference.FindStringSubmatch(line)
+			if why == nil || why[1] == "" {
+				continue
+			}
+			for word := range strings.SplitSeq(why[1], ", ") {
+				if at := fmt.Sprintf("%s:%d: %s", name, n, word); !changes[at] {
+					t.Errorf("%s: no such word is changed there", at)
+				}
+			}
+		}
+	}
 }

@@ -15,15 +15,23 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/redisstore"
 )
 
-// stage is a server in a bubble.
-func stage(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, nil) }
+// stage is a server in a bubble. A story passes whole milliseconds, and a call at a whole
+// second sweeps, for which it goes the long way: so this one begins a microsecond later,
+// and calls go the short ways.
+func stage(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, time.Microsecond, nil) }
+
+// sweeping is a stage on which every call at a whole second sweeps, and goes the long way.
+func sweeping(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, 0, nil) }
 
 // repeating is a stage on which every call of a script arrives twice, as it does when
 // the reply to the first is lost: the second one has the same answer, and changes nothing.
-func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) { staged(t, f, twice{}) }
+func repeating(t *testing.T, f func(*testing.T, locktest.Stage)) {
+	staged(t, f, time.Microsecond, twice{})
+}
 
-func staged(t *testing.T, f func(*testing.T, locktest.Stage), hook redis.Hook) {
+func staged(t *testing.T, f func(*testing.T, locktest.Stage), begins time.Duration, hook redis.Hook) {
 	inBubble(t, func(b bubble) {
+		time.Sleep(begins)
 		w := wakes{bubble: b}
 		f(b.T, locktest.Stage{
 			Open: func(p lockcore.QueuePolicy, delay time.Duration) lockcore.Store {
@@ -114,7 +122,7 @@ func TestTraces(t *testing.T) {
 // arguments go in one call or in several.
 func TestStoriesInSmallPages(t *testing.T) {
 	redisstore.SmallPages(t)
-	locktest.TestStories(t, stories, stage)
+	locktest.TestStories(t, stories, sweeping)
 }
 
 func TestTracesInSmallPages(t *testing.T) {

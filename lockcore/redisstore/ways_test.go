@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +20,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/lockcore/locktest/campaign"
 )
 
-// The short ways of those who have to do with a line write what the long ways would have
-// written. Two servers are asked the same, at the same moments; the scripts of the second
+// The short ways of those who have to do with a line write and answer what the long ways
+// would have. Two servers are asked the same, at the same moments; the scripts of the second
 // one lack these short ways.
 func TestShortWaysInLineWriteTheSame(t *testing.T) {
 	runs, first := campaign.Knob(t, "REDISSTORE_WAYS", 8), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
@@ -42,6 +43,48 @@ func TestShortWaysInLineWriteTheSame(t *testing.T) {
 		t.Errorf("%d requests went the short way into the line, and %d leases that to the next", joined, handed)
 	}
 	t.Logf("%d runs from LOCKTEST_SEED=%d on: %d requests went the short way into the line, %d leases that to the next", runs, first, joined, handed)
+}
+
+// Requests for several things, and leases of several, go the short ways, too.
+func TestShortWaysInLineAreForSeveral(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	of := func(n int, keys ...string) lockcore.Requirement {
+		r := lockcore.Requirement{Need: n, Choice: lockcore.InOrder}
+		for _, k := range keys {
+			r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+		}
+		return r
+	}
+	for what, reqs := range map[string][2][]lockcore.Requirement{ // of the holder, of those in line
+		"both of two":   {{of(2, "a", "b")}, {of(2, "a", "b")}},
+		"two of three":  {{of(2, "a", "b"), of(1, "c")}, {of(2, "a", "b", "c")}},
+		"one, and more": {{of(1, "a"), of(2, "b", "c")}, {of(1, "a"), of(1, "b", "c")}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWays(t, 0)
+			time.Sleep(time.Microsecond) // a call at a whole second sweeps, for which it goes the long way
+			ask := func(id string, reqs []lockcore.Requirement) (short, long int) {
+				return w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Requirements: reqs})
+			}
+			ask("holder", reqs[0])
+			ask("first", reqs[1])
+			if short, long := ask("second", reqs[1]); short >= long {
+				t.Errorf("%s: to join the line takes %d commands, the long way %d", what, short, long)
+			}
+			short, long := w.both(func(i int, s *Store) {
+				if err := s.Release(t.Context(), w.held[0][i], 0); err != nil {
+					t.Fatal(err)
+				}
+			})
+			// What goes the long way has made some calls by then.
+			if given := len(w.held[0][0].Keys()) == 2; (short <= long) != given {
+				t.Errorf("%s: to hand over takes %d commands, the long way %d", what, short, long)
+			}
+			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+				t.Errorf("%s: only the short ways leave\n%s\nonly the long ways\n%s", what, without(a, b), without(b, a))
+			}
+		})
+	}
 }
 
 // longWays are the scripts without the short ways in line.
@@ -150,16 +193,21 @@ func (w *ways) both(f func(i int, s *Store)) (short, long int) {
 	return n[0], n[1]
 }
 
-// ask asks both stores, and takes in what they answer.
+// ask asks both stores, and takes in what they answer, which is the same.
 func (w *ways) ask(tk *lockcore.Ticket) (short, long int) {
 	var got [2]*lockcore.Grant
+	var rest [2]lockcore.Answer
 	short, long = w.both(func(i int, s *Store) {
 		ans, err := s.Ask(w.Context(), tk, func(*lockcore.Grant) {})
 		if err != nil {
 			w.Fatal(err)
 		}
-		got[i] = ans.Grant
+		got[i], ans.Grant = ans.Grant, nil
+		rest[i] = ans
 	})
+	if !reflect.DeepEqual(rest[0], rest[1]) {
+		w.Fatalf("%s is told %+v the short way, and %+v the long one", tk.ID, rest[0], rest[1])
+	}
 	w.waiting = slices.DeleteFunc(w.waiting, func(o *lockcore.Ticket) bool { return o == tk })
 	switch {
 	case (got[0] == nil) != (got[1] == nil):

@@ -36,8 +36,9 @@ function M.decode(s)
   local class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, promise, guess, parents, info =
     string.match(s, '^W (%d+) (%d+) (%-?%d+) (%-?%d+) (%d+) (%d+) (%-?%d+) (%d+) (%S+) (%d+) (%d+) ?(%d*) ?(%d*)\n([^\n]*)\n()')
   return { kind = 'W', class = class, seq = seq + 0, rank = rank + 0, since = since + 0, rev = rev + 0, ttl = ttl + 0, prio = prio,
-    delay = delay + 0, channel = channel, fence = fence + 0, delayed = delayed + 0, promise = tonumber(promise) or 0,
-    guess = tonumber(guess) or 0, parents = parents, info = string.sub(s, info) }
+    delay = delay + 0, channel = channel, fence = fence + 0, delayed = delayed + 0, parents = parents, info = string.sub(s, info),
+    promise = tonumber(promise) or 0, -- no difference of 0: a line whose records lack it is an older one, and goes on under fifo only
+    guess = tonumber(guess) or 0 } -- no difference of 0: the same
 end
 
 function M.encode(e)
@@ -57,7 +58,7 @@ function M.open(ids)
   for i = 1, #miss do
     local record = T.raw[miss[i]]
     local till, why = string.match(record or '', '^T (%d+) (.*)$')
-    if till and tonumber(till) > NOW then T.buried[miss[i]] = why end
+    if till and tonumber(till) > NOW then T.buried[miss[i]] = why end -- no difference of >: a microsecond
     T.entity[miss[i]] = not till and M.decode(record)
   end
 end
@@ -88,7 +89,7 @@ end
 function M.counter(name) return T.counters[name] or tonumber(M.field('#' .. name) or 0) end
 
 function M.count_up(name)
-  T.counters[name] = M.counter(name) + 1
+  T.counters[name] = M.counter(name) + 1 -- no difference: what it numbers is only told apart, and put in order
   return T.counters[name]
 end
 
@@ -97,7 +98,7 @@ end
 -- where a mere counter would give out the same numbers again.
 function M.next_token()
   M.begin_epoch()
-  T.counters.fence = math.max(M.counter('fence') + 1, NOW)
+  T.counters.fence = math.max(M.counter('fence') + 1, NOW) -- no difference: a token is only more than those before
   return T.counters.fence
 end
 
@@ -138,6 +139,6 @@ function M.flush()
   M.write('ZADD', DUE, add)
   M.write('HSET', ALL, set)
   for _, p in pairs(T.published) do call('PUBLISH', p[1], p[2]) end
-  if T.counters.tests and T.counters.tests > TESTS_KEPT then M.forget_one() end
-  if NOW % SWEEP_EVERY == 0 then M.sweep() end
+  if T.counters.tests and T.counters.tests > TESTS_KEPT then M.forget_one() end -- no difference of >: a test more or less
+  if NOW % SWEEP_EVERY == 0 then M.sweep() end -- no difference: it sweeps sooner or later
 end

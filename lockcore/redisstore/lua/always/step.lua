@@ -133,6 +133,6 @@ function M.seats_of(mode) return tonumber(string.match(mode, '^n(%d+)') or 0) en
 -- A number from 1 to n. The clock is the seed: a server's own random numbers start
 -- alike in every script.
 function M.random(n)
-  T.seed = (T.seed or NOW % 2147483646 + 1) * 16807 % 2147483647
+  T.seed = (T.seed or NOW % 2147483646 + 1) * 16807 % 2147483647 -- no difference of 2147483646, 1, 16807, 2147483647: any numbers do
   return T.seed % n + 1
 end

@@ -114,7 +114,7 @@ end
 -- Whether the lists of a line were empty when the walk began: then nobody of it can get
 -- or reserve anything, or be let past others.
 function M.in_vain(line)
-  if line.in_vain == nil then
+  if line.in_vain == nil then -- no difference: a shortcut: a look at the lists finds nothing either
     line.in_vain = not line.newcomer -- no difference: a shortcut: a newcomer may use lists that nobody waits for
     for _, req in ipairs(line.reqs) do line.in_vain = line.in_vain and not M.any_listed(req.pool) end
   end

@@ -80,7 +80,8 @@ function M.take_in(p, which, got, keys, places, all)
   if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end -- no difference: no two have the same place
   local fresh = {}
   for i, e in ipairs(entries) do
-    keys[#keys + 1], places[#places + 1], fresh[i] = e[1], e[2], e[1]
+    keys[#keys + 1], places[#places + 1] = e[1], e[2]
+    fresh[i] = e[1] -- no difference: they are only read in one call; M.at reads the rest
   end
   M.load(fresh)
 end
@@ -148,7 +149,7 @@ function M.at_random(p, joined, f, want)
   for i = 0, n - 1, step do
     local first, size = (start + i) % n, math.min(step, n - i)
     local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
-    if #page < size then
+    if #page < size then -- no difference of <: then all are looked at
       for _, k in ipairs(call('ZRANGE', BASE .. 'av:' .. p, 0, size - #page - 1)) do page[#page + 1] = k end
     end
     M.load(page)

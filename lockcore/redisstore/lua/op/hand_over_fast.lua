@@ -12,17 +12,17 @@ local function hand_over(keys, set)
   if not plain_line(counters[1], counters[2], counters[3]) then return end
   for _, k in ipairs(keys) do
     local d = string.match(call('HGET', reg, 'P' .. string.match(k.pools, '%d+')) or '', '(%d+)$')
-    if not d or dom and d ~= dom then return end
+    if not d or dom and d ~= dom then return end -- no difference of or: no line wants what is in two domains
     dom = d
   end
 
   -- Who is first of all. If that is the last one of its class, the class ends, too.
   local class, rank, member, others
   for _, c in ipairs(classes_if_exhausted(dom) or {}) do
-    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES')
+    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES') -- no difference of 1: two tell that there is another one
     local r = tonumber(head[2])
     if r and (not rank or r < rank or r == rank and head[1] < member) then
-      class, rank, member, others = c, r, head[1], head[3]
+      class, rank, member, others = c, r, head[1], head[3] -- no difference of 3: a member comes with its rank
     end
   end
   if not others then return end
@@ -38,7 +38,7 @@ local function hand_over(keys, set)
     '^W %d+ %d+ %-?%d+ %-?%d+ %d+ (%d+) %-?%d+ (%d+) (%S+) %d+ %d+ ?%d* ?(%d*)\n\n(.*)$')
   local said, test = string.match(info or '', '^(%d+)!? ([^\n]*)\n')
   if not said then return end
-  said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl)
+  said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl) -- no difference of 0: as in records.lua
   local waits = said == 0 and test ~= '' -- for what its test will teach
   local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
   local plan = plan_of(said, waits and call('HGET', ALL, '#' .. test), guess)

@@ -11,7 +11,7 @@ local function join()
   local said, test = string.match(text, '^(%d+) ([^\n]*)\n')
   if not FOUND or FOUND[1] or not FOUND[2] or not policy or FOUND[3] ~= policy or not ttl or not said then return end
   if NOW % SWEEP_EVERY == 0 then return end -- no difference: it sweeps sooner or later
-  for i = 6, #ARGV do
+  for i = 6, #ARGV do -- no difference of 6: see the line after the next
     local record = FOUND[i] -- of the candidate ARGV[i]: ask_fast.lua read them behind five others
     if not record or not string.find(record, '^%d+|[^|]') then return end -- no difference: somebody might be served, as is found out below; this spares the look
   end
@@ -30,7 +30,7 @@ local function join()
   end
   local known = call('HMGET', reg, 'c/' .. table.concat(parts, '|'), 'P' .. pools[1])
   local counters = known[1] and known[2] and call('HMGET', ALL, '#seq', '#past', '#nested', '#outages')
-  if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end
+  if not counters or not plain_line(counters[2], counters[3], counters[4]) then return end -- no difference of 2, 3: where nothing is left, the long way finds nobody delayed or tangled either
   local class, dom = known[1], string.match(known[2], '(%d+)$')
   if not classes_if_exhausted(dom) then return end
   local waits = said == '0' and test ~= '' -- for what its test will teach

@@ -29,7 +29,8 @@ function M.let_past(id, w)
   if e.token <= w.fence then return false end
   if not e.place then
     local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
-    e.place = { rank = rank + 0, seq = seq + 0 }
+    e.place = { rank = rank + 0,
+      seq = seq + 0 } -- no difference: no two arrive at once
   end
   return M.is_before(w, e.place)
 end
