@@ -46,5 +46,5 @@ end
 function M.count_past(n)
   local _, past = M.rules()
   T.past = past + n
-  call('HSET', ALL, '#past', M.int(T.past))
+  T.counters.past = T.past
 end

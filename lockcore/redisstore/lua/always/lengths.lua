@@ -45,12 +45,12 @@ end
 -- A history, which was recent at the grant, becomes the length that follows from it when
 -- that is first worked out.
 function M.length_of_lease(id, e)
-  local said = M.about(e)
+  local said = e.said or M.about(e)
   if said ~= 0 then return said end
   local plan = string.match(e.plan or '', '^%??(.*)$')
   if plan == '' or tonumber(plan) then return tonumber(plan) end
   local length = M.median_of(plan)
-  e.plan = M.int(length)
+  M.get(id).plan = M.int(length)
   T.changed[id] = true
   return length
 end

@@ -16,12 +16,16 @@ end
 function M.larger(size) return math.min(4 * (size or 1), PAGE) end -- no difference: a page more or less
 
 -- Moves a class to its next waiter; false at the end. It reads a few at first, for a
--- step that serves more than one or two of a class is rare, and each time more.
+-- step that serves more than one or two of a class is rare, and each time more. The next
+-- walk of the pass need not read the first page again.
 function M.advance(line)
-  if not line.page or line.i >= #line.page and #line.page == 2 * line.size then
-    line.size = M.larger(line.size)
-    line.page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + line.size - 1, 'WITHSCORES')
-    line.n, line.i = line.n + line.size, 0
+  if not line.page then
+    line.page, line.i = T.heads[line.c] or M.page_of(line), 0
+    T.heads[line.c], line.n = line.page, #line.page / 2
+  end
+  while line.i >= #line.page and line.page.full do
+    line.page, line.i = M.page_of(line), 0
+    line.n = line.n + #line.page / 2
   end
   local m = line.page[line.i + 1]
   if not m then return false end
@@ -29,6 +33,24 @@ function M.advance(line)
   line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)) -- no difference: the first of the twelve digits is 0
   line.i, line.length = line.i + 2, nil
   return true
+end
+
+-- The next page of a class.
+function M.page_of(line)
+  line.size = M.larger(line.size)
+  local page = call('ZRANGE', BASE .. 'q:' .. line.c, line.n, line.n + line.size - 1, 'WITHSCORES')
+  page.full = #page == 2 * line.size
+  return page
+end
+
+-- Takes who was served out of the first page of a class.
+function M.strike(c, member)
+  local page = T.heads[c]
+  local i = page and M.position(page, member)
+  if i then
+    table.remove(page, i)
+    table.remove(page, i)
+  end
 end
 
 -- Puts a class back at its place among the others.
@@ -56,14 +78,28 @@ function M.any_left(reqs)
       M.in_place(req.pool, true, look)
     end
     if left then return true end
+    if req.pool then T.exhausted[req.pool] = true end
   end
   return false
+end
+
+-- Whether a walk has found that nothing is left of what a line lists. What is left for
+-- nobody of one class is left for nobody of another, in whatever mode that takes it.
+function M.exhausted(line)
+  for _, req in ipairs(line.reqs) do
+    if not T.exhausted[req.pool] then return false end
+  end
+  return true
 end
 
 -- Makes a waiter the holder and has its process told. It has a few seconds to
 -- confirm that it is still there. A newcomer is there.
 function M.promote(line, picks, past)
-  past = past and M.int(line.rank) .. ' ' .. M.int(line.newcomer and M.count_up('seq') or line.seq)
+  if past then
+    local place = { rank = line.rank, seq = line.newcomer and M.count_up('seq') or line.seq }
+    M.note_place(place)
+    past = M.int(place.rank) .. ' ' .. M.int(place.seq)
+  end
   for r, req in ipairs(line.reqs) do
     for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end -- no difference: M.move puts it among those that can be shared, too
   end
@@ -133,10 +169,16 @@ function M.serve(line)
     line.spent = true
     return
   end
-  local picks, complete = M.match(line.reqs, false, T.reserved)
+  local exhausted = M.exhausted(line)
+  local picks, complete
+  if not exhausted then picks, complete = M.match(line.reqs, false, T.reserved) end
   if complete then return M.promote(line, picks) end
   if M.backfills() then M.consider(line) end
   if M.guarded() then M.note_delay(line) end
+  if exhausted then
+    line.spent = true
+    return
+  end
   M.reserve(line)
   line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
 end
@@ -145,7 +187,8 @@ end
 -- those have to reserve anew before anybody else looks at what is left. Who that is,
 -- is chosen among all who could be.
 function M.walk(classes, newcomer)
-  T.reserved, T.source, T.claims, T.sharing, T.ends, T.look, T.best = {}, {}, {}, {}, {}, math.huge, nil
+  T.reserved, T.claims, T.sharing, T.ends, T.exhausted, T.look, T.best = {}, {}, {}, {}, {}, math.huge, nil
+  M.keep_sources()
   local lines, left, stay = M.lines(classes, newcomer), {}, {}
   while lines[1] do
     local line = table.remove(lines, 1)
@@ -171,6 +214,6 @@ end
 -- Walks until nobody was let past others. A newcomer, who is not in line yet, gets
 -- a lease if it is served.
 function M.pass(classes, newcomer)
-  T.noted = {}
+  T.noted, T.latest, T.source, T.heads = {}, {}, {}, {}
   repeat until not M.walk(classes, newcomer)
 end

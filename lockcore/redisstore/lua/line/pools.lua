@@ -101,6 +101,28 @@ function M.source(p)
   return s
 end
 
+-- What the walk before has read of short pools, without what it gave away; of others
+-- nothing is kept.
+function M.keep_sources()
+  for p, s in pairs(T.source) do
+    if s.all and s.short then -- no difference: it may be read again
+      s.vacant, s.place = M.sift(s.vacant, s.place, 'av:')
+      s.soft, s.softplace = M.sift(s.soft, s.softplace, 'so:')
+    else
+      T.source[p] = nil
+    end
+  end
+end
+
+-- Leaves out what stands in another list by now.
+function M.sift(keys, places, which)
+  local rest, rest_places = {}, {}
+  for i, k in ipairs(keys) do
+    if M.place(M.at(k)) == which then rest[#rest + 1], rest_places[#rest + 1] = k, places[i] end -- no difference: of what is given away nobody can have a part
+  end
+  return rest, rest_places
+end
+
 function M.more(p, s)
   local got = call('ZRANGEBYSCORE', BASE .. 'av:' .. p, s.last, '+inf', 'WITHSCORES', 'LIMIT', 0, PAGE)
   M.take_in(p, 'av:', got, s.vacant, s.place, s.short)

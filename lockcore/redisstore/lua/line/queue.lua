@@ -73,6 +73,7 @@ end
 function M.leave(id, w)
   local member = member_of(w.seq, id)
   call('ZREM', BASE .. 'q:' .. w.class, member)
+  M.strike(w.class, member)
   local test = learns_from(w)
   call('ZREM', BASE .. 'e:' .. w.class, ranked(w.rank, member))
   if test then

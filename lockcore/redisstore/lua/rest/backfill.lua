@@ -109,7 +109,10 @@ function M.limit(line)
     end
   end
   table.sort(bounds, function(a, b) return a > b end) -- no difference: no two are equal
-  local i = M.first_true(#bounds, function(i) return M.fits(line.reqs, M.against(bounds[i], true)) end)
+  local i = M.first_true(#bounds, function(i)
+    local units = M.against(bounds[i], true)
+    return not next(units) or M.fits(line.reqs, units) -- no difference: that it fits beside nothing is known by now
+  end)
   line.limit = bounds[i] or -math.huge
   return line.limit
 end
@@ -150,9 +153,12 @@ end
 
 -- Considers the waiter at which a line stands.
 function M.consider(line)
-  if M.known(line) == 0 then return end -- no difference: M.expected knows it, too
+  if line.known == 0 then return end -- no difference: M.expected knows it, too
   local length = M.expected(line)
-  if not length then return end
+  if not length then
+    M.known(line) -- no difference: it spares the look at who stands behind it
+    return
+  end
   M.promise(line)
   if M.better(line, line, length) and M.may_pass(line, NOW + length) then M.propose(line, line, length) end
 end
@@ -162,7 +168,8 @@ end
 -- longest. The longer they hold, the worse they are, and none has waited for longer
 -- than the one at which the line stands: so most need no look.
 function M.consider_rest(line)
-  if M.known(line) == (line.length and 1 or 0) then return end -- no difference: a shortcut: nobody would be found
+  if line.i >= #line.page and not line.page.full then return end -- no difference: a shortcut: nobody stands behind it
+  if line.known == 0 then return end -- no difference: a shortcut: nobody would be found
   local e, from, skip, size = BASE .. 'e:' .. line.c, '-inf', 0, nil
   while true do
     size = M.larger(size)
@@ -187,6 +194,8 @@ function M.consider_rest(line)
     end
     if #page < 2 * size then return end
     if seen == length then
+      -- All others hold for a microsecond more at least.
+      if T.best and M.score(line, length + 1, line.rank) > T.best.score then return end -- no difference: a shortcut: nobody better would be found
       from, skip = '(' .. M.int(length), 0
     else
       skip = skip + size

@@ -21,18 +21,31 @@ function M.impatient(who)
   return NOW > M.patience_end(w)
 end
 
--- Whether a lease went to a request that came after the waiter in line, and out of
--- what was reserved.
-function M.let_past(id, w)
-  local e = M.get(id)
-  if not e or not e.past then return false end -- no difference: only those with a mark at the resource are asked about
-  if e.token <= w.fence then return false end
+-- The place in line of a lease that was let past earlier waiters.
+function M.place_of(e)
   if not e.place then
     local rank, seq = string.match(e.past, '^(%-?%d+) (%d+)$')
     e.place = { rank = rank + 0,
       seq = seq + 0 } -- no difference: no two arrive at once
   end
-  return M.is_before(w, e.place)
+  return e.place
+end
+
+-- Whether somebody who was let past others may stand behind a waiter in line, as far as the
+-- looks at those before it in this pass tell.
+function M.may_be_passed(line)
+  for _, req in ipairs(line.reqs) do
+    local latest = T.latest[req.pool]
+    if not latest or M.is_before(line, latest) then return true end
+  end
+  return false
+end
+
+-- Somebody who stands there in line has what these pools list, and was let past others.
+function M.note_place(place)
+  for p, latest in pairs(T.latest) do
+    if M.is_before(latest, place) then T.latest[p] = place end
+  end
 end
 
 -- How a resource is taken without those let past a waiter; nil if none was.
@@ -49,7 +62,8 @@ end
 -- The leases that were let past the waiter at which a line stands, among those that have
 -- what it could use, as a set; nil if there are none, or if all who were let past anybody
 -- have too little for it: then nobody looks at their leases.
-function M.passed(line, w)
+function M.passed(line)
+  if not M.may_be_passed(line) then return end -- no difference: a shortcut to what follows
   local ids, seen, units, seats = {}, {}, 0, 1 -- no difference: how much they have only spares a look
   for _, req in ipairs(line.reqs) do
     local keys = M.candidates(req)
@@ -67,14 +81,22 @@ function M.passed(line, w)
     end
   end
   if not ids[1] or units * seats < M.units_of(line) then return end -- no difference: as above
-  M.open(ids) -- no difference: they are only read in one call; M.get reads the rest
+  M.load_leases(ids) -- no difference: they are only read in one call; M.glance reads the rest
   local passed
+  local latest = { rank = -math.huge, seq = 0 } -- no difference: nobody stands before that
   for _, id in ipairs(ids) do
-    if M.let_past(id, w) then
-      passed = passed or {}
-      passed[id] = true
+    local e = M.glance(id)
+    if e and e.past then -- no difference: only those with a mark at the resource are asked about
+      local place = M.place_of(e)
+      if M.is_before(latest, place) then latest = place end
+      -- It went to a request that came after the waiter, and out of what was reserved.
+      if M.is_before(line, place) and e.token + 0 > M.get(line.id).fence then
+        passed = passed or {}
+        passed[id] = true
+      end
     end
   end
+  for _, req in ipairs(line.reqs) do T.latest[req.pool] = latest end
   return passed
 end
 
@@ -84,8 +106,8 @@ end
 -- what it had to wait for anyway.
 function M.note_delay(line)
   if line.newcomer or M.too_many(line.reqs) then return end
-  local w = M.get(line.id)
-  if w.delayed > 0 then return end -- no difference: no moment is the first microsecond
+  local w = T.entity[line.id]
+  if w and w.delayed > 0 then return end -- no difference: no moment is the first microsecond
   -- A walk takes resources from nobody, and whoever it lets past has what a waiter would
   -- have: for one whom no reservation keeps from anything, the next walk of a pass finds
   -- what the one before found.
@@ -93,8 +115,10 @@ function M.note_delay(line)
     if T.noted[line.id] then return end -- no difference: a shortcut to what follows
     T.noted[line.id] = true -- no difference: the same
   end
-  local passed = M.passed(line, w)
+  local passed = M.passed(line)
   if not passed then return end -- no difference: a shortcut: it could not be served before either
+  w = M.get(line.id)
+  if w.delayed > 0 then return end -- no difference: no moment is the first microsecond
   local lists, caps, rest = {}, {}, {}
   for r, req in ipairs(line.reqs) do
     lists[r], caps[r] = M.candidates(req), {}
