@@ -133,7 +133,7 @@ func (in *input) done(cmd *cobra.Command) error {
 	w, empty := stats.Warning(), in.empty()
 	torn := stats.Torn > 0 && stats.Events > 0 // a writer was killed, or still writes: no secret of what was before
 	switch {
-	case in.gate && w != "" && !(torn && stats.Garbage+stats.Newer == 0 && stats.Dropped == 0):
+	case in.gate && w != "" && !(torn && stats.Garbage+stats.Newer+stats.Disordered == 0 && stats.Dropped == 0):
 		return errors.New(w + "; a gate passes only what it has read and understood")
 	case in.strict && (w != "" || stats.Files == 0 && !in.none && !live):
 		return errors.New(strings.TrimPrefix(w+"; "+empty, "; "))

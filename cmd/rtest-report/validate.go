@@ -72,6 +72,7 @@ func (v *validation) tell(cmd *cobra.Command, in *input, r *report.Report) error
 	say(uint64(s.Newer), "lines of a newer version of the format")
 	say(uint64(s.Torn), "files whose last line stops in the middle")
 	say(uint64(s.Empty), "files in which nothing stands: their writers died before their first event, or had no room")
+	say(uint64(s.Disordered), "events out of the order in which they were written: their requests may look as if they had no end")
 	say(s.Dropped, "events dropped by their writers")
 	say(r.Missing, "events missing, by their numbers")
 	unknown := 0

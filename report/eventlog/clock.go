@@ -24,6 +24,7 @@ type clock struct {
 	// Without a monotonic clock: the store's time less the wall clock's.
 	ahead time.Duration
 	last  time.Time // of the events so far
+	seq   uint64    // of the latest line of the scan
 
 	stored   bool // zero, or ahead, is the store's time
 	unplaced bool // it could not be compared with other machines
@@ -348,7 +349,7 @@ func (s *stream) eachIn(file *os.File, d *decoder, f func(*stream, *Event)) erro
 	if _, err := file.Seek(s.from, io.SeekStart); err != nil {
 		return unreadable(s.name, err)
 	}
-	l := newLines(file, s.from, s.to)
+	l := s.source(file)
 	for {
 		line, _, long, err := l.next()
 		if err == io.EOF {

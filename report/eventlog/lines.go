@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 )
 
 // lineMax is the longest line that is read. The writer's longest, a Pool event
@@ -17,6 +18,49 @@ type lines struct {
 	buf    []byte // of a line longer than the reader's buffer
 	offset int64  // of the next line
 	max    int64  // stop there, unless negative
+
+	file  io.ReaderAt // where spans are, if it reads those
+	spans []span      // still to be read
+}
+
+// span is where a line stands in its file, with its end.
+type span struct{ from, bytes int64 }
+
+// newSpans reads lines of a file in an order of their own.
+func newSpans(file io.ReaderAt, spans []span) *lines {
+	l := &lines{file: file, spans: spans}
+	if len(spans) > 0 {
+		l.offset = spans[0].from
+	}
+	return l
+}
+
+// nextSpan is next for lines in an order of their own.
+func (l *lines) nextSpan() (line []byte, torn, long bool, err error) {
+	if len(l.spans) == 0 {
+		return nil, false, false, io.EOF
+	}
+	s := l.spans[0]
+	if l.spans = l.spans[1:]; len(l.spans) > 0 {
+		l.offset = l.spans[0].from
+	}
+	if s.bytes > lineMax {
+		return nil, false, true, nil
+	}
+	l.buf = slices.Grow(l.buf[:0], int(s.bytes))[:s.bytes]
+	if n, err := l.file.ReadAt(l.buf, s.from); n < len(l.buf) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, false, false, err
+	}
+	return trimmed(l.buf), !bytes.HasSuffix(l.buf, []byte("\n")), false, nil
+}
+
+// trimmed is a line without its end, and without a mark before it.
+func trimmed(line []byte) []byte {
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	return bytes.TrimPrefix(line, byteOrderMark)
 }
 
 // newLines splits r, which begins at an offset of its file, up to another one, unless
@@ -33,6 +77,9 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // long: the line was longer than lineMax and is not returned. The slice is
 // valid until the next call.
 func (l *lines) next() (line []byte, torn, long bool, err error) {
+	if l.file != nil {
+		return l.nextSpan()
+	}
 	if l.max >= 0 && l.offset >= l.max {
 		return nil, false, false, io.EOF
 	}
@@ -56,7 +103,6 @@ func (l *lines) next() (line []byte, torn, long bool, err error) {
 			l.buf = append(l.buf, part...)
 			part = l.buf
 		}
-		part = bytes.TrimSuffix(bytes.TrimSuffix(part, []byte("\n")), []byte("\r"))
-		return bytes.TrimPrefix(part, byteOrderMark), torn, false, nil
+		return trimmed(part), torn, false, nil
 	}
 }

@@ -34,7 +34,10 @@ type Stats struct {
 	Newer   int    // lines of a newer version of the format
 	Empty   int    // files without a single byte: their writer died before its first event, or had no room
 	Dropped uint64 // events that their writers say they lost
-	Samples []string
+	// Disordered counts events that come after one which their process wrote later,
+	// where they could not be put into order: what is told of them may be wrong.
+	Disordered int
+	Samples    []string
 }
 
 // samplesMax bounds Stats.Samples, the places and reasons of the first
@@ -42,7 +45,7 @@ type Stats struct {
 const samplesMax = 5
 
 // Partial reports whether something of the input could not be used.
-func (s *Stats) Partial() bool { return s.Torn+s.Garbage+s.Newer > 0 || s.Dropped > 0 }
+func (s *Stats) Partial() bool { return s.Torn+s.Garbage+s.Newer+s.Disordered > 0 || s.Dropped > 0 }
 
 // Warning says in one line what could not be used, or is empty.
 func (s *Stats) Warning() string {
@@ -59,6 +62,7 @@ func (s *Stats) Warning() string {
 	add(uint64(s.Garbage), "line that is no event", "lines that are no events")
 	add(uint64(s.Newer), "line of a newer version of the format, which a newer rtest-report reads", "lines of a newer version of the format, which a newer rtest-report reads")
 	add(s.Dropped, "event dropped by its writer", "events dropped by their writers")
+	add(uint64(s.Disordered), "event out of the order in which it was written", "events out of the order in which they were written")
 	if len(parts) == 0 {
 		return ""
 	}
@@ -86,9 +90,11 @@ func (s *Stats) unusable(n *int, where string, line int64, err error) {
 // that end all files are scanned first, and "-" is copied to a temporary file
 // unless it is one. Events share memory and must not be changed.
 //
-// The events of one process are in the order of its monotonic clock, those of
-// several in that of the store's clock, where any line tells it; Event.Unplaced
-// marks those of which none does.
+// The events of one process are in the order of their numbers, in whichever order
+// they stand in a file, if these and its clocks agree; Stats.Disordered counts those
+// of which that cannot be said. Events without numbers are in the order of the
+// monotonic clock of their process, those of several processes in that of the store's
+// clock, where any line tells it; Event.Unplaced marks those of which none does.
 func (r *Reader) Events(targets ...string) iter.Seq2[Event, error] {
 	return r.ordered(func(m *merger) error {
 		for _, t := range targets {
@@ -184,7 +190,7 @@ func (r *Reader) addFile(m *merger, path string) error {
 	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
 		return r.spool(m, path, f) // a pipe, say from a shell's <(...)
 	}
-	return m.scan(path, path, f)
+	return m.scan(r, path, path, f)
 }
 
 func (r *Reader) addStdin(m *merger) error {
@@ -210,7 +216,7 @@ func (r *Reader) spool(m *merger, name string, in io.Reader) error {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return unreadable(name, err)
 	}
-	return m.scan(f.Name(), name, f)
+	return m.scan(r, f.Name(), name, f)
 }
 
 func unreadable(target string, err error) error {

@@ -26,7 +26,9 @@ type stream struct {
 	path, name string
 	rank       int
 	from, to   int64
-	ready      bool // event is set; before, it carries only the time of the first line
+	shared     *os.File // where its spans are, if it has some
+	spans      []span   // its lines, instead of those between from and to
+	ready      bool     // event is set; before, it carries only the time of the first line
 	event      Event
 
 	file    *os.File
@@ -46,6 +48,9 @@ func (s *stream) advance(r *Reader) (bool, error) {
 		s.event, s.ready = e, ok && err == nil
 		return s.ready, err
 	}
+	if s.lines == nil && s.shared != nil {
+		s.lines = s.source(nil)
+	}
 	if s.lines == nil {
 		f, err := os.Open(s.path)
 		if err == nil {
@@ -55,7 +60,7 @@ func (s *stream) advance(r *Reader) (bool, error) {
 			return false, unreadable(s.name, err)
 		}
 		s.file = f
-		s.lines = newLines(f, s.from, s.to)
+		s.lines = s.source(f)
 	}
 	if !s.several { // one process has one order
 		ok, err := s.read(r)
@@ -124,6 +129,14 @@ func (s *stream) read(r *Reader) (bool, error) {
 	}
 }
 
+// source yields the lines of the stream; file is at its beginning.
+func (s *stream) source(file io.Reader) *lines {
+	if s.shared != nil {
+		return newSpans(s.shared, s.spans)
+	}
+	return newLines(file, s.from, s.to)
+}
+
 func (s *stream) close() {
 	if s.file != nil {
 		s.file.Close()
@@ -135,6 +148,7 @@ func (s *stream) close() {
 type merger struct {
 	streams []*stream
 	temp    []string
+	files   []*os.File // of which several streams read
 	stops   []func()
 	rank    int
 	clocks  []*clock
@@ -164,6 +178,9 @@ func (m *merger) close() {
 	for _, stop := range m.stops {
 		stop()
 	}
+	for _, f := range m.files {
+		f.Close()
+	}
 	for _, t := range m.temp {
 		os.Remove(t)
 	}
@@ -177,9 +194,28 @@ var _ heap.Interface = (*merger)(nil)
 // A new stream begins where a process goes back in time, or where a new process
 // begins long before what was read last: there, another log was appended. That
 // two processes are far apart is no reason: their clocks may differ.
-func (m *merger) scan(path, name string, in io.Reader) error {
-	l := newLines(in, 0, -1)
-	f := scanned{m: m, path: path, name: name, clocks: map[Process]*clock{}, heads: map[string]Process{}}
+//
+// Processes whose numbers go back are put into order, where that is possible.
+func (m *merger) scan(r *Reader, path, name string, file *os.File) error {
+	l := newLines(file, 0, -1)
+	f := newScanned(m, path, name)
+	if err := f.all(l); err != nil {
+		return err
+	}
+	if len(f.behind) == 0 {
+		return nil
+	}
+	return m.reorder(r, f, file, l.offset)
+}
+
+func newScanned(m *merger, path, name string) *scanned {
+	f := &scanned{m: m, path: path, name: name, clocks: map[Process]*clock{}, heads: map[string]Process{}, behind: map[Process]bool{}}
+	f.before.streams, f.before.clocks, f.before.rank = len(m.streams), len(m.clocks), m.rank
+	return f
+}
+
+// all scans all lines.
+func (f *scanned) all(l *lines) error {
 	for {
 		at := l.offset
 		line, _, _, err := l.next()
@@ -187,9 +223,11 @@ func (m *merger) scan(path, name string, in io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return unreadable(name, err)
+			return unreadable(f.name, err)
 		}
-		f.line(at, line)
+		if f.line(at, line); f.file != nil && f.taken {
+			f.current.spans = append(f.current.spans, span{at, l.offset - at})
+		}
 	}
 }
 
@@ -203,9 +241,19 @@ type scanned struct {
 	latest     time.Time // of the current stream
 	streams    int
 	decoder    decoder
+	behind     map[Process]bool // their numbers go back
+	before     struct {         // of the merger, when the scan began
+		streams, clocks, rank int
+	}
+
+	// Of a file in which some processes have been put into order:
+	file  *os.File
+	skip  map[Process][]numbered // those processes
+	taken bool                   // the line is not one of theirs
 }
 
 func (f *scanned) line(at int64, line []byte) {
+	f.taken = true
 	ts := stamp(line, `"ts":"`)
 	if ts.IsZero() {
 		if f.current == nil { // the first stream takes what precedes the first time
@@ -215,7 +263,15 @@ func (f *scanned) line(at int64, line []byte) {
 	}
 	mono, hasMono := millis(line, `"mono_ms":`)
 	p := f.process(line)
+	if f.skip[p] != nil {
+		f.taken = false
+		return
+	}
 	c := f.clocks[p]
+	seq := sequence(line)
+	if c != nil && seq > 0 && seq < c.seq {
+		f.behind[p] = true
+	}
 	if c == nil || c.goesBack(ts, mono, hasMono) && f.streams < streamsMax {
 		again := c != nil
 		c = f.m.newClock(p, ts, mono)
@@ -233,6 +289,9 @@ func (f *scanned) line(at int64, line []byte) {
 		s.first, s.event.At = c, c.guess(ts, mono)
 	}
 	s.clocks[p] = c
+	if seq > 0 {
+		c.seq = seq
+	}
 	c.saw(ts, mono, hasMono, stamp(line, `"srv":"`))
 	if t := c.guess(ts, mono); t.After(f.latest) {
 		f.latest = t
@@ -240,7 +299,7 @@ func (f *scanned) line(at int64, line []byte) {
 }
 
 func (f *scanned) begin(at int64) {
-	s := &stream{path: f.path, name: f.name, rank: f.m.rank, from: at, to: -1, clocks: map[Process]*clock{}}
+	s := &stream{path: f.path, name: f.name, rank: f.m.rank, from: at, to: -1, shared: f.file, clocks: map[Process]*clock{}}
 	f.m.rank++
 	f.m.streams = append(f.m.streams, s)
 	f.current, f.latest = s, time.Time{}
