@@ -207,6 +207,7 @@ var flushAgain atomic.Int64
 // test binaries do right after their last test: there is no later moment at
 // which somebody could be called.
 func (r *record) flush() {
+	defer tellLoss(r.log)
 	if r.log == nil && r.sums == nil || time.Now().UnixNano() < flushAgain.Load() {
 		return
 	}

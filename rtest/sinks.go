@@ -16,6 +16,7 @@ import (
 var logs struct {
 	sync.Mutex
 	open map[string]*eventlog.Writer
+	told map[*eventlog.Writer]bool // that it loses events
 }
 
 func eventLog(target string) *eventlog.Writer {
@@ -38,4 +39,23 @@ func eventLog(target string) *eventlog.Writer {
 	}
 	logs.open[target] = w
 	return w
+}
+
+// tellLoss says once that a log loses events. It comes at the end of a lease: a test
+// binary has no later moment at which somebody is called.
+func tellLoss(w *eventlog.Writer) {
+	loss := w.Loss()
+	if loss == nil {
+		return
+	}
+	logs.Lock()
+	defer logs.Unlock()
+	if logs.told[w] {
+		return
+	}
+	if logs.told == nil {
+		logs.told = make(map[*eventlog.Writer]bool)
+	}
+	logs.told[w] = true
+	fmt.Fprintf(os.Stderr, "rtest: %s: %v\n", envEvents, loss)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 // discards.
 type lockRecord struct {
 	log     *eventlog.Writer
+	say     *sayer
 	test    eventlog.TestInfo
 	id      string
 	start   time.Time
@@ -40,7 +42,8 @@ func newLockRecord(ctx context.Context, o *lockOptions) (*lockRecord, error) {
 	if w == nil {
 		return nil, err
 	}
-	return &lockRecord{log: w, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
+	say := &sayer{w: os.Stderr, json: o.format == "json"}
+	return &lockRecord{log: w, say: say, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
 }
 
 // openLog opens the log that RTEST_EVENTS names; nil if it names none.
@@ -184,12 +187,18 @@ func (r *lockRecord) ended(code int) {
 	}
 }
 
-// close ends the log. It waits for a second at most; what is not written by then
-// is lost.
+// close ends the log, and says what was lost. It waits for a second at most; what is not
+// written by then is lost.
 func (r *lockRecord) close() {
 	if r == nil {
 		return
 	}
 	r.write(eventlog.Event{Ev: eventlog.TestEnd, Verdict: r.verdict})
-	_ = r.log.Close()
+	err := r.log.Close()
+	if loss := r.log.Loss(); loss != nil {
+		err = loss
+	}
+	if err != nil {
+		r.say.line("warning", "warning: RTEST_EVENTS: "+err.Error())
+	}
 }

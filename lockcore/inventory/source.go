@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// fetchTimeout bounds one answer of a web server.
-	fetchTimeout = 10 * time.Second
+	// readLimit bounds one Read, whether a web server or a file system does not answer.
+	readLimit = 10 * time.Second
 	// freshFor is how long an answer of a web server is taken for true, so that a
 	// hundred tests that start at once ask it once.
 	freshFor = 2 * time.Second
@@ -28,10 +28,12 @@ const (
 // for concurrent use.
 type Source struct {
 	location string
-	where    string // the location without a password
+	where    string        // the location without a password
+	limit    time.Duration // readLimit, but in tests
 
 	reading sync.Mutex // held while it is read: many who ask at once read once
 	mu      sync.Mutex
+	opening os.FileInfo // what the read under way opens or reads; nil: it has not found out yet
 	last    *Inventory
 	at      time.Time   // when last was found to be true
 	file    os.FileInfo // last was read from it as it was then
@@ -44,7 +46,7 @@ var sources sync.Map
 // At returns the source at a location: the same one at every call, so that all readers
 // share what it keeps.
 func At(location string) *Source {
-	s, _ := sources.LoadOrStore(location, &Source{location: location, where: redacted(location)})
+	s, _ := sources.LoadOrStore(location, &Source{location: location, where: redacted(location), limit: readLimit})
 	return s.(*Source)
 }
 
@@ -74,16 +76,57 @@ func (s *Source) String() string { return s.where }
 // When the inventory cannot be read, or is wrong, what was read last stays good
 // for five minutes: somebody writes a file anew, or a server starts again, and
 // that must end no test. Beyond them, and where nothing was read before, the error
-// says what is wrong. [Source.Problem] tells meanwhile. It returns within ten
-// seconds of the end of ctx: somebody else may be reading.
+// says what is wrong. [Source.Problem] tells meanwhile.
+//
+// It returns at the end of ctx, and after ten seconds at the latest, also where the
+// file is a pipe that nobody writes to, or is on a file system that does not answer.
 func (s *Source) Read(ctx context.Context) (*Inventory, error) {
-	s.reading.Lock()
-	defer s.reading.Unlock()
-	v, err := s.read(ctx)
-	if err != nil {
-		return s.known(err)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("no answer within %s", s.limit))
+	defer cancel()
+	type outcome struct {
+		v   *Inventory
+		err error
 	}
-	return v, nil
+	done := make(chan outcome, 1)
+	// Nothing ends the opening of a pipe or a call to a dead mount. The goroutine stays
+	// there, and those of later calls wait for it without a thread of their own.
+	go func() {
+		done <- func() (o outcome) {
+			s.reading.Lock()
+			defer s.reading.Unlock()
+			if ctx.Err() == nil {
+				o.v, o.err = s.read(ctx)
+			}
+			return o
+		}()
+	}()
+	select {
+	case o := <-done:
+		switch {
+		case o.err != nil:
+			return s.known(o.err)
+		case o.v != nil:
+			return o.v, nil
+		}
+	case <-ctx.Done():
+	}
+	return s.known(fmt.Errorf("reading the inventory %s: %w%s", s.where, context.Cause(ctx), s.stuck()))
+}
+
+// stuck continues the message about a read that did not end in time.
+func (s *Source) stuck() string {
+	if isURL(s.location) {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.opening == nil || s.opening.Mode().IsRegular():
+		return ": the file system does not answer"
+	case s.opening.Mode()&os.ModeNamedPipe != 0:
+		return ": it is a pipe, and nobody has written an inventory into it and closed it; a file needs no writer"
+	}
+	return ": it is no regular file, and does not end; name a file"
 }
 
 // known is what was read last, if it is still good, else the error.
@@ -125,7 +168,9 @@ func (s *Source) read(ctx context.Context) (*Inventory, error) {
 			return s.keep(last, info), nil
 		}
 		if err == nil {
+			s.open(info)
 			data, err = load(s.location)
+			s.open(nil)
 		}
 		if err != nil {
 			err = fmt.Errorf("reading the inventory: %w", err)
@@ -139,6 +184,13 @@ func (s *Source) read(ctx context.Context) (*Inventory, error) {
 		return nil, err
 	}
 	return s.keep(v, info), nil
+}
+
+// open notes what is opened next, or nil when it was read.
+func (s *Source) open(info os.FileInfo) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opening = info
 }
 
 func (s *Source) keep(v *Inventory, info os.FileInfo) *Inventory {
@@ -164,8 +216,6 @@ var client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnviro
 
 // fetch asks a web server.
 func fetch(ctx context.Context, location, where string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, fetchTimeout, fmt.Errorf("no answer within %s", fetchTimeout))
-	defer cancel()
 	fail := func(err error) error {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

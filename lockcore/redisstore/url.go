@@ -329,9 +329,21 @@ func common(o *redis.FailoverOptions) *redis.Options {
 	return c
 }
 
-// usualDialer dials as go-redis does.
+// usualDialer dials as go-redis does. A server without TLS waits for the end of a
+// command when the handshake begins, so that only the limit ends the attempt.
 func usualDialer(timeout time.Duration, tls *tls.Config) latedial.Func {
-	return redis.NewDialer(&redis.Options{DialTimeout: timeout, TLSConfig: tls})
+	dial := redis.NewDialer(&redis.Options{DialTimeout: timeout, TLSConfig: tls})
+	if tls == nil {
+		return dial
+	}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		var op *net.OpError
+		if errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &op) && op.Op == "dial") {
+			err = fmt.Errorf("no TLS answer within %s: does the server speak TLS, or should the URL be redis:// instead of rediss://? (%w)", timeout, err)
+		}
+		return c, err
+	}
 }
 
 // dialer leaves it to the caller of a command to say that a server cannot be

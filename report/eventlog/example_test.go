@@ -223,8 +223,8 @@ func ExampleWriter() {
 	if err := w.Close(); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println("dropped:", w.Dropped())
-	// Output: dropped: 0
+	fmt.Println("dropped:", w.Dropped(), w.Loss())
+	// Output: dropped: 0 <nil>
 }
 
 // A test that held a resource while it failed, and those that say nothing about it.

@@ -38,6 +38,8 @@ type Writer struct {
 	seq      uint64
 	dropped  uint64 // since the last line that said so
 	total    uint64 // of all dropped
+	stored   bool   // the sink took a line
+	whyLost  error  // of the last that were dropped
 	draining bool
 	closed   bool
 	lastErr  error
@@ -97,6 +99,9 @@ func (w *Writer) Write(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed || len(w.queue) >= queueMax {
+		if !w.closed {
+			w.whyLost = fmt.Errorf("eventlog: %d others waited to be written", queueMax)
+		}
 		w.dropped++
 		w.total++
 		w.seq++ // the gap shows where
@@ -186,6 +191,28 @@ func (w *Writer) Dropped() uint64 {
 	return w.total
 }
 
+// Loss says how many events were lost so far and why, for whoever ends; it is nil if
+// none was. What a log itself says of it does not arrive where nothing can be written.
+func (w *Writer) Loss() error {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.total == 0 {
+		return nil
+	}
+	why := w.whyLost
+	if why == nil {
+		why = errors.New("they came after the end of the log")
+	}
+	words := "events are lost"
+	if !w.stored {
+		words = "no events are written"
+	}
+	return fmt.Errorf("%s: %w (%d lost so far)", words, why, w.total)
+}
+
 // drainAll empties the queue until it stays empty.
 func (w *Writer) drainAll() {
 	for {
@@ -234,8 +261,10 @@ func (w *Writer) put(events []Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lastErr = err
+	w.stored = w.stored || stored > 0
 	if stored < len(lines) {
 		lost := uint64(len(lines) - stored)
+		w.whyLost = err
 		w.total += lost
 		w.dropped += lost
 		if stored == 0 {

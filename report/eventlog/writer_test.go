@@ -193,6 +193,37 @@ func TestDropsAtTheEndAreTold(t *testing.T) {
 	}
 }
 
+// What no line can tell, because none is stored, the writer tells.
+func TestLossIsTold(t *testing.T) {
+	full := errors.New("disk full")
+	room := 0
+	sink := &memorySink{fail: func(int) (int, error) { return room, full }}
+	w := NewWriter(sink, RunInfo{})
+	if err := w.Flush(t.Context()); !errors.Is(err, full) {
+		t.Fatal(err)
+	}
+	loss := func(want string) {
+		t.Helper()
+		if err := w.Loss(); !errors.Is(err, full) || err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	loss("no events are written: disk full (1 lost so far)")
+	room = 1
+	w.Write(Event{Ev: Grant})
+	w.Flush(t.Context())
+	sink.fail = nil
+	w.Write(Event{Ev: Release})
+	if err := w.Close(); err != nil {
+		t.Fatal(err) // of the last lines, which were stored
+	}
+	loss("events are lost: disk full (1 lost so far)")
+	var none *Writer
+	if err := none.Loss(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFlushIsBoundedByItsContext(t *testing.T) {
 	sink := &memorySink{opened: make(chan struct{})}
 	w := NewWriter(sink, RunInfo{})
