@@ -261,10 +261,21 @@ func (g *waitGraph) next(w int) (links []link, to []int) {
 	return links, to
 }
 
-func (g *waitGraph) circle(me int) []link { return g.path(me, me) }
+// circle is a shortest way from a waiter back to it. One that holds some of what it lacks,
+// such as seats, is a circle of its own only if there is no other: of three who have a seat
+// each and want two more, none is told that it waits for itself.
+func (g *waitGraph) circle(me int) []link {
+	if c := g.search(me, me, false); c != nil {
+		return c
+	}
+	return g.path(me, me)
+}
 
 // path is a shortest non-empty way between two stuck waiters, or nil.
-func (g *waitGraph) path(from, dest int) []link {
+func (g *waitGraph) path(from, dest int) []link { return g.search(from, dest, true) }
+
+// search is path, with or without steps from a waiter to itself.
+func (g *waitGraph) search(from, dest int, own bool) []link {
 	type step struct {
 		at   int
 		prev *step
@@ -277,6 +288,9 @@ func (g *waitGraph) path(from, dest int) []link {
 		queue = queue[1:]
 		links, to := g.next(st.at)
 		for i, o := range to {
+			if o == st.at && !own {
+				continue
+			}
 			n := &step{at: o, prev: st, link: links[i]}
 			if o == dest {
 				var way []link

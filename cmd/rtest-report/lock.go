@@ -166,7 +166,13 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	if _, err := exec.LookPath(args[0]); err != nil {
 		return cannotRun(args[0], err)
 	}
-	reqs, warnings, err := o.wants.requirements(cmd.Context())
+	look := cmd.Context() // an inventory that does not answer is part of the wait
+	if o.wait > 0 {
+		var stop context.CancelFunc
+		look, stop = context.WithTimeoutCause(look, o.wait, fmt.Errorf("the wait of %s is over", o.wait))
+		defer stop()
+	}
+	reqs, warnings, err := o.wants.requirements(look)
 	if err != nil {
 		return err
 	}
