@@ -34,6 +34,10 @@ type BusyError struct {
 	// it are expected to hold; zero: unknown.
 	Start time.Time
 	Cause error // of the context; nil for a single attempt
+	// StoreError is why the store does not say who is in the way, if it does not, and
+	// Silent for how long it has not answered the request.
+	StoreError error
+	Silent     time.Duration
 	// Outages are the disabled keys without which the request cannot be served: it
 	// ended at once because of them.
 	Outages []Blocker
@@ -84,8 +88,12 @@ func (e *BusyError) Error() string {
 	return b.String()
 }
 
-// blockersShown bounds a message; the field has them all.
-const blockersShown = 5
+// blockersShown bounds a message; the field has them all. storeErrorShown does the same,
+// in characters.
+const (
+	blockersShown   = 5
+	storeErrorShown = 300
+)
 
 // Standing is the tail of the message: the place in line and the blockers,
 // beginning with "; ", or empty when neither is known.
@@ -258,6 +266,8 @@ func short(d time.Duration) string {
 // place words the place in line, and when it is expected to be served.
 func (e *BusyError) place() string {
 	switch {
+	case e.StoreError != nil:
+		return fmt.Sprintf("; the store has not answered for %s: %s", short(e.Silent), oneLine(clip(e.StoreError.Error(), storeErrorShown)))
 	case e.Position == 0:
 		return ""
 	case e.Start.IsZero():

@@ -23,6 +23,7 @@ type wait1 struct {
 	// unanswered is when the first ask was sent since an answer came; zero: all were
 	// answered.
 	unanswered time.Time
+	failure    error // why the last ask had no answer; nil: it had one
 	window     time.Duration
 	latest     uint64    // token given out before its answer
 	pushed     bool      // the grant came unasked, and is to be confirmed
@@ -117,7 +118,7 @@ func (w *wait1) ask(ctx context.Context) (*Grant, error) {
 		// lost: the TTL counts from then, for asking again does not extend it.
 		sent = w.unanswered
 	}
-	w.unanswered = time.Time{}
+	w.unanswered, w.failure = time.Time{}, nil
 	w.sent, w.window, w.latest, w.pushed = sent, ans.Window, ans.Latest, false
 	w.disabled = ans.Disabled
 	if ans.Poll <= 0 {
@@ -252,6 +253,7 @@ func (w *wait1) again(ctx context.Context) (*Grant, error) {
 		}
 		return nil, fmt.Errorf("lockcore: lost %s while waiting %s for %s: %w", lost, short(time.Since(w.start)), wanted(w.ticket.Requirements), err)
 	}
+	w.failure = err
 	w.poll = time.Now().Add(min(time.Second, max(50*time.Millisecond, time.Since(w.sent)/10)))
 	return nil, nil
 }
@@ -327,12 +329,17 @@ func sameRequirements(a, b []Requirement) bool {
 }
 
 // busy words the present state of the wait. A store that does not answer costs
-// the message its details, and no more than snapshotLimit.
+// the message its details, and no more than snapshotLimit; the message then says so.
 func (w *wait1) busy(ctx context.Context, cause error) *BusyError {
-	e := &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: cause}
-	if s, err := w.snapshot(ctx); err == nil {
-		w.standing(e, &s)
+	e := &BusyError{Requirements: w.ticket.Requirements, Waited: time.Since(w.start), Cause: cause, StoreError: w.failure}
+	if e.StoreError == nil { // else another question would only take its time
+		var s Snapshot
+		if s, e.StoreError = w.snapshot(ctx); e.StoreError == nil {
+			w.standing(e, &s)
+			return e
+		}
 	}
+	e.Silent = time.Since(w.sent)
 	return e
 }
 

@@ -72,9 +72,18 @@ func TestAWaiterGivesUpOnAStoreThatStaysDown(t *testing.T) {
 			return nil
 		}
 		start := time.Now()
-		_, err = l.Acquire(t.Context(), one("board"))
+		var told []string
+		req := one("board")
+		req.OnWait = func(e *lockcore.BusyError) { told = append(told, e.Brief(), e.Standing()) }
+		_, err = l.Acquire(t.Context(), req)
 		require.ErrorIs(t, err, errDown)
 		assert.ErrorContains(t, err, "lost mem: while waiting")
+		require.Len(t, told, 8, "after 1, 5, 15 and 30 s")
+		assert.Contains(t, told[0], "board is held by")
+		for i, lasts := range []string{"15s", "30s"} {
+			want := "; the store has not answered for " + lasts + ": connection refused"
+			assert.Equal(t, []string{want, want}, told[4+2*i:6+2*i])
+		}
 		assert.Greater(t, time.Since(start), 30*time.Second)
 		assert.Less(t, time.Since(start), 40*time.Second, "on the clock of the bubble")
 		require.NoError(t, first.Release(t.Context()))
