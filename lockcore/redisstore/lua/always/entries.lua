@@ -82,5 +82,6 @@ local function classes_if_exhausted(dom)
       lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. n, BASE .. 'so:' .. n
     end
   end
-  return lists[1] and call('EXISTS', unpack(lists)) == 0 and classes or nil -- a set that somebody deleted tells nothing
+  if not lists[1] then return end -- no difference of 1: they come in pairs. A set that somebody deleted tells nothing
+  return call('EXISTS', unpack(lists)) == 0 and classes or nil
 end

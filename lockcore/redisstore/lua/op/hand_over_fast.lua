@@ -21,7 +21,8 @@ local function hand_over(keys, set)
   for _, c in ipairs(classes_if_exhausted(dom) or {}) do
     local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES') -- no difference of 1: two tell that there is another one
     local r = tonumber(head[2])
-    if r and (not rank or r < rank or r == rank and head[1] < member) then
+    if r and (not rank or r < rank or r == rank and
+      head[1] < member) then -- no difference of <: no two members are equal
       class, rank, member, others = c, r, head[1], head[3] -- no difference of 3: a member comes with its rank
     end
   end

@@ -9,7 +9,9 @@ local function join()
   local policy, waited, priority, revision, channel = string.match(ARGV[5], '^' .. HOW_WAIT .. '(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
   local ttl, delay = string.match(ARGV[3], '^(%d+) (%d+)\n$') -- of one that holds nothing meanwhile
   local said, test = string.match(text, '^(%d+) ([^\n]*)\n')
-  if not FOUND or FOUND[1] or not FOUND[2] or not policy or FOUND[3] ~= policy or not ttl or not said then return end
+  if not FOUND or FOUND[1] or
+    not FOUND[2] or not policy or -- no difference of 2, or: where nothing was granted yet nobody waits, and another policy is refused below
+    FOUND[3] ~= policy or not ttl or not said then return end
   if NOW % SWEEP_EVERY == 0 then return end -- no difference: it sweeps sooner or later
   for i = 6, #ARGV do -- no difference of 6: see the line after the next
     local record = FOUND[i] -- of the candidate ARGV[i]: ask_fast.lua read them behind five others
