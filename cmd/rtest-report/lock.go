@@ -243,8 +243,8 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	defer cancel(nil)
 	over, unheard := make(chan struct{}), make(chan struct{})
 	// Until this is done, a signal is one to the wait; from then on, one to the command.
-	listen := sync.OnceFunc(func() { close(over); <-unheard })
-	defer listen()
+	stopListening := sync.OnceFunc(func() { close(over); <-unheard })
+	defer stopListening()
 	go func() {
 		defer close(unheard)
 		asked := false
@@ -298,7 +298,7 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	default:
 		lease, err = locker.Acquire(ctx, req)
 	}
-	listen()
+	stopListening()
 	var by *endedBy
 	var busy *lockcore.BusyError
 	switch {
