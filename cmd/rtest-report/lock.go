@@ -198,7 +198,7 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	// From here on, before there is a lease: a signal in between would leave it behind.
 	signals := catchSignals()
 	defer signals.stop()
-	rec, err := newLockRecord(cmd.Context(), o)
+	rec, err := newLockRecord(cmd.Context(), o, say)
 	if err != nil {
 		say.line("warning", "warning: no events are written: "+err.Error())
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -37,12 +36,11 @@ type lockRecord struct {
 }
 
 // newLockRecord opens the log that RTEST_EVENTS names, if it does.
-func newLockRecord(ctx context.Context, o *lockOptions) (*lockRecord, error) {
+func newLockRecord(ctx context.Context, o *lockOptions, say *sayer) (*lockRecord, error) {
 	w, err := openLog(ctx)
 	if w == nil {
 		return nil, err
 	}
-	say := &sayer{w: os.Stderr, json: o.format == "json"}
 	return &lockRecord{log: w, say: say, test: eventlog.TestInfo{Name: o.name, Attempt: 1, Runner: "lock"}}, nil
 }
 

@@ -41,7 +41,7 @@ func TestLockRecordsWhatTheInventoryGained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec, err := newLockRecord(t.Context(), o)
+		rec, err := newLockRecord(t.Context(), o, &sayer{w: io.Discard})
 		if err != nil || rec == nil {
 			t.Fatal("no record:", err)
 		}

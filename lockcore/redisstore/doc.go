@@ -88,10 +88,11 @@
 // A grant is one script that joins the line, one that releases and hands over, and one
 // that confirms. The first two take 0.3 ms together where nothing is left of what the line
 // competes for, nobody was let past others, and what is given back is just what the first
-// one asks for: then they need look at nobody else. A grant costs the same behind ten and behind ten thousand; what grows is that
-// each in line asks every 5 s. Whoever holds renews every 10 s, at the usual TTL, for
-// about what a poll costs. A request that is granted at once, and given back, takes 0.1 ms
-// in all. The command that prints this, and more:
+// one asks for: then they need look at nobody else. A grant costs the same behind ten and
+// behind ten thousand; what grows is that each in line asks every 5 s. Whoever holds
+// renews every 10 s, at the usual TTL, for about what a poll costs. A request that is
+// granted at once, and given back, takes 0.1 ms in all. The command that prints this, and
+// more:
 //
 //	go test -run '^$' -bench ServerTime -benchtime 1x ./lockcore/redisstore
 //
