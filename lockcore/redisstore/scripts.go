@@ -21,7 +21,8 @@ var sources embed.FS
 
 // Lua has no modules in Redis, so a script is one file after the other, in this order:
 //
-//   - lua/always, first part: what all need;
+//   - lua/always, first part: what all need; and server, for those who renew, or state their
+//     case;
 //   - lua/op, the short way to a grant: it covers the usual case;
 //   - lua/always, history and entries: what short and long ways have in common that have to
 //     do with tests and waiters;
@@ -68,7 +69,13 @@ var plain, withInterop = sync.OnceValue(func() scripts { return assemble("solo")
 // programs.
 func assemble(outside string) scripts {
 	begin, history, entries, common := pieces(outside)
-	script := func(op string) *script { return newScript(begin + history + entries + common + piece("op", op)) }
+	server := piece("always", "server") // for those who tell the generation of the data
+	script := func(op string) *script {
+		if op == "renew" || op == "assert" {
+			return newScript(begin + server + history + entries + common + piece("op", op))
+		}
+		return newScript(begin + history + entries + common + piece("op", op))
+	}
 	s := scripts{
 		ask: script("ask"), renew: script("renew"), assert: script("assert"), release: script("release"), withdraw: script("withdraw"),
 		free: script("free"), snapshot: script("snapshot"), list: script("list"),
@@ -76,6 +83,7 @@ func assemble(outside string) scripts {
 	}
 	if outside == "solo" { // other programs' locks are not looked for on the short ways
 		s.ask = newScript(begin + piece("op", "ask_fast") + history + entries + piece("op", "join_fast") + common + piece("op", "ask"))
+		s.renew = newScript(begin + server + piece("op", "renew_fast") + history + entries + common + piece("op", "renew"))
 		s.release = newScript(begin + history + piece("op", "release_fast") + entries + piece("op", "hand_over_fast") + common + piece("op", "release"))
 	}
 	return s

@@ -26,7 +26,7 @@ import (
 func TestShortWaysInLineWriteTheSame(t *testing.T) {
 	runs, first := campaign.Knob(t, "REDISSTORE_WAYS", 8), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
 	miniredis.DumpMaxLineLen = math.MaxInt
-	joined, handed := 0, 0
+	var went [6]int
 	for i := range runs {
 		seed := first + i
 		synctest.Test(t, func(t *testing.T) {
@@ -36,13 +36,16 @@ func TestShortWaysInLineWriteTheSame(t *testing.T) {
 					t.Fatalf("to see it again: REDISSTORE_WAYS=1 LOCKTEST_SEED=%d", seed)
 				}
 			}
-			joined, handed = joined+w.joined, handed+w.handed
+			for i, n := range w.went {
+				went[i] += n
+			}
 		})
 	}
-	if runs >= 8 && (joined == 0 || handed == 0) {
-		t.Errorf("%d requests went the short way into the line, and %d leases that to the next", joined, handed)
+	for i, n := range went {
+		if t.Logf("%d runs from LOCKTEST_SEED=%d on: %d times %s went the short way", runs, first, n, whatGoes[i]); n == 0 && runs >= 8 {
+			t.Errorf("%s never went the short way", whatGoes[i])
+		}
 	}
-	t.Logf("%d runs from LOCKTEST_SEED=%d on: %d requests went the short way into the line, %d leases that to the next", runs, first, joined, handed)
 }
 
 // Requests for several things, and leases of several, go the short ways, too.
@@ -55,10 +58,17 @@ func TestShortWaysInLineAreForSeveral(t *testing.T) {
 		}
 		return r
 	}
+	random := func(r lockcore.Requirement) lockcore.Requirement {
+		r.Choice = lockcore.Random
+		return r
+	}
 	for what, reqs := range map[string][2][]lockcore.Requirement{ // of the holder, of those in line
 		"both of two":   {{of(2, "a", "b")}, {of(2, "a", "b")}},
 		"two of three":  {{of(2, "a", "b"), of(1, "c")}, {of(2, "a", "b", "c")}},
 		"one, and more": {{of(1, "a"), of(2, "b", "c")}, {of(1, "a"), of(1, "b", "c")}},
+		"one was left":  {{of(2, "a", "b")}, {of(2, "a", "b", "c")}},
+		"at random":     {{of(2, "a", "b")}, {random(of(2, "a", "b", "c"))}},
+		"all at random": {{of(3, "a", "b", "c")}, {random(of(3, "a", "b", "c"))}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWays(t, 0)
@@ -77,7 +87,7 @@ func TestShortWaysInLineAreForSeveral(t *testing.T) {
 				}
 			})
 			// What goes the long way has made some calls by then.
-			if given := len(w.held[0][0].Keys()) == 2; (short <= long) != given {
+			if given := len(reqs[1]) == 1; (short <= long) != given {
 				t.Errorf("%s: to hand over takes %d commands, the long way %d", what, short, long)
 			}
 			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
@@ -92,7 +102,7 @@ func longWays() scripts {
 	whole := mutated
 	defer func() { mutated = whole }()
 	mutated = func(name, text string) string {
-		if name == "lua/op/join_fast.lua" || name == "lua/op/hand_over_fast.lua" {
+		if name == "lua/op/join_fast.lua" || name == "lua/op/hand_over_fast.lua" || name == "lua/op/renew_fast.lua" {
 			return ""
 		}
 		return whole(name, text)
@@ -112,12 +122,22 @@ type ways struct {
 	waiting []*lockcore.Ticket
 	held    [][]*lockcore.Grant // by each of the stores
 	n       int
-	joined  int // requests that went the short way into the line
-	handed  int // leases that went the short way to the next
+	went    [6]int // how often what goes the short way, by whatGoes
 }
 
+var whatGoes = [6]string{"a request into the line", "a lease to the next", "part of a lease to the next", "a poll", "an attempt", "a renewal"}
+
+const (
+	aJoin = iota
+	aHandOver
+	aPart
+	aPoll
+	anAttempt
+	aRenewal
+)
+
 func newWays(t *testing.T, seed uint64) *ways {
-	w := &ways{TB: t, rand: rand.New(rand.NewPCG(seed, 0)), plain: seed%2 == 0, silent: seed%4 == 1}
+	w := &ways{TB: t, rand: rand.New(rand.NewPCG(seed, 0)), plain: seed%2 == 0, silent: seed%4 == 1 || seed%4 == 2}
 	opts := &Options{Policy: []lockcore.QueuePolicy{lockcore.Backfill, lockcore.FIFO}[w.rand.IntN(2)]}
 	for i := range 2 {
 		m := miniredis.NewMiniRedis()
@@ -148,9 +168,9 @@ func newWays(t *testing.T, seed uint64) *ways {
 func (w *ways) request() *lockcore.Ticket {
 	w.n++
 	tk := &lockcore.Ticket{ID: fmt.Sprint("r", w.n), TTL: time.Duration(5+w.rand.IntN(60)) * time.Second, Wait: w.rand.IntN(10) > 0}
-	lists, seldom := []string{"a", "ab", "ab", "ab", "x", "x", "x", "abc"}, func(n int) bool { return w.rand.IntN(n) == 0 }
+	lists, seldom := []string{"a", "ab", "ab", "ab", "x", "x", "x", "abc", "uvw", "uvw"}, func(n int) bool { return w.rand.IntN(n) == 0 }
 	if w.plain {
-		lists, seldom = []string{"a", "x"}, func(n int) bool { return w.rand.IntN(20*n) == 0 }
+		lists, seldom = []string{"a", "x", "uvw", "uvw"}, func(n int) bool { return w.rand.IntN(20*n) == 0 }
 	}
 	more := 0
 	if seldom(20) {
@@ -159,6 +179,9 @@ func (w *ways) request() *lockcore.Ticket {
 	for range 1 + more {
 		keys := lists[w.rand.IntN(len(lists))]
 		r := lockcore.Requirement{Need: 1 + w.rand.IntN(min(2, len(keys))), Choice: lockcore.InOrder, Shared: seldom(40)}
+		if keys == "uvw" && !seldom(4) {
+			r.Need = 2
+		}
 		if seldom(40) {
 			r.Choice = lockcore.LeastRecentlyUsed
 		}
@@ -220,6 +243,40 @@ func (w *ways) ask(tk *lockcore.Ticket) (short, long int) {
 	return short, long
 }
 
+// given is what a waiter has been granted, as it is told by a message.
+func (w *ways) given(tk *lockcore.Ticket) *lockcore.Grant {
+	record := w.servers[0].HGet("{rtest:default}:all", encodeID(tk.ID))
+	f := strings.Fields(record)
+	lines := strings.Split(record, "\n")
+	if len(f) < 3 || f[0] != "L" || tk.For > 0 {
+		return nil
+	}
+	_, g := cutGrant(strings.Join([]string{encodeID(tk.ID), f[2], lines[2]}, " "))
+	g.Ticket = tk
+	return g
+}
+
+// renew has both stores renew some leases. Those that are no more are not renewed again.
+func (w *ways) renew(some [][]*lockcore.Grant) {
+	var errs [2][]error
+	short, long := w.both(func(i int, s *Store) {
+		var grants []*lockcore.Grant
+		for _, g := range some {
+			grants = append(grants, g[i])
+		}
+		var err error
+		if errs[i], err = s.Renew(w.Context(), grants); err != nil {
+			w.Fatal(err)
+		}
+	})
+	if short < long {
+		w.went[aRenewal]++
+	}
+	if fmt.Sprint(errs[0]) != fmt.Sprint(errs[1]) {
+		w.Fatalf("to renew the short way brings %v, the long way %v", errs[0], errs[1])
+	}
+}
+
 // step does something and reports whether both servers have the same data then.
 func (w *ways) step() bool {
 	time.Sleep(time.Duration(w.rand.IntN(1_500_000)) * time.Microsecond)
@@ -228,13 +285,32 @@ func (w *ways) step() bool {
 	case k < 5 && len(w.waiting) < 8:
 		tk := w.request()
 		did = fmt.Sprintf("%s asks for %v", tk.ID, tk.Requirements)
-		if short, long := w.ask(tk); short < long && len(w.waiting) > 0 && w.waiting[len(w.waiting)-1] == tk {
-			w.joined++
+		if short, long := w.ask(tk); short < long {
+			if len(w.waiting) > 0 && w.waiting[len(w.waiting)-1] == tk {
+				w.went[aJoin]++
+			} else if !tk.Wait {
+				w.went[anAttempt]++
+			}
 		}
 	case k < 7 && len(w.waiting) > 0:
 		tk := w.waiting[w.rand.IntN(len(w.waiting))]
 		did = tk.ID + " asks again"
-		w.ask(tk)
+		if g := w.given(tk); g != nil && w.rand.IntN(2) == 0 {
+			did = tk.ID + " confirms"
+			w.waiting = slices.DeleteFunc(w.waiting, func(o *lockcore.Ticket) bool { return o == tk })
+			w.held = append(w.held, []*lockcore.Grant{g, {Ticket: tk, Token: g.Token, Obtained: g.Obtained}})
+			w.renew(w.held[len(w.held)-1:])
+		} else if short, long := w.ask(tk); short < long && slices.Contains(w.waiting, tk) {
+			w.went[aPoll]++
+		}
+	case k < 8 && len(w.held) > 0:
+		j := w.rand.IntN(len(w.held))
+		some := w.held[j:min(len(w.held), j+1+w.rand.IntN(3))]
+		did = fmt.Sprintf("%s and %d others renew", some[0][0].Ticket.ID, len(some)-1)
+		if w.rand.IntN(10) == 0 {
+			some = [][]*lockcore.Grant{{{Ticket: some[0][0].Ticket, Token: 7, Obtained: some[0][0].Obtained}, {Ticket: some[0][0].Ticket, Token: 7, Obtained: some[0][0].Obtained}}}
+		}
+		w.renew(some)
 	case len(w.held) > 0:
 		j := w.rand.IntN(len(w.held))
 		g := w.held[j]
@@ -249,7 +325,9 @@ func (w *ways) step() bool {
 			}
 		})
 		if short < long {
-			w.handed++
+			if w.went[aHandOver]++; strings.Contains("uvw", g[0].Keys()[0]) && len(g[0].Keys()) == 2 {
+				w.went[aPart]++
+			}
 		}
 	}
 	if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {

@@ -14,7 +14,7 @@ function M.begin(ids, others)
 end
 
 function M.reap()
-  local ids = call('ZRANGEBYSCORE', DUE, '-inf', M.int(NOW))
+  local ids = call('ZRANGEBYSCORE', DUE, '-inf', NOW_AS_TEXT)
   if ids[1] then M.reap_these(ids) end
 end
 

@@ -4,3 +4,4 @@
 
 local time = call('TIME')
 local NOW = time[1] * 1000000 + time[2]
+local NOW_AS_TEXT = time[1] .. string.sub('00000', #time[2]) .. time[2] -- no difference of 1: there is nothing before the first

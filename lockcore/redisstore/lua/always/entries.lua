@@ -14,11 +14,11 @@ end
 -- After how long a waiter asks again at the latest, by its TTL.
 local function poll_of(ttl) return math.max(math.min(HEARTBEAT, math.floor(ttl / POLLS_PER_TTL)), SHORTEST_POLL) end
 
--- After how long a waiter asks again. The first ones of a class are told the moment at
--- which something expires: they are who it may come free for, and nobody else would tell
--- them.
-local function next_look(class, member, ttl)
-  local poll, rank = poll_of(ttl), call('ZRANK', BASE .. 'q:' .. class, member)
+-- After how long a waiter of the rank in its class asks again. The first ones are told the
+-- moment at which something expires: they are who it may come free for, and nobody else
+-- would tell them.
+local function next_look(rank, ttl)
+  local poll = poll_of(ttl)
   if rank and rank <= 1 then
     local first = call('ZRANGE', DUE, 0,
       0, 'WITHSCORES') -- no difference: the first of more is the same
@@ -37,11 +37,6 @@ local function median(history)
   return math.max(m, 1) -- no difference: a microsecond more
 end
 
--- Whether there is a history, and one that still says something.
-local function recent(history)
-  return history and NOW - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
-end
-
 -- What a lease keeps of that from its grant on: the history, or the guess behind a
 -- question mark; said is what the client says of the length, or 0.
 local function plan_of(said, history, guess)
@@ -50,38 +45,60 @@ local function plan_of(said, history, guess)
   return guess ~= 0 and string.format('?%.0f', guess) or ''
 end
 
-local function waiter_record(class, seq, rank, since, rev, ttl, prio, delay, channel, fence, delayed, promise, guess, parents, info)
-  return string.format('W %s %.0f %.0f %.0f %.0f %.0f %s %.0f %s %.0f %.0f %.0f %.0f\n%s\n%s', class, seq, rank, since, rev, ttl, prio, delay,
-    channel, fence, delayed, promise, guess, parents, info)
+-- times are its seq, rank, since, revision and ttl; rest is the last token when it came,
+-- delayed, promise and guess. They come as text, for what was read as text is written
+-- again.
+local function waiter_record(class, times, prio, delay, channel, rest, parents, info)
+  return 'W ' .. class .. ' ' .. times .. ' ' .. prio .. ' ' .. delay .. ' ' .. channel .. ' ' .. rest .. '\n' .. parents .. '\n' .. info
 end
 
-local function lease_record(state, token, since, ttl, delay, parents, got, plan, past, info)
-  return string.format('L %s %.0f %.0f %.0f %.0f\n%s\n%s\n%s%s\n%s', state, token, since, ttl, delay, parents, got, plan or '',
-    past and '|' .. past or '', info)
+-- times are token, since, ttl and delay.
+local function lease_record(state, times, parents, got, plan, past, info)
+  return 'L ' .. state .. ' ' .. times .. '\n' .. parents .. '\n' .. got .. '\n' .. (plan or '') .. (past and '|' .. past or '') .. '\n' .. info
 end
+
+-- Whether nothing is over that would have to be taken out first.
+local function none_over() return call('ZCOUNT', DUE, '-inf', NOW_AS_TEXT) == 0 end
 
 -- Whether the namespace is plain enough for the short ways of those who have to do with a
 -- line: nobody was let past others, no waiter holds leases meanwhile, nothing is out of
--- service, and nothing is over that would have to be taken out first.
+-- service, and nothing is over.
 local function plain_line(past, nested, outages)
-  local none = (past or '0') == '0' and (nested or '0') == '0' and (outages or '0') == '0'
-  return none and not call('ZRANGEBYSCORE', DUE, '-inf', string.format('%.0f', NOW), 'LIMIT', 0, 1)[1] -- no difference: the first of more tells the same
+  return (past or '0') == '0' and (nested or '0') == '0' and (outages or '0') == '0' and none_over()
 end
 
--- The classes of a domain in which nobody could be given anything; nil if somebody might
--- be, or if the domain is a large one.
-local function classes_if_exhausted(dom)
+-- The classes and the pools of a domain; nil if it is a large one.
+local function members_of(dom)
   local members = call('SMEMBERS', BASE .. 'dom:' .. dom)
   if #members > FEW_MEMBERS then return end -- no difference: one more goes the short way, or the long one
-  local classes, lists = {}, {}
+  local classes, pools = {}, {}
   for _, m in ipairs(members) do
-    local kind, n = string.sub(m, 1, 1), string.sub(m, 2)
-    if kind == 'c' then
-      classes[#classes + 1] = n
-    else
-      lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. n, BASE .. 'so:' .. n
-    end
+    local list = string.sub(m, 1, 1) == 'c' and classes or pools
+    list[#list + 1] = string.sub(m, 2)
   end
-  if not lists[1] then return end -- no difference of 1: they come in pairs. A set that somebody deleted tells nothing
-  return call('EXISTS', unpack(lists)) == 0 and classes or nil
+  return classes, pools
+end
+
+-- How many of the lists of some pools there are: those with nothing in them are not
+-- there.
+local function lists_of(pools)
+  local lists = {}
+  for _, p in ipairs(pools) do lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. p, BASE .. 'so:' .. p end
+  return call('EXISTS', unpack(lists))
+end
+
+-- A number from 1 to n. The clock is the seed: a server's own random numbers start
+-- alike in every script.
+local seed
+local function random(n)
+  seed = (seed or NOW % 2147483646 + 1) * 16807 % 2147483647 -- no difference of 2147483646, 1, 16807, 2147483647: any numbers do
+  return seed % n + 1
+end
+
+local function shuffle(list)
+  for i = #list, 2, -1 do
+    local j = random(i)
+    list[i], list[j] = list[j], list[i]
+  end
+  return list
 end

@@ -29,3 +29,38 @@ end
 local function awaited(test)
   return call('ZLEXCOUNT', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11') ~= 0
 end
+
+-- Whether there is a history, and one that still says something.
+local function recent(history)
+  return history and NOW - string.match(history, '^%d+') <= HISTORY_AGE -- no difference: a microsecond in 90 days
+end
+
+-- Whether nobody needs a field any more: a tombstone, a resource that was used long ago,
+-- or a history that says nothing any more. A token is the time of its grant; no lease
+-- that could come back is as old as that.
+local function is_over(field, v)
+  local till = string.match(v, '^T (%d+) ')
+  if till then
+    return tonumber(till) <= NOW -- no difference: a microsecond
+  elseif string.match(field, '^#.* ') then
+    return not recent(v)
+  elseif string.match(field, '^[^#]') and string.match(v, '^%d+$') then
+    return tonumber(v) < NOW - TOKEN_KEPT -- no difference: a microsecond in a day
+  end
+end
+
+-- One operation in SWEEP_EVERY sweeps a little, at its end.
+local function sweep()
+  if NOW % SWEEP_EVERY ~= 0 then return end -- no difference: it sweeps sooner or later
+  local counters = call('HMGET', ALL, '#sweep', '#tests')
+  local found = call('HSCAN', ALL, counters[1] or 0, 'COUNT', 128) -- no difference: a page of about that size
+  local fields, forget, tests = found[2], {}, tonumber(counters[2] or 0)
+  for i = 1, #fields, 2 do
+    if is_over(fields[i], fields[i + 1]) then
+      forget[#forget + 1] = fields[i]
+      if string.match(fields[i], '^#') then tests = tests - 1 end
+    end
+  end
+  for i = 1, #forget, FEW_ARGUMENTS do call('HDEL', ALL, unpack(forget, i, math.min(i + FEW_ARGUMENTS - 1, #forget))) end -- no difference: in one call or in several
+  call('HSET', ALL, '#sweep', found[1], '#tests', string.format('%.0f', tests))
+end

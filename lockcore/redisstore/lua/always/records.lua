@@ -43,10 +43,10 @@ end
 
 function M.encode(e)
   if e.kind == 'L' then
-    return lease_record(e.state, e.token, e.since, e.ttl, e.delay, e.parents, e.got, e.plan, e.past, e.info)
+    return lease_record(e.state, string.format('%.0f %.0f %.0f %.0f', e.token, e.since, e.ttl, e.delay), e.parents, e.got, e.plan, e.past, e.info)
   end
-  return waiter_record(e.class, e.seq, e.rank, e.since, e.rev, e.ttl, e.prio, e.delay, e.channel, e.fence, e.delayed, e.promise,
-    e.guess, e.parents, e.info)
+  return waiter_record(e.class, string.format('%.0f %.0f %.0f %.0f %.0f', e.seq, e.rank, e.since, e.rev, e.ttl), e.prio, M.int(e.delay),
+    e.channel, string.format('%.0f %.0f %.0f %.0f', e.fence, e.delayed, e.promise, e.guess), e.parents, e.info)
 end
 
 function M.open(ids)
@@ -140,5 +140,5 @@ function M.flush()
   M.write('HSET', ALL, set)
   for _, p in pairs(T.published) do call('PUBLISH', p[1], p[2]) end
   if T.counters.tests and T.counters.tests > TESTS_KEPT then M.forget_one() end -- no difference of >: a test more or less
-  if NOW % SWEEP_EVERY == 0 then M.sweep() end -- no difference: it sweeps sooner or later
+  sweep()
 end

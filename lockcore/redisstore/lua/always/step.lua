@@ -28,7 +28,6 @@ local T = {
   median = {},    -- history -> its median
   policy = nil,   -- of the namespace
   past = nil,     -- how many leases were let past earlier waiters
-  seed = nil,     -- of M.random
   interop = nil,  -- whether other programs have locks on the resources
   made = 0,       -- how many of M.line, M.unmet and M.rest have run
 
@@ -133,10 +132,3 @@ function M.glue(list, sep)
 end
 
 function M.seats_of(mode) return tonumber(string.match(mode, '^n(%d+)') or 0) end
-
--- A number from 1 to n. The clock is the seed: a server's own random numbers start
--- alike in every script.
-function M.random(n)
-  T.seed = (T.seed or NOW % 2147483646 + 1) * 16807 % 2147483647 -- no difference of 2147483646, 1, 16807, 2147483647: any numbers do
-  return T.seed % n + 1
-end

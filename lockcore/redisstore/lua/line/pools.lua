@@ -54,14 +54,6 @@ function M.flush_moves()
   T.moves, T.moving = nil, 0 -- no difference: the lists are mended now or at the end
 end
 
-function M.shuffle(list)
-  for i = #list, 2, -1 do
-    local j = M.random(i)
-    list[i], list[j] = list[j], list[i]
-  end
-  return list
-end
-
 -- Reads some of a list, "resource place" each, into two tables. What has left it in
 -- this step is left out; with all, what has joined it is put in, at its place.
 function M.take_in(p, which, got, keys, places, all)
@@ -162,12 +154,12 @@ function M.at_random(p, joined, f, want)
   if n <= PAGE then -- no difference: a pool of just a page may be read at once or not
     local all = {}
     M.in_place(p, joined, function(k) all[#all + 1] = k end)
-    for _, k in ipairs(M.shuffle(all)) do
+    for _, k in ipairs(shuffle(all)) do
       if f(k) then return end
     end
     return
   end
-  local start, step = M.random(n) - 1, math.max(16, math.min(2 * want, CHUNK)) -- no difference: where the pages begin, and how long they are
+  local start, step = random(n) - 1, math.max(16, math.min(2 * want, CHUNK)) -- no difference: where the pages begin, and how long they are
   for i = 0, n - 1, step do
     local first, size = (start + i) % n, math.min(step, n - i)
     local page = call('ZRANGE', BASE .. 'av:' .. p, first, math.min(first + size, n) - 1)
@@ -175,12 +167,12 @@ function M.at_random(p, joined, f, want)
       for _, k in ipairs(call('ZRANGE', BASE .. 'av:' .. p, 0, size - #page - 1)) do page[#page + 1] = k end
     end
     M.load(page)
-    for _, k in ipairs(M.shuffle(page)) do
+    for _, k in ipairs(shuffle(page)) do
       if f(k) then return end
     end
   end
   if joined then
-    for _, k in ipairs(M.shuffle(M.source(p).soft)) do
+    for _, k in ipairs(shuffle(M.source(p).soft)) do
       if f(k) then return end
     end
   end

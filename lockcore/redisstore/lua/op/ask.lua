@@ -91,7 +91,7 @@ end
 
 local function waiting(w)
   M.finish()
-  return { REPLY_WAITS, M.int(next_look(w.class, member_of(w.seq, id), w.ttl)), M.int(M.counter('fence')), outages() }
+  return { REPLY_WAITS, M.int(next_look(call('ZRANK', BASE .. 'q:' .. w.class, member_of(w.seq, id)), w.ttl)), M.int(M.counter('fence')), outages() }
 end
 
 local function poll(w)

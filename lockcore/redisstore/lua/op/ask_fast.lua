@@ -10,8 +10,12 @@ do
   -- A request that says how long it will take needs no history: "#" names none.
   local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
   local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
-  local records = #ARGV >= first and few and call('HMGET', ALL, id, '#fence', '#policy', '#usual', test, unpack(ARGV, first))
-  local now = time[1] .. string.sub('00000', #time[2]) .. time[2]
+  local fields, now = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, NOW_AS_TEXT
+  if string.sub(ARGV[5], 1, 1) == HOW_WAIT then -- it may have to stand in line: see the next file
+    local n = #fields
+    fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = '#seq', '#past', '#nested', '#outages'
+  end
+  local records = #ARGV >= first and few and call('HMGET', ALL, unpack(fields))
   if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and records[3] == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
@@ -53,5 +57,5 @@ do
       return id .. ' ' .. now .. ' ' .. got
     end
   end
-  if records then FIELDS, FOUND = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, records end
+  if records then FIELDS, FOUND = fields, records end
 end

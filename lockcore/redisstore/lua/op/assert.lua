@@ -80,7 +80,7 @@ for i, id in ipairs(ids) do
       delay = tonumber(ARGV[a + 2]), parents = ARGV[a + 3], info = ARGV[a + 4], got = ARGV[a + 5] }, ARGV[a + 6])
   end
 end
-out[#ids + 1] = M.generation()
+out[#ids + 1] = generation_of(M.int(M.counter('epoch')))
 M.serve_freed()
 M.finish()
 return out

@@ -1,69 +1,132 @@
--- The short way from one holder to the next: where nothing is left of what a line
--- competes for but what is given back now, and the first one of all in that line asks for
--- just as much of it, that one gets it, and nobody else could get anything. Whatever is
--- not as plain as that goes the long way, which begins after this file; nothing has been
--- written then.
+-- The short way from one holder to the next: where the first one of all in a line gets
+-- what it asks for out of what is given back now and what was left, and then too little is
+-- left for anybody else. Whatever is not as plain as that goes the long way, which begins
+-- after this file; nothing has been written then.
+--
+--   two of a, b, c are given back, the third one is free, all in line want two:
+--   the first one gets two of the three, and nobody else can have any use of the other
 
-local function hand_over(keys, set)
-  local reg, dom, lists = BASE .. 'reg', nil, {}
-  for p in string.gmatch(keys[1].pools, '(%d+):') do lists[#lists + 1], lists[#lists + 2] = BASE .. 'av:' .. p, BASE .. 'so:' .. p end
-  if call('EXISTS', unpack(lists)) ~= 0 then return end -- no difference: something is left, as is found out below; this spares most looks
-  local counters = call('HMGET', ALL, '#past', '#nested', '#outages', '#fence')
-  if not plain_line(counters[1], counters[2], counters[3]) then return end
-  for _, k in ipairs(keys) do
-    local d = string.match(call('HGET', reg, 'P' .. string.match(k.pools, '%d+')) or '', '(%d+)$')
-    if not d or dom and d ~= dom then return end -- no difference of or: no line wants what is in two domains
-    dom = d
+-- The first of all in line, for the domain's classes.
+local function first_of(classes)
+  local ids, heads, lined = {}, {}, {}
+  for i, c in ipairs(classes) do
+    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1) -- no difference of 1: two tell that there is another one
+    if not head[1] then return end
+    ids[i], heads[i], lined[i] = string.sub(head[1], 13), head[1], head[2]
   end
-
-  -- Who is first of all. If that is the last one of its class, the class ends, too.
-  local class, rank, member, others
-  for _, c in ipairs(classes_if_exhausted(dom) or {}) do
-    local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1, 'WITHSCORES') -- no difference of 1: two tell that there is another one
-    local r = tonumber(head[2])
-    if r and (not rank or r < rank or r == rank and
-      head[1] < member) then -- no difference of <: no two members are equal
-      class, rank, member, others = c, r, head[1], head[3] -- no difference of 3: a member comes with its rank
+  local records, first = call('HMGET', ALL, unpack(ids)), nil
+  for i, id in ipairs(ids) do
+    -- Of one that holds nothing meanwhile.
+    local rank, ttl, delay, channel, guess, info = string.match(records[i] or '',
+      '^W %d+ %d+ (%-?%d+) %-?%d+ %d+ (%d+) %-?%d+ (%d+) (%S+) %d+ %d+ ?%d* ?(%d*)\n\n()')
+    if not info then return end
+    rank = rank + 0
+    if not first or rank < first.rank or rank == first.rank and
+      heads[i] < first.member then -- no difference of <: no two members are equal
+      first = { class = classes[i], id = id, member = heads[i], rank = rank, ttl = ttl, delay = delay, channel = channel, guess = guess,
+        info = string.sub(records[i], info), others = lined[i] }
     end
   end
-  if not others then return end
-  local pool = string.match(call('HGET', reg, 'C' .. class) or '', '^x ' .. #keys .. ' [' .. CHOICE_IN_ORDER .. CHOICE_RANDOM .. '] (%d+)$')
-  for _, k in ipairs(keys) do
-    k.place = pool and string.match(' ' .. k.pools, ' ' .. pool .. ':(%d+)')
-    if not k.place then return end
-  end
-  table.sort(keys, function(a, b) return tonumber(a.place) < tonumber(b.place) end) -- no difference: no two have the same place
-
-  local id = string.sub(member, 13)
-  local ttl, delay, channel, guess, info = string.match(call('HGET', ALL, id) or '',
-    '^W %d+ %d+ %-?%d+ %-?%d+ %d+ (%d+) %-?%d+ (%d+) (%S+) %d+ %d+ ?%d* ?(%d*)\n\n(.*)$')
-  local said, test = string.match(info or '', '^(%d+)!? ([^\n]*)\n')
-  if not said then return end
-  said, guess, ttl = tonumber(said), tonumber(guess) or 0, tonumber(ttl) -- no difference of 0: as in records.lua
-  local waits = said == 0 and test ~= '' -- for what its test will teach
-  local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
-  local plan = plan_of(said, waits and call('HGET', ALL, '#' .. test), guess)
-  local token, got, place = math.max(counters[4] + 1, NOW), 'x', ranked(rank, member)
-  local text = string.format('%.0f', token)
-  for _, k in ipairs(keys) do
-    got = got .. ' ' .. k.key
-    set[k.at] = text .. '|' .. id .. ' x 1|' .. k.pools
-  end
-  local n = #set
-  set[n + 1], set[n + 2], set[n + 3], set[n + 4] = '#fence', text, id,
-    lease_record(STATE_GRANTED, token, NOW, ttl, tonumber(delay), '', got, plan, nil, info)
-
-  call('ZREM', DUE, ARGV[1], '#' .. dom) -- first: a server that is full lets go on what begins like this
-  call('ZREM', BASE .. 'q:' .. class, member)
-  call('ZREM', BASE .. 'e:' .. class, place)
-  if waits then
-    set[n + 5], set[n + 6] = '#waiting', waiting - call('ZREM', BASE .. 'wait', test .. '\n' .. class .. ' ' .. place)
-  end
-  call('ZADD', DUE, string.format('%.0f', NOW + math.min(PROVISIONAL, ttl)), id)
-  call('HSET', ALL, unpack(set))
-  call('PUBLISH', channel, id .. ' ' .. text .. ' ' .. got)
-  return 1 -- no difference: whatever is not 0 says the same
+  return first
 end
 
-local handed_over = LEFT and hand_over(LEFT.keys, LEFT.set)
-if handed_over then return handed_over end
+-- The vacant resources of the pool as they stand in its list; nil if anybody could join
+-- a holder of another one, if it is known of anybody in line how long it will hold, or if
+-- there are more than most.
+local function left_of(pool, class, most)
+  local vacant, keys = call('ZRANGE', BASE .. 'av:' .. pool, 0, most, 'WITHSCORES'), {}
+  if #vacant > 2 * most or call('EXISTS', BASE .. 'so:' .. pool, BASE .. 'e:' .. class) ~= 0 then return end
+  for i = 1, #vacant, 2 do keys[#keys + 1] = vacant[i] end
+  local records = keys[1] and call('HMGET', ALL, unpack(keys)) or {}
+  for i, k in ipairs(keys) do
+    local pools = string.match(records[i] or '', '^%d+||([^|]*)$')
+    if not pools then return end
+    keys[i] = { key = k, place = tonumber(vacant[2 * i]), pools = pools }
+  end
+  return keys
+end
+
+-- What is free for a class, of what is given back and of what was left, in the order in
+-- which the class takes it; how much of that it wants; and the pool. Nil if that is not enough,
+-- or enough for one more.
+local function free_for(class, keys, pools, left)
+  local need, choice, pool = string.match(call('HGET', BASE .. 'reg', 'C' .. class) or '', '^x (%d+) ([' .. CHOICE_IN_ORDER .. CHOICE_RANDOM .. ']) (%d+)$')
+  for _, k in ipairs(keys) do
+    k.place = need and string.match(' ' .. k.pools, ' ' .. pool .. ':(%d+)')
+    if not k.place then return end
+  end
+  need = need + 0
+  if left or #keys ~= need then
+    if pools[2] or pools[1] ~= pool then return end
+    local vacant = left_of(pool, class, need)
+    if not vacant or #keys + #vacant < need or #keys + #vacant >= 2 * need then return end
+    for _, k in ipairs(vacant) do keys[#keys + 1] = k end
+  end
+  if #keys > FEW_MEMBERS then return end -- no difference: one more goes the short way, or the long one
+  table.sort(keys, function(a, b) return a.place + 0 < b.place + 0 end) -- no difference: no two have the same place
+  return choice == CHOICE_RANDOM and shuffle(keys) or keys, need, pool
+end
+
+local function hand_over(keys, set, past, nested, outages, fence)
+  if not plain_line(past, nested, outages) then return end
+  local dom, doms = nil, {}
+  for _, k in ipairs(keys) do
+    local p = string.match(k.pools, '%d+')
+    doms[p] = doms[p] or string.match(call('HGET', BASE .. 'reg', 'P' .. p) or '', '^%S+ %d+ %d+ (%d+)$')
+    if not doms[p] or dom and doms[p] ~= dom then return end -- no difference of or: no line wants what is in two domains
+    dom = doms[p]
+  end
+  local classes, pools = members_of(dom)
+  if not classes or not classes[1] or not pools[1] then return end
+  local left = lists_of(pools) ~= 0
+  if left and classes[2] then return end
+  local first = first_of(classes)
+  if not first or not first.others then return end -- with the last one of a class the class ends, too
+  local said, test = string.match(first.info, '^(%d+)!? ([^\n]*)\n')
+  if not said then return end
+  local free, need, pool = free_for(first.class, keys, pools, left)
+  if not free then return end
+
+  local id, guess = first.id, tonumber(first.guess) or 0 -- no difference of 0: as in records.lua
+  local waits = said == '0' and test ~= '' -- for what its test will teach
+  local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
+  local plan = plan_of(said + 0, waits and call('HGET', ALL, '#' .. test), guess)
+  local token = fence + 0 < NOW and NOW_AS_TEXT or string.format('%.0f', fence + 1)
+  local got, add, rem, n = 'x', {}, {}, #set
+  for i, k in ipairs(free) do
+    local at = k.at
+    if i <= need then
+      got = got .. ' ' .. k.key
+      if not at then
+        rem[#rem + 1], set[n + 1], at = k.key, k.key, n + 2
+        n = at
+      end
+      set[at] = token .. '|' .. id .. ' x 1|' .. k.pools
+    elseif at then
+      add[#add + 1], add[#add + 2], set[at] = k.place, k.key, set[at] .. '||' .. k.pools
+    end
+  end
+  set[n + 1], set[n + 2], set[n + 3], set[n + 4] = '#fence', token, id, lease_record(STATE_GRANTED,
+    token .. ' ' .. NOW_AS_TEXT .. ' ' .. first.ttl .. ' ' .. first.delay, '', got, plan, nil, first.info)
+
+  call('ZREM', DUE, ARGV[1], '#' .. dom) -- first: a server that is full lets go on what begins like this
+  call('ZREM', BASE .. 'q:' .. first.class, first.member)
+  if waits or said ~= '0' or guess > 0 then -- it is known how long it will hold, or was when it came
+    local place = ranked(first.rank, first.member)
+    call('ZREM', BASE .. 'e:' .. first.class, place)
+    if waits then
+      set[n + 5], set[n + 6] = '#waiting', waiting - call('ZREM', BASE .. 'wait', test .. '\n' .. first.class .. ' ' .. place)
+    end
+  end
+  if rem[1] then call('ZREM', BASE .. 'av:' .. pool, unpack(rem)) end
+  if add[1] then call('ZADD', BASE .. 'av:' .. pool, unpack(add)) end
+  call('ZADD', DUE, NOW + math.min(PROVISIONAL, first.ttl), id)
+  call('HSET', ALL, unpack(set))
+  call('PUBLISH', first.channel, id .. ' ' .. token .. ' ' .. got)
+  return true
+end
+
+if LEFT and hand_over(LEFT.keys, LEFT.set, unpack(LEFT.records, 5, 8)) then
+  sweep()
+  return 1 -- no difference: whatever is not 0 says the same
+end

@@ -33,7 +33,7 @@ for i, id in ipairs(ids) do
     out[i] = T.buried[id] and REPLY_ENDED .. ' ' .. T.buried[id] or REPLY_MISSING
   end
 end
-out[#ids + 1] = M.generation()
+out[#ids + 1] = generation_of(M.int(M.counter('epoch')))
 M.serve_freed()
 M.finish()
 return out

@@ -57,31 +57,3 @@ function M.forget_one()
   T.counters.tests = T.counters.tests - 1
   call('HSET', ALL, '#tests', M.int(T.counters.tests))
 end
-
--- Whether nobody needs a field any more: a tombstone, a resource that was used long ago,
--- or a history that says nothing any more. A token is the time of its grant; no lease
--- that could come back is as old as that.
-local function is_over(field, v)
-  local till = string.match(v, '^T (%d+) ')
-  if till then
-    return tonumber(till) <= NOW -- no difference: a microsecond
-  elseif string.match(field, '^#.* ') then
-    return not recent(v)
-  elseif string.match(field, '^[^#]') and string.match(v, '^%d+$') then
-    return tonumber(v) < NOW - TOKEN_KEPT -- no difference: a microsecond in a day
-  end
-end
-
--- One operation in SWEEP_EVERY sweeps a little.
-function M.sweep()
-  local found = call('HSCAN', ALL, M.counter('sweep'), 'COUNT', 128) -- no difference: a page of about that size
-  local fields, forget, tests = found[2], {}, M.counter('tests')
-  for i = 1, #fields, 2 do
-    if is_over(fields[i], fields[i + 1]) then
-      forget[#forget + 1] = fields[i]
-      if string.match(fields[i], '^#') then tests = tests - 1 end
-    end
-  end
-  M.write('HDEL', ALL, forget)
-  call('HSET', ALL, '#sweep', found[1], '#tests', M.int(tests))
-end
