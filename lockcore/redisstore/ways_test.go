@@ -179,8 +179,8 @@ func (w *ways) request() *lockcore.Ticket {
 	for range 1 + more {
 		keys := lists[w.rand.IntN(len(lists))]
 		r := lockcore.Requirement{Need: 1 + w.rand.IntN(min(2, len(keys))), Choice: lockcore.InOrder, Shared: seldom(40)}
-		if keys == "uvw" && !seldom(4) {
-			r.Need = 2
+		if keys == "uvw" {
+			r.Need = []int{1, 2, 2, 2, 2, 3}[w.rand.IntN(6)]
 		}
 		if seldom(40) {
 			r.Choice = lockcore.LeastRecentlyUsed

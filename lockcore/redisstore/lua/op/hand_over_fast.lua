@@ -48,8 +48,9 @@ end
 
 -- What is free for a class, of what is given back and of what was left, in the order in
 -- which the class takes it; how much of that it wants; and the pool. Nil if that is not enough,
--- or enough for one more.
-local function free_for(class, keys, pools, left)
+-- or enough for one more; or if something is left although the class is not alone in its domain
+-- with one pool.
+local function free_for(class, keys, alone, left)
   local need, choice, pool = string.match(call('HGET', BASE .. 'reg', 'C' .. class) or '', '^x (%d+) ([' .. CHOICE_IN_ORDER .. CHOICE_RANDOM .. ']) (%d+)$')
   for _, k in ipairs(keys) do
     k.place = need and string.match(' ' .. k.pools, ' ' .. pool .. ':(%d+)')
@@ -57,7 +58,7 @@ local function free_for(class, keys, pools, left)
   end
   need = need + 0
   if left or #keys ~= need then
-    if pools[2] or pools[1] ~= pool then return end
+    if not alone then return end
     local vacant = left_of(pool, class, need)
     if not vacant or #keys + #vacant < need or #keys + #vacant >= 2 * need then return end
     for _, k in ipairs(vacant) do keys[#keys + 1] = k end
@@ -68,7 +69,7 @@ local function free_for(class, keys, pools, left)
 end
 
 local function hand_over(keys, set, past, nested, outages, fence)
-  if not plain_line(past, nested, outages) then return end
+  if not fence or not plain_line(past, nested, outages) then return end
   local dom, doms = nil, {}
   for _, k in ipairs(keys) do
     local p = string.match(k.pools, '%d+')
@@ -79,12 +80,13 @@ local function hand_over(keys, set, past, nested, outages, fence)
   local classes, pools = members_of(dom)
   if not classes or not classes[1] or not pools[1] then return end
   local left = lists_of(pools) ~= 0
-  if left and classes[2] then return end
+  local alone = not classes[2] and not pools[2]
+  if left and not alone then return end -- no difference: free_for finds it out, too; this spares the look
   local first = first_of(classes)
   if not first or not first.others then return end -- with the last one of a class the class ends, too
   local said, test = string.match(first.info, '^(%d+)!? ([^\n]*)\n')
   if not said then return end
-  local free, need, pool = free_for(first.class, keys, pools, left)
+  local free, need, pool = free_for(first.class, keys, alone, left)
   if not free then return end
 
   local id, guess = first.id, tonumber(first.guess) or 0 -- no difference of 0: as in records.lua

@@ -79,7 +79,7 @@ local function join()
     if not v then return end
     local name = redis.sha1hex(table.concat(ARGV, ' ', at, at + n - 1))
     -- Most resources are in one list only, whose record says below whether it is this one.
-    local p = string.match(FOUND[at], '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
+    local p = string.match(FOUND[at] or '', '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
     if not p then return end
     names[#names + 1], pools[#pools + 1], fields[#fields + 1] = name, p, 'P' .. p
     wants = mode == 'x' and need + 0
