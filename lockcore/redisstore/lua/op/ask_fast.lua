@@ -8,15 +8,21 @@
 do
   local id, first = ARGV[1], 6
   -- A request that says how long it will take needs no history: "#" names none.
-  local test = '#' .. (string.match(ARGV[4], '^0 ([^\n]+)') or '')
-  local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
-  local fields, now = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, NOW_AS_TEXT
-  if string.sub(ARGV[5], 1, 1) == HOW_WAIT then -- it may have to stand in line: see the next file
-    local n = #fields
-    fields[n + 1], fields[n + 2], fields[n + 3], fields[n + 4] = '#seq', '#past', '#nested', '#outages'
+  local said, reserves, test = string.match(ARGV[4], '^(%d+)(!?) ([^\n]*)')
+  test = said == '0' and '#' .. test or '#'
+  local few, now = #ARGV < FEW_ARGUMENTS, NOW_AS_TEXT -- no difference: one more goes the short way, or the long one
+  local records
+  if few then
+    if string.sub(ARGV[5], 1, 1) == HOW_WAIT then -- it may have to stand in line: see the next file
+      FIELDS = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }
+      local n = #FIELDS
+      FIELDS[n + 1], FIELDS[n + 2], FIELDS[n + 3], FIELDS[n + 4] = '#seq', '#past', '#nested', '#outages'
+      records = call('HMGET', ALL, unpack(FIELDS))
+    else
+      records = call('HMGET', ALL, id, '#fence', '#policy', '#usual', test, unpack(ARGV, first))
+    end
   end
-  local records = #ARGV >= first and few and call('HMGET', ALL, unpack(fields))
-  if records and not records[1] and not string.find(ARGV[4], '^%d+!') and records[2] and records[2] < now and records[3] == string.sub(ARGV[5], 2, 2) then
+  if records and #ARGV >= first and not records[1] and reserves == '' and records[2] and records[2] < now and records[3] == string.sub(ARGV[5], 2, 2) then
     local find, plain, base, got, set, m, taken = string.find, true, 0, '', { '#fence', now }, 2, {}
     for mode, need, choice, n, j, stride in string.gmatch(ARGV[2], '(%S+) (%d+) (%a) (%S+) (%d+) (%d+)') do
       -- By the seat several units may come from one resource, which is not plain;
@@ -48,7 +54,7 @@ do
       set[m + 1] = id
       local plan = records[5]
       if not plan or now - string.match(plan, '^%d+') > HISTORY_AGE then -- no difference: a microsecond in 90 days
-        plan = records[4] and string.sub(ARGV[4], 1, 2) == '0 ' and '?' .. records[4] or ''
+        plan = records[4] and said == '0' and '?' .. records[4] or ''
       end
       set[m + 2] = 'L ' .. STATE_HELD .. ' ' .. now .. ' ' .. now .. ' ' .. ARGV[3] .. '\n' .. got .. '\n' .. plan .. '\n' .. ARGV[4]
       -- If the key of one has the wrong type, it is this one's: the other was read.
@@ -57,5 +63,7 @@ do
       return id .. ' ' .. now .. ' ' .. got
     end
   end
-  if records then FIELDS, FOUND = fields, records end
+  if records then
+    FIELDS, FOUND = FIELDS or { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, records
+  end
 end

@@ -9,8 +9,7 @@ do
   local mode = ARGV[2] == '0 - x' and 'x' or ARGV[2] == '0 - s' and 's'
   local few = #ARGV < FEW_ARGUMENTS -- no difference: one more goes the short way, or the long one
   if mode and #ARGV >= first and few then
-    local fields = { id, name, '#waiting', '#usual', '#past', '#nested', '#outages', '#fence', unpack(ARGV, first) }
-    local records = call('HMGET', ALL, unpack(fields))
+    local records = call('HMGET', ALL, id, name, '#waiting', '#usual', '#past', '#nested', '#outages', '#fence', unpack(ARGV, first))
     local token, since, got, test = string.match(records[1] or '', '^L [' .. STATE_HELD .. STATE_GRANTED .. '] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
     -- The caller's word for what it has, and for whom, is checked, not trusted.
     local plain, history, set, m, listed = got == ARGV[3] and test == ARGV[4], nil, {}, 2, nil
@@ -43,6 +42,6 @@ do
       end
       LEFT = mode == 'x' and { keys = listed, set = set, records = records }
     end
-    FIELDS, FOUND = fields, records
+    FIELDS, FOUND = { id, name, '#waiting', '#usual', '#past', '#nested', '#outages', '#fence', unpack(ARGV, first) }, records
   end
 end
