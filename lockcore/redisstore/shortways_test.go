@@ -162,3 +162,21 @@ func TestShortWaysBesideAKeyOfTheWrongType(t *testing.T) {
 		}
 	})
 }
+
+// Where somebody deleted the last token by hand, the data begin anew with whoever is next.
+func TestShortWaysWithoutTheLastToken(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		held := ask(b, s, ticket("held", time.Minute, of(1, "k"))).Grant
+		next := ticket("next", time.Minute, of(1, "k"))
+		ask(b, s, next)
+		ask(b, s, ticket("last", time.Minute, of(1, "k")))
+		before := b.server.HGet("{rtest:default}:all", "#epoch")
+		b.server.HDel("{rtest:default}:all", "#fence")
+		time.Sleep(time.Microsecond) // the moment of the last grant is over
+		giveBack(b, s, held)
+		if g := ask(b, s, next).Grant; g == nil || b.server.HGet("{rtest:default}:all", "#epoch") == before {
+			b.Errorf("next has %+v, and the data began at %s", g, before)
+		}
+	})
+}

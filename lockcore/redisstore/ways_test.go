@@ -26,7 +26,7 @@ import (
 func TestShortWaysInLineWriteTheSame(t *testing.T) {
 	runs, first := campaign.Knob(t, "REDISSTORE_WAYS", 8), campaign.Knob(t, "LOCKTEST_SEED", rand.Uint64()>>1)
 	miniredis.DumpMaxLineLen = math.MaxInt
-	var went [6]int
+	var went [7]int
 	for i := range runs {
 		seed := first + i
 		synctest.Test(t, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestShortWaysInLineWriteTheSame(t *testing.T) {
 		})
 	}
 	for i, n := range went {
-		if t.Logf("%d runs from LOCKTEST_SEED=%d on: %d times %s went the short way", runs, first, n, whatGoes[i]); n == 0 && runs >= 8 {
+		if t.Logf("%d runs from LOCKTEST_SEED=%d on: %d times %s went the short way", runs, first, n, whatGoes[i]); n == 0 && runs >= 8 && i <= aRenewal {
 			t.Errorf("%s never went the short way", whatGoes[i])
 		}
 	}
@@ -62,13 +62,27 @@ func TestShortWaysInLineAreForSeveral(t *testing.T) {
 		r.Choice = lockcore.Random
 		return r
 	}
-	for what, reqs := range map[string][2][]lockcore.Requirement{ // of the holder, of those in line
-		"both of two":   {{of(2, "a", "b")}, {of(2, "a", "b")}},
-		"two of three":  {{of(2, "a", "b"), of(1, "c")}, {of(2, "a", "b", "c")}},
-		"one, and more": {{of(1, "a"), of(2, "b", "c")}, {of(1, "a"), of(1, "b", "c")}},
-		"one was left":  {{of(2, "a", "b")}, {of(2, "a", "b", "c")}},
-		"at random":     {{of(2, "a", "b")}, {random(of(2, "a", "b", "c"))}},
-		"all at random": {{of(3, "a", "b", "c")}, {random(of(3, "a", "b", "c"))}},
+	var many []string
+	for i := range 70 {
+		many = append(many, fmt.Sprint("k", i))
+	}
+	both, one := []lockcore.Requirement{of(2, "a", "b")}, []lockcore.Requirement{of(1, "a")}
+	for what, c := range map[string]struct {
+		holders, line [][]lockcore.Requirement // the first one gives back
+		short         bool                     // whether it is handed over the short way
+	}{
+		"both of two":         {[][]lockcore.Requirement{both}, [][]lockcore.Requirement{both, both}, true},
+		"two of three":        {[][]lockcore.Requirement{{of(2, "a", "b"), of(1, "c")}}, [][]lockcore.Requirement{{of(2, "a", "b", "c")}, {of(2, "a", "b", "c")}}, true},
+		"one, and more":       {[][]lockcore.Requirement{{of(1, "a"), of(2, "b", "c")}}, [][]lockcore.Requirement{{of(1, "a"), of(1, "b", "c")}, {of(1, "a"), of(1, "b", "c")}}, false},
+		"one was left":        {[][]lockcore.Requirement{both}, [][]lockcore.Requirement{{of(2, "a", "b", "c")}, {of(2, "a", "b", "c")}}, true},
+		"two were left":       {[][]lockcore.Requirement{{of(3, "a", "b", "c")}}, [][]lockcore.Requirement{{of(3, "e", "d", "c", "b", "a")}, {of(3, "e", "d", "c", "b", "a")}}, true},
+		"what was left, too":  {[][]lockcore.Requirement{both}, [][]lockcore.Requirement{{of(3, "a", "b", "c")}, {of(3, "a", "b", "c")}}, true},
+		"too little for all":  {[][]lockcore.Requirement{one, {of(1, "b")}}, [][]lockcore.Requirement{{of(3, "a", "b", "c")}, {of(3, "a", "b", "c")}}, false},
+		"enough for two":      {[][]lockcore.Requirement{both}, [][]lockcore.Requirement{{of(1, "a", "b")}, {of(1, "a", "b")}, {of(1, "a", "b")}}, false},
+		"at random":           {[][]lockcore.Requirement{both}, [][]lockcore.Requirement{{random(of(2, "a", "b", "c"))}, {random(of(2, "a", "b", "c"))}}, true},
+		"all at random":       {[][]lockcore.Requirement{{of(3, "a", "b", "c")}}, [][]lockcore.Requirement{{random(of(3, "a", "b", "c"))}, {random(of(3, "a", "b", "c"))}}, true},
+		"the rest for others": {[][]lockcore.Requirement{{of(3, "a", "b", "c")}}, [][]lockcore.Requirement{{of(2, "a", "b", "c")}, {of(2, "a", "b", "c")}, {of(1, "a", "b", "c")}}, false},
+		"a list beside it":    {[][]lockcore.Requirement{{of(2, "k0", "k1")}}, [][]lockcore.Requirement{{of(2, "k0", "k1", "k2")}, {of(2, "k0", "k1", "k2")}}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWays(t, 0)
@@ -76,22 +90,161 @@ func TestShortWaysInLineAreForSeveral(t *testing.T) {
 			ask := func(id string, reqs []lockcore.Requirement) (short, long int) {
 				return w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Requirements: reqs})
 			}
-			ask("holder", reqs[0])
-			ask("first", reqs[1])
-			if short, long := ask("second", reqs[1]); short >= long {
-				t.Errorf("%s: to join the line takes %d commands, the long way %d", what, short, long)
+			release := func() (short, long int) {
+				g := w.held[0]
+				w.held = w.held[1:]
+				return w.both(func(i int, s *Store) {
+					if err := s.Release(t.Context(), g[i], 0); err != nil {
+						t.Fatal(err)
+					}
+				})
 			}
-			short, long := w.both(func(i int, s *Store) {
-				if err := s.Release(t.Context(), w.held[0][i], 0); err != nil {
-					t.Fatal(err)
+			beside := what == "a list beside it"
+			if beside { // it stays registered
+				ask("much", []lockcore.Requirement{of(66, many...)})
+				release()
+			}
+			for i, reqs := range c.holders {
+				ask(fmt.Sprint("holder", i), reqs)
+			}
+			for i, reqs := range c.line {
+				if short, long := ask(fmt.Sprint("r", i), reqs); i == 1 && (short < long) == beside {
+					t.Errorf("%s: to join the line takes %d commands, the long way %d", what, short, long)
 				}
-			})
+			}
 			// What goes the long way has made some calls by then.
-			if given := len(reqs[1]) == 1; (short <= long) != given {
+			if short, long := release(); (short <= long) != c.short {
 				t.Errorf("%s: to hand over takes %d commands, the long way %d", what, short, long)
 			}
 			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
 				t.Errorf("%s: only the short ways leave\n%s\nonly the long ways\n%s", what, without(a, b), without(b, a))
+			}
+		})
+	}
+}
+
+// Where dozens of lists have something in common, nobody goes the short way.
+func TestShortWaysInLineOfManyLists(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	synctest.Test(t, func(t *testing.T) {
+		w := newWays(t, 0)
+		ask := func(id string, keys ...string) {
+			r := lockcore.Requirement{Choice: lockcore.InOrder}
+			for _, k := range keys {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+			}
+			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}})
+		}
+		ask("holder", "a")
+		for i := range 2 * fewMembers {
+			ask(fmt.Sprint("b", i), fmt.Sprint("b", i))
+			ask(fmt.Sprint("w", i), "a", fmt.Sprint("b", i))
+			ask(fmt.Sprint("v", i), "a", fmt.Sprint("b", i))
+		}
+		w.both(func(i int, s *Store) {
+			if err := s.Release(t.Context(), w.held[0][i], 0); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+			t.Errorf("only the short ways leave\n%s\nonly the long ways\n%s", without(a, b), without(b, a))
+		}
+	})
+}
+
+// A lease whose end tells those in line how long their tests will take goes the short way, too:
+// the first of them is of such a test, or of another one.
+func TestShortWaysInLineTellOthers(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	for _, tests := range [][]string{{"TestX", "TestX", "TestX", "TestY"}, {"TestX", "TestY", "TestX", "TestX"}, {"TestX", "", "TestX", ""}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWays(t, 0)
+			time.Sleep(time.Microsecond) // a call at a whole second sweeps
+			n := 0
+			ask := func(test string) {
+				n++
+				r := lockcore.Requirement{Candidates: []lockcore.Candidate{{Key: "a"}}, Choice: lockcore.InOrder}
+				w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}, Owner: lockcore.Owner{Test: test}})
+			}
+			release := func() (short, long int) {
+				time.Sleep(time.Second)
+				g := w.held[0]
+				w.held = w.held[1:]
+				return w.both(func(i int, s *Store) {
+					if err := s.Release(t.Context(), g[i], 0); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			ask("TestX")
+			release() // so there is a history of it
+			for _, test := range tests {
+				ask(test)
+			}
+			if short, long := release(); short >= long {
+				t.Errorf("%q: to hand over takes %d commands, the long way %d", tests, short, long)
+			}
+			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+				t.Errorf("%q: only the short ways leave\n%s\nonly the long ways\n%s", tests, without(a, b), without(b, a))
+			}
+		})
+	}
+}
+
+// Attempts hear the short way that they would have to wait: where nobody waits, and in line.
+func TestShortWaysOfAttempts(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	synctest.Test(t, func(t *testing.T) {
+		w := newWays(t, 0)
+		time.Sleep(time.Microsecond) // a call at a whole second sweeps
+		n := 0
+		ask := func(wait bool) (short, long int) {
+			n++
+			r := lockcore.Requirement{Need: 2, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
+			return w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: wait, Requirements: []lockcore.Requirement{r}})
+		}
+		ask(true)
+		if short, long := ask(false); short > long {
+			t.Errorf("where nobody waits an attempt takes %d commands, the long way %d", short, long)
+		}
+		ask(true)
+		if short, long := ask(false); short >= long {
+			t.Errorf("in line an attempt takes %d commands, the long way %d", short, long)
+		}
+		if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+			t.Errorf("only the short ways leave\n%s\nonly the long ways\n%s", without(a, b), without(b, a))
+		}
+	})
+}
+
+// Where it is known of anybody in line how long it will hold, those before it are promised when they
+// start as soon as it stands behind them: the short ways for a part leave that to the long ways.
+func TestShortWaysInLineLeavePromises(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	for _, expects := range [][]time.Duration{{0, 0, 0}, {0, time.Second, 0}, {time.Second, 0, 0}, {0, 0, time.Hour}} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWays(t, 0)
+			time.Sleep(time.Microsecond) // a call at a whole second sweeps
+			ask := func(id string, expect time.Duration, wait bool) {
+				r := lockcore.Requirement{Need: 2, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
+				w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: wait, Expect: expect, Requirements: []lockcore.Requirement{r}})
+				if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+					t.Errorf("%v, %s: only the short ways leave\n%s\nonly the long ways\n%s", expects, id, without(a, b), without(b, a))
+				}
+				time.Sleep(time.Second)
+			}
+			ask("holder", time.Minute, true)
+			for i, expect := range expects {
+				ask(fmt.Sprint("r", i), expect, true)
+				ask(fmt.Sprint("attempt", i), 0, false)
+			}
+			w.both(func(i int, s *Store) {
+				if err := s.Release(t.Context(), w.held[0][i], 0); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+				t.Errorf("%v: only the short ways leave\n%s\nonly the long ways\n%s", expects, without(a, b), without(b, a))
 			}
 		})
 	}
@@ -122,18 +275,19 @@ type ways struct {
 	waiting []*lockcore.Ticket
 	held    [][]*lockcore.Grant // by each of the stores
 	n       int
-	went    [6]int // how often what goes the short way, by whatGoes
+	went    [7]int // how often what goes the short way, by whatGoes
 }
 
-var whatGoes = [6]string{"a request into the line", "a lease to the next", "part of a lease to the next", "a poll", "an attempt", "a renewal"}
+var whatGoes = [7]string{"a request into the line", "a lease to the next", "a poll", "a renewal", "an attempt", "part of a lease to the next", "a lease whose end tells others how long they will take"}
 
 const (
 	aJoin = iota
 	aHandOver
-	aPart
 	aPoll
-	anAttempt
 	aRenewal
+	anAttempt // from here on too seldom to be sure of: see the next tests
+	aPart
+	aTold
 )
 
 func newWays(t *testing.T, seed uint64) *ways {
@@ -190,8 +344,11 @@ func (w *ways) request() *lockcore.Ticket {
 		}
 		tk.Requirements = append(tk.Requirements, r)
 	}
-	if w.rand.IntN(2) == 0 && !w.silent {
-		tk.Owner.Test = fmt.Sprint("t", w.rand.IntN(8))
+	if tests := 8; w.rand.IntN(2) == 0 && !w.silent {
+		if w.plain {
+			tests = 2
+		}
+		tk.Owner.Test = fmt.Sprint("t", w.rand.IntN(tests))
 	}
 	if seldom(6) && !w.silent {
 		tk.Expect = time.Duration(1+w.rand.IntN(5)) * time.Second
@@ -319,6 +476,9 @@ func (w *ways) step() bool {
 		if w.rand.IntN(8) == 0 {
 			g[0].Ending, g[1].Ending = lockcore.TestFailed, lockcore.TestFailed
 		}
+		told := slices.ContainsFunc(w.waiting, func(tk *lockcore.Ticket) bool {
+			return tk.Owner.Test != "" && tk.Owner.Test == g[0].Ticket.Owner.Test && tk.Expect == 0 && w.given(tk) == nil
+		})
 		short, long := w.both(func(i int, s *Store) {
 			if err := s.Release(w.Context(), g[i], 0); err != nil {
 				did += " what has expired"
@@ -327,6 +487,9 @@ func (w *ways) step() bool {
 		if short < long {
 			if w.went[aHandOver]++; strings.Contains("uvw", g[0].Keys()[0]) && len(g[0].Keys()) == 2 {
 				w.went[aPart]++
+			}
+			if told {
+				w.went[aTold]++
 			}
 		}
 	}

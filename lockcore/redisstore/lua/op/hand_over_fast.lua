@@ -11,7 +11,7 @@ local function first_of(classes)
   local ids, heads, lined = {}, {}, {}
   for i, c in ipairs(classes) do
     local head = call('ZRANGE', BASE .. 'q:' .. c, 0, 1) -- no difference of 1: two tell that there is another one
-    if not head[1] then return end
+    if not head[1] then return end -- no difference of 1: where a class has one, more goes the long way
     ids[i], heads[i], lined[i] = string.sub(head[1], 13), head[1], head[2]
   end
   local records, first = call('HMGET', ALL, unpack(ids)), nil
@@ -30,18 +30,17 @@ local function first_of(classes)
   return first
 end
 
--- The vacant resources of the pool as they stand in its list; nil if anybody could join
--- a holder of another one, if it is known of anybody in line how long it will hold, or if
--- there are more than most.
+-- The first vacant resources of the pool, up to so many; nil if it is known of anybody in line how
+-- long it will hold: then the first one who does not get enough is promised when it starts.
 local function left_of(pool, class, most)
-  local vacant, keys = call('ZRANGE', BASE .. 'av:' .. pool, 0, most, 'WITHSCORES'), {}
-  if #vacant > 2 * most or call('EXISTS', BASE .. 'so:' .. pool, BASE .. 'e:' .. class) ~= 0 then return end
+  local vacant, keys = call('ZRANGE', BASE .. 'av:' .. pool, 0, most, 'WITHSCORES'), {} -- no difference: more than enough is more than enough
+  if call('EXISTS', BASE .. 'e:' .. class) ~= 0 then return end
   for i = 1, #vacant, 2 do keys[#keys + 1] = vacant[i] end
   local records = keys[1] and call('HMGET', ALL, unpack(keys)) or {}
   for i, k in ipairs(keys) do
     local pools = string.match(records[i] or '', '^%d+||([^|]*)$')
     if not pools then return end
-    keys[i] = { key = k, place = tonumber(vacant[2 * i]), pools = pools }
+    keys[i] = { key = k, place = vacant[2 * i], pools = pools }
   end
   return keys
 end
@@ -59,7 +58,7 @@ local function free_for(class, keys, alone, left)
   need = need + 0
   if left or #keys ~= need then
     if not alone then return end
-    local vacant = left_of(pool, class, need)
+    local vacant = left_of(pool, class, 2 * need)
     if not vacant or #keys + #vacant < need or #keys + #vacant >= 2 * need then return end
     for _, k in ipairs(vacant) do keys[#keys + 1] = k end
   end
@@ -68,7 +67,22 @@ local function free_for(class, keys, alone, left)
   return choice == CHOICE_RANDOM and shuffle(keys) or keys, need, pool
 end
 
-local function hand_over(keys, set, past, nested, outages, fence)
+-- How long those will hold who wait for what a test teaches, "length place" by class; nil if they
+-- are many, or if one waits in another domain: then somebody might be let past others there.
+local function lengths_for(test, history, classes)
+  local entries, length = {}, median(history)
+  for _, c in ipairs(classes) do entries[c] = {} end
+  local all = call('ZRANGEBYLEX', BASE .. 'wait', '[' .. test .. '\n', '(' .. test .. '\11')
+  for _, m in ipairs(all) do
+    local c, place = string.match(m, '\n(%d+) (.*)$')
+    local list = entries[c]
+    if not list or #all > FEW_ARGUMENTS then return end -- no difference of or, >: many go the short way, or the long one
+    list[#list + 1], list[#list + 2] = length, place
+  end
+  return entries
+end
+
+local function hand_over(keys, set, told, history, past, nested, outages, fence)
   if not fence or not plain_line(past, nested, outages) then return end
   local dom, doms = nil, {}
   for _, k in ipairs(keys) do
@@ -78,21 +92,23 @@ local function hand_over(keys, set, past, nested, outages, fence)
     dom = doms[p]
   end
   local classes, pools = members_of(dom)
-  if not classes or not classes[1] or not pools[1] then return end
+  if not classes or not classes[1] then return end
   local left = lists_of(pools) ~= 0
-  local alone = not classes[2] and not pools[2]
+  local alone = not classes[2] and not pools[2] and not told -- so that nobody else has any use of what is left
   if left and not alone then return end -- no difference: free_for finds it out, too; this spares the look
   local first = first_of(classes)
   if not first or not first.others then return end -- with the last one of a class the class ends, too
   local said, test = string.match(first.info, '^(%d+)!? ([^\n]*)\n')
   if not said then return end
+  local lengths = told and lengths_for(told, history, classes)
+  if told and not lengths then return end
   local free, need, pool = free_for(first.class, keys, alone, left)
   if not free then return end
 
   local id, guess = first.id, tonumber(first.guess) or 0 -- no difference of 0: as in records.lua
   local waits = said == '0' and test ~= '' -- for what its test will teach
   local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
-  local plan = plan_of(said + 0, waits and call('HGET', ALL, '#' .. test), guess)
+  local plan = plan_of(said + 0, waits and (test == told and history or call('HGET', ALL, '#' .. test)), guess)
   local token = fence + 0 < NOW and NOW_AS_TEXT or string.format('%.0f', fence + 1)
   local got, add, rem, n = 'x', {}, {}, #set
   for i, k in ipairs(free) do
@@ -113,6 +129,9 @@ local function hand_over(keys, set, past, nested, outages, fence)
 
   call('ZREM', DUE, ARGV[1], '#' .. dom) -- first: a server that is full lets go on what begins like this
   call('ZREM', BASE .. 'q:' .. first.class, first.member)
+  for c, list in pairs(lengths or {}) do
+    if list[1] then call('ZADD', BASE .. 'e:' .. c, unpack(list)) end
+  end
   if waits or said ~= '0' or guess > 0 then -- it is known how long it will hold, or was when it came
     local place = ranked(first.rank, first.member)
     call('ZREM', BASE .. 'e:' .. first.class, place)
@@ -128,7 +147,7 @@ local function hand_over(keys, set, past, nested, outages, fence)
   return true
 end
 
-if LEFT and hand_over(LEFT.keys, LEFT.set, unpack(LEFT.records, 5, 8)) then
+if LEFT and hand_over(LEFT.keys, LEFT.set, LEFT.told, LEFT.history, unpack(LEFT.records, 5, 8)) then
   sweep()
   return 1 -- no difference: whatever is not 0 says the same
 end

@@ -1,6 +1,6 @@
 -- The short way back, for a lease whose resources nobody shares and nobody waits
 -- for. Everything else goes on (hand_over_fast.lua), or goes the long way; so does
--- the first release of a test, or one of a test that somebody waits for.
+-- the first release of a test, and what somebody is told of it (hand_over_fast.lua).
 
 local LEFT -- what was found out of a lease for whose resources somebody waits, for the next file
 
@@ -13,9 +13,10 @@ do
     local token, since, got, test = string.match(records[1] or '', '^L [' .. STATE_HELD .. STATE_GRANTED .. '] (%d+) (%d+) %d+ %d+\n[^\n]*\n([^\n]*)\n[^\n]*\n%d+ ([^\n]*)\n')
     -- The caller's word for what it has, and for whom, is checked, not trusted.
     local plain, history, set, m, listed = got == ARGV[3] and test == ARGV[4], nil, {}, 2, nil
+    local told -- whether somebody waits who is to be told what the test has taught
     if plain and test ~= '' then
       history = records[2]
-      plain = history and ((records[3] or '0') == '0' or not awaited(test))
+      plain, told = history, history and (records[3] or '0') ~= '0' and awaited(test)
     end
     local alone = plain and token .. '|' .. id .. ' ' .. mode .. ' 1|'
     for i = first, #ARGV do
@@ -34,13 +35,13 @@ do
         set[m + 1], set[m + 2] = name, with_hold(history, NOW - since)
         set[m + 3], set[m + 4] = '#usual', string.format('%.0f', usual_after(tonumber(records[4] or 0), NOW - since))
       end
-      if not listed then
+      if not listed and not told then
         call('ZREM', DUE, id) -- first: a server that is full lets go on what begins like this
         call('HSET', ALL, unpack(set))
         sweep()
         return 1 -- no difference: whatever is not 0 says the same
       end
-      LEFT = mode == 'x' and { keys = listed, set = set, records = records }
+      LEFT = mode == 'x' and listed and { keys = listed, set = set, records = records, told = told and test, history = told and set[m + 2] }
     end
     FIELDS, FOUND = { id, name, '#waiting', '#usual', '#past', '#nested', '#outages', '#fence', unpack(ARGV, first) }, records
   end
