@@ -166,8 +166,8 @@ func TestShortWaysInLineTellOthers(t *testing.T) {
 				r := lockcore.Requirement{Candidates: []lockcore.Candidate{{Key: "a"}}, Choice: lockcore.InOrder}
 				w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}, Owner: lockcore.Owner{Test: test}})
 			}
-			release := func() (short, long int) {
-				time.Sleep(time.Second)
+			release := func(after time.Duration) (short, long int) {
+				time.Sleep(after)
 				g := w.held[0]
 				w.held = w.held[1:]
 				return w.both(func(i int, s *Store) {
@@ -177,11 +177,11 @@ func TestShortWaysInLineTellOthers(t *testing.T) {
 				})
 			}
 			ask("TestX")
-			release() // so there is a history of it
+			release(time.Second) // so there is a history of it
 			for _, test := range tests {
 				ask(test)
 			}
-			if short, long := release(); short >= long {
+			if short, long := release(3 * time.Second); short >= long {
 				t.Errorf("%q: to hand over takes %d commands, the long way %d", tests, short, long)
 			}
 			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
@@ -218,36 +218,86 @@ func TestShortWaysOfAttempts(t *testing.T) {
 }
 
 // Where it is known of anybody in line how long it will hold, those before it are promised when they
-// start as soon as it stands behind them: the short ways for a part leave that to the long ways.
+// start as soon as something is left that they keep aside: the short ways leave that to the long ways.
 func TestShortWaysInLineLeavePromises(t *testing.T) {
 	miniredis.DumpMaxLineLen = math.MaxInt
-	for _, expects := range [][]time.Duration{{0, 0, 0}, {0, time.Second, 0}, {time.Second, 0, 0}, {0, 0, time.Hour}} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWays(t, 0)
-			time.Sleep(time.Microsecond) // a call at a whole second sweeps
-			ask := func(id string, expect time.Duration, wait bool) {
-				r := lockcore.Requirement{Need: 2, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
-				w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: wait, Expect: expect, Requirements: []lockcore.Requirement{r}})
-				if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
-					t.Errorf("%v, %s: only the short ways leave\n%s\nonly the long ways\n%s", expects, id, without(a, b), without(b, a))
+	for _, need := range []int{2, 3} {
+		for _, expects := range [][]time.Duration{{0, 0, 0}, {0, time.Second, 0}, {time.Second, 0, 0}, {0, 0, time.Hour}} {
+			scripted(t, func(w *ways, at func(string)) {
+				ask := func(id string, expect time.Duration, wait bool) {
+					r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
+					w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: wait, Expect: expect, Requirements: []lockcore.Requirement{r}})
+					at(fmt.Sprintf("%d of three by %v: %s", need, expects, id))
 				}
-				time.Sleep(time.Second)
-			}
-			ask("holder", time.Minute, true)
-			for i, expect := range expects {
-				ask(fmt.Sprint("r", i), expect, true)
-				ask(fmt.Sprint("attempt", i), 0, false)
-			}
-			w.both(func(i int, s *Store) {
-				if err := s.Release(t.Context(), w.held[0][i], 0); err != nil {
-					t.Fatal(err)
+				ask("holder", time.Minute, true)
+				for i, expect := range expects {
+					ask(fmt.Sprint("r", i), expect, true)
+					ask(fmt.Sprint("attempt", i), 0, false)
+				}
+				w.giveBack(0)
+				at(fmt.Sprintf("%d of three by %v: the release", need, expects))
+			})
+		}
+	}
+}
+
+// Whoever asks while something is out of service is told so, and may have to wait for that.
+func TestShortWaysLeaveOutages(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	scripted(t, func(w *ways, at func(string)) {
+		disable := func(key string) {
+			w.both(func(_ int, s *Store) {
+				if _, err := s.Disable(w.Context(), lockcore.Outage{Keys: []string{key}, Owner: lockcore.Owner{User: "ann"}}); err != nil {
+					w.Fatal(err)
 				}
 			})
+			at(key + " is out of service")
+		}
+		n := 0
+		ask := func(wait bool) *lockcore.Ticket {
+			n++
+			r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}}}
+			tk := &lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: wait, Requirements: []lockcore.Requirement{r}}
+			w.ask(tk)
+			at(tk.ID)
+			return tk
+		}
+		ask(true)
+		disable("b")
+		ask(false)
+		ask(true)
+		second := ask(true)
+		ask(false)
+		w.ask(second)
+		at("a poll")
+		w.giveBack(0)
+		at("a release")
+	})
+}
+
+// scripted has the two servers do the same, and looks whether they have the same data.
+func scripted(t *testing.T, f func(w *ways, at func(what string))) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWays(t, 0)
+		time.Sleep(time.Microsecond) // a call at a whole second sweeps
+		f(w, func(what string) {
 			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
-				t.Errorf("%v: only the short ways leave\n%s\nonly the long ways\n%s", expects, without(a, b), without(b, a))
+				t.Errorf("%s: only the short ways leave\n%s\nonly the long ways\n%s", what, without(a, b), without(b, a))
 			}
+			time.Sleep(time.Second)
 		})
-	}
+	})
+}
+
+// giveBack gives back one of the leases.
+func (w *ways) giveBack(j int) (short, long int) {
+	g := w.held[j]
+	w.held = slices.Delete(w.held, j, j+1)
+	return w.both(func(i int, s *Store) {
+		if err := s.Release(w.Context(), g[i], 0); err != nil {
+			w.Fatal(err)
+		}
+	})
 }
 
 // longWays are the scripts without the short ways in line.

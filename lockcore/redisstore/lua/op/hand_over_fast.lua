@@ -58,7 +58,7 @@ local function free_for(class, keys, alone, left)
   need = need + 0
   if left or #keys ~= need then
     if not alone then return end
-    local vacant = left_of(pool, class, 2 * need)
+    local vacant = left_of(pool, class, 2 * need) -- no difference of 2: more than enough is more than enough
     if not vacant or #keys + #vacant < need or #keys + #vacant >= 2 * need then return end
     for _, k in ipairs(vacant) do keys[#keys + 1] = k end
   end
@@ -109,7 +109,7 @@ local function hand_over(keys, set, told, history, past, nested, outages, fence)
   local waits = said == '0' and test ~= '' -- for what its test will teach
   local waiting = waits and call('ZCARD', BASE .. 'wait') -- before anything is written: another program may have taken the key
   local plan = plan_of(said + 0, waits and (test == told and history or call('HGET', ALL, '#' .. test)), guess)
-  local token = fence + 0 < NOW and NOW_AS_TEXT or string.format('%.0f', fence + 1)
+  local token = fence + 0 < NOW and NOW_AS_TEXT or string.format('%.0f', fence + 1) -- no difference of 0: one more than the moment before is the moment
   local got, add, rem, n = 'x', {}, {}, #set
   for i, k in ipairs(free) do
     local at = k.at
@@ -130,9 +130,10 @@ local function hand_over(keys, set, told, history, past, nested, outages, fence)
   call('ZREM', DUE, ARGV[1], '#' .. dom) -- first: a server that is full lets go on what begins like this
   call('ZREM', BASE .. 'q:' .. first.class, first.member)
   for c, list in pairs(lengths or {}) do
-    if list[1] then call('ZADD', BASE .. 'e:' .. c, unpack(list)) end
+    if list[1] then call('ZADD', BASE .. 'e:' .. c, unpack(list)) end -- no difference of 1: they come in pairs
   end
-  if waits or said ~= '0' or guess > 0 then -- it is known how long it will hold, or was when it came
+  if waits or said ~= '0' or
+    guess > 0 then -- no difference: what is not there may be taken out; else it was known how long it would hold when it came
     local place = ranked(first.rank, first.member)
     call('ZREM', BASE .. 'e:' .. first.class, place)
     if waits then
@@ -140,14 +141,14 @@ local function hand_over(keys, set, told, history, past, nested, outages, fence)
     end
   end
   if rem[1] then call('ZREM', BASE .. 'av:' .. pool, unpack(rem)) end
-  if add[1] then call('ZADD', BASE .. 'av:' .. pool, unpack(add)) end
+  if add[1] then call('ZADD', BASE .. 'av:' .. pool, unpack(add)) end -- no difference of 1: they come in pairs
   call('ZADD', DUE, NOW + math.min(PROVISIONAL, first.ttl), id)
   call('HSET', ALL, unpack(set))
   call('PUBLISH', first.channel, id .. ' ' .. token .. ' ' .. got)
   return true
 end
 
-if LEFT and hand_over(LEFT.keys, LEFT.set, LEFT.told, LEFT.history, unpack(LEFT.records, 5, 8)) then
+if LEFT and hand_over(LEFT.keys, LEFT.set, LEFT.told, LEFT.history, unpack(LEFT.records, 5, 8)) then -- no difference of 8: one more is not looked at
   sweep()
   return 1 -- no difference: whatever is not 0 says the same
 end

@@ -5,7 +5,7 @@ local how, policy, waited, priority, revision, channel = string.match(ARGV[5], '
 
 -- seq, past, nested and outages.
 local function counters()
-  if how == HOW_WAIT then return unpack(FOUND, #ARGV + 1, #ARGV + 4) end -- ask_fast.lua read them last
+  if how == HOW_WAIT then return unpack(FOUND, #ARGV + 1, #ARGV + 4) end -- ask_fast.lua read them last -- no difference of 4: one more is not looked at
   return unpack(call('HMGET', ALL, '#seq', '#past', '#nested', '#outages'))
 end
 
