@@ -241,6 +241,39 @@ func TestShortWaysInLineLeavePromises(t *testing.T) {
 	}
 }
 
+// Who is not the first of its class hears the short way that it still waits, as long as nothing is
+// over and it asks for the same.
+func TestShortWaysOfPolls(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	scripted(t, func(w *ways, at func(string)) {
+		r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}}}
+		tickets := make(map[string]*lockcore.Ticket)
+		ask := func(id string, ttl time.Duration) (short, long int) {
+			if tickets[id] == nil {
+				tickets[id] = &lockcore.Ticket{ID: id, TTL: ttl, Wait: true, Requirements: []lockcore.Requirement{r}}
+			}
+			short, long = w.ask(tickets[id])
+			at(id)
+			return short, long
+		}
+		for _, id := range []string{"holder", "first", "second", "third"} {
+			ask(id, 8*time.Second)
+		}
+		for id, want := range map[string]bool{"first": false, "second": true, "third": true} {
+			if short, long := ask(id, 0); (short < long) != want {
+				t.Errorf("%s asks again with %d commands, the long way takes %d", id, short, long)
+			}
+		}
+		third := *tickets["third"]
+		third.Revision, third.Requirements = 1, []lockcore.Requirement{{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "b"}, {Key: "a"}}}}
+		w.ask(&third)
+		at("third asks for something else")
+		for range 3 {
+			ask("second", 0) // by and by the lease of the holder is over
+		}
+	})
+}
+
 // Whoever asks while something is out of service is told so, and may have to wait for that.
 func TestShortWaysLeaveOutages(t *testing.T) {
 	miniredis.DumpMaxLineLen = math.MaxInt

@@ -20,7 +20,7 @@ local function poll()
   local class, seq, rev, ttl = string.match(FOUND[1], '^W (%d+) (%d+) %-?%d+ %-?%d+ (%d+) (%d+) ')
   if not class or revision + 0 > rev + 0 then return end
   if not all_in_service() or not none_over() then return end
-  local member = member_of(seq, ARGV[1])
+  local member = member_of(seq + 0, ARGV[1])
   local rank = call('ZRANK', BASE .. 'q:' .. class, member)
   if not rank or rank == 0 then return end
   call('ZADD', DUE, NOW + MISSED_POLLS * poll_of(ttl + 0), ARGV[1])
