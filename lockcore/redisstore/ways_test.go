@@ -136,7 +136,7 @@ func TestShortWaysInLineOfManyLists(t *testing.T) {
 			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}})
 		}
 		ask("holder", "a")
-		for i := range 2 * fewMembers {
+		for i := range fewMembers/2 + 1 { // a pool and a class each
 			ask(fmt.Sprint("b", i), fmt.Sprint("b", i))
 			ask(fmt.Sprint("w", i), "a", fmt.Sprint("b", i))
 			ask(fmt.Sprint("v", i), "a", fmt.Sprint("b", i))
@@ -194,26 +194,40 @@ func TestShortWaysInLineTellOthers(t *testing.T) {
 // Attempts hear the short way that they would have to wait: where nobody waits, and in line.
 func TestShortWaysOfAttempts(t *testing.T) {
 	miniredis.DumpMaxLineLen = math.MaxInt
-	synctest.Test(t, func(t *testing.T) {
-		w := newWays(t, 0)
-		time.Sleep(time.Microsecond) // a call at a whole second sweeps
+	scripted(t, func(w *ways, at func(string)) {
 		n := 0
-		ask := func(wait bool) (short, long int) {
+		of := func(need int, keys ...string) lockcore.Requirement {
+			r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder}
+			for _, k := range keys {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+			}
+			return r
+		}
+		ask := func(wait bool, reqs ...lockcore.Requirement) (short, long int) {
 			n++
-			r := lockcore.Requirement{Need: 2, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
-			return w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: wait, Requirements: []lockcore.Requirement{r}})
+			short, long = w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: wait, Requirements: reqs})
+			at(fmt.Sprintf("%v, %v", wait, reqs))
+			return short, long
 		}
-		ask(true)
-		if short, long := ask(false); short > long {
-			t.Errorf("where nobody waits an attempt takes %d commands, the long way %d", short, long)
+		attempt := func(want bool, reqs ...lockcore.Requirement) {
+			if short, long := ask(false, reqs...); (short < long) != want {
+				t.Errorf("%v: an attempt takes %d commands, the long way %d", reqs, short, long)
+			}
 		}
-		ask(true)
-		if short, long := ask(false); short >= long {
-			t.Errorf("in line an attempt takes %d commands, the long way %d", short, long)
-		}
-		if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
-			t.Errorf("only the short ways leave\n%s\nonly the long ways\n%s", without(a, b), without(b, a))
-		}
+		shared, reader, seats := of(1, "s"), of(1, "a"), of(2, "z")
+		shared.Shared, reader.Shared, seats.Seats = true, true, 2
+		ask(true, of(2, "a", "b"))
+		attempt(true, of(2, "a", "b", "c"))
+		attempt(true, of(1, "c"), of(1, "b"))
+		attempt(false, of(1, "c"), of(1, "b", "d")) // which are granted
+		ask(true, shared)
+		attempt(true, reader)
+		attempt(false, seats) // both of which one board has
+		attempt(false, shared) // as everybody else's
+		attempt(false, of(1, "s"))
+		ask(true, of(2, "a", "b", "e"))
+		attempt(true, of(2, "a", "b", "e"))
+		attempt(false, of(2, "a", "b"))
 	})
 }
 

@@ -14,12 +14,12 @@ do
   local records
   if few then
     if string.sub(ARGV[5], 1, 1) == HOW_WAIT then -- it may have to stand in line: see the next file
-      FIELDS = { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }
+      FIELDS = { id, '#fence', '#policy', '#usual', test, '#outages', unpack(ARGV, first) }
       local n = #FIELDS
-      FIELDS[n + 1], FIELDS[n + 2], FIELDS[n + 3], FIELDS[n + 4] = '#seq', '#past', '#nested', '#outages'
+      FIELDS[n + 1], FIELDS[n + 2], FIELDS[n + 3] = '#seq', '#past', '#nested'
       records = call('HMGET', ALL, unpack(FIELDS))
     else
-      records = call('HMGET', ALL, id, '#fence', '#policy', '#usual', test, unpack(ARGV, first))
+      records = call('HMGET', ALL, id, '#fence', '#policy', '#usual', test, '#outages', unpack(ARGV, first))
     end
   end
   if records and #ARGV >= first and not records[1] and reserves == '' and records[2] and records[2] < now and records[3] == string.sub(ARGV[5], 2, 2) then
@@ -34,7 +34,7 @@ do
       if base > 0 then got = got .. '|' end
       got = got .. mode
       for _ = 1, n do
-        local k, r = ARGV[first + base + j], records[base + j + 6]
+        local k, r = ARGV[first + base + j], records[base + j + 7]
         if r and find(r, '|', 1, true) then -- no difference: it begins with a token
           -- Taken or waited for; if the order matters, the long way sees why.
           if choice ~= CHOICE_RANDOM then break end
@@ -64,6 +64,6 @@ do
     end
   end
   if records then
-    FIELDS, FOUND = FIELDS or { id, '#fence', '#policy', '#usual', test, unpack(ARGV, first) }, records
+    FIELDS, FOUND = FIELDS or { id, '#fence', '#policy', '#usual', test, '#outages', unpack(ARGV, first) }, records
   end
 end

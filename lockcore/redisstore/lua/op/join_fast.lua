@@ -3,15 +3,10 @@
 
 local how, policy, waited, priority, revision, channel = string.match(ARGV[5], '^(%a)(%a) (%d+) (%-?%d+) (%d+) (%S+)$')
 
--- seq, past, nested and outages.
+-- seq, past and nested.
 local function counters()
-  if how == HOW_WAIT then return unpack(FOUND, #ARGV + 1, #ARGV + 4) end -- ask_fast.lua read them last -- no difference of 4: one more is not looked at
-  return unpack(call('HMGET', ALL, '#seq', '#past', '#nested', '#outages'))
-end
-
-local function all_in_service()
-  local _, _, _, outages = counters()
-  return (outages or '0') == '0'
+  if how == HOW_WAIT then return unpack(FOUND, #ARGV + 2, #ARGV + 4) end -- ask_fast.lua read them last -- no difference of 4: one more is not looked at
+  return unpack(call('HMGET', ALL, '#seq', '#past', '#nested'))
 end
 
 -- Somebody in line asks again, and is not the first one of its class: nothing has changed
@@ -19,7 +14,7 @@ end
 local function poll()
   local class, seq, rev, ttl = string.match(FOUND[1], '^W (%d+) (%d+) %-?%d+ %-?%d+ (%d+) (%d+) ')
   if not class or revision + 0 > rev + 0 then return end
-  if not all_in_service() or not none_over() then return end
+  if (FOUND[6] or '0') ~= '0' or not none_over() then return end -- something is out of service, or over
   local member = member_of(seq + 0, ARGV[1])
   local rank = call('ZRANK', BASE .. 'q:' .. class, member)
   if not rank or rank == 0 then return end
@@ -34,8 +29,8 @@ local function busy()
     n = tonumber(n)
     if not n or mode ~= 'x' and mode ~= 's' then return end
     local vacant = 0
-    for i = at, at + n - 1 do -- of the candidate ARGV[i]: ask_fast.lua read the records behind five others
-      local record = FOUND[i]
+    for i = at, at + n - 1 do
+      local record = FOUND[i + 1] -- of the candidate ARGV[i]: ask_fast.lua read them behind six others
       if not record or not string.find(record, '|', 1, true) then
         vacant = vacant + 1
       elseif not string.find(record, '^%d+|%S+ x 1|$') then
@@ -44,7 +39,7 @@ local function busy()
     end
     enough, at = enough and vacant >= need + 0, at + n
   end
-  if enough or not all_in_service() or not none_over() then return end
+  if enough or (FOUND[6] or '0') ~= '0' or not none_over() then return end
   return { REPLY_BUSY }
 end
 
@@ -53,7 +48,7 @@ end
 local function vacant_of(at, n)
   local vacant, alone = 0, true
   for i = at, at + n - 1 do
-    local record = FOUND[i] or ''
+    local record = FOUND[i + 1] or ''
     if not string.find(record, ' x 1|', 1, true) then
       local holds, pools = string.match(record, '^%d+|([^|]*)|([^|]*)')
       if not pools or pools == '' then return end -- no difference: its class is not known either; this spares the look
@@ -79,7 +74,7 @@ local function join()
     if not v then return end
     local name = redis.sha1hex(table.concat(ARGV, ' ', at, at + n - 1))
     -- Most resources are in one list only, whose record says below whether it is this one.
-    local p = string.match(FOUND[at] or '', '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
+    local p = string.match(FOUND[at + 1] or '', '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
     if not p then return end
     names[#names + 1], pools[#pools + 1], fields[#fields + 1] = name, p, 'P' .. p
     wants = mode == 'x' and need + 0
@@ -95,8 +90,8 @@ local function join()
     if name ~= names[i] then return end
     dom, own[p] = d, true
   end
-  local seq, past, nested, outages = counters()
-  if not plain_line(past, nested, outages) then return end
+  local seq, past, nested = counters()
+  if not plain_line(past, nested, FOUND[6]) then return end
   local classes, listed = { class }, pools
   if pools[2] or call('SCARD', BASE .. 'dom:' .. dom) ~= 2 then
     classes, listed = members_of(dom)
