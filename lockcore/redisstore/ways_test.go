@@ -222,12 +222,17 @@ func TestShortWaysOfAttempts(t *testing.T) {
 		attempt(false, of(1, "c"), of(1, "b", "d")) // which are granted
 		ask(true, shared)
 		attempt(true, reader)
-		attempt(false, seats) // both of which one board has
+		attempt(false, seats)  // both of which one board has
 		attempt(false, shared) // as everybody else's
 		attempt(false, of(1, "s"))
 		ask(true, of(2, "a", "b", "e"))
 		attempt(true, of(2, "a", "b", "e"))
 		attempt(false, of(2, "a", "b"))
+		readers := of(2, "p", "q", "r")
+		readers.Shared = true
+		ask(true, of(2, "p", "q"))
+		ask(true, readers)
+		attempt(false, readers)
 	})
 }
 
@@ -285,6 +290,24 @@ func TestShortWaysOfPolls(t *testing.T) {
 		for range 3 {
 			ask("second", 0) // by and by the lease of the holder is over
 		}
+	})
+}
+
+// The same where that is known of somebody of another class.
+func TestShortWaysInLineLeavePromisesBesideOthers(t *testing.T) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	scripted(t, func(w *ways, at func(string)) {
+		ask := func(id string, need int, expect time.Duration) {
+			r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
+			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Expect: expect, Requirements: []lockcore.Requirement{r}})
+			at(id)
+		}
+		ask("holder", 2, time.Minute)
+		ask("first", 2, 0)
+		ask("other", 3, time.Second)
+		ask("second", 2, 0)
+		w.giveBack(0)
+		at("a release")
 	})
 }
 

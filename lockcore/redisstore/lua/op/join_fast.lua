@@ -102,8 +102,9 @@ local function join()
   length = length + 0
   if vacant > 0 then
     -- Where it is known how long somebody will hold, the first one in line is promised when it starts.
-    if not wants or vacant >= wants or pools[2] or classes[2] or listed[2] or
-      length ~= 0 or call('EXISTS', BASE .. 'e:' .. class) ~= 0 then return end
+    if not wants or
+      vacant >= wants or -- no difference: never is as much left as one of a class wants that stands in line
+      classes[2] or listed[2] or length ~= 0 or call('EXISTS', BASE .. 'e:' .. class) ~= 0 then return end
   else
     local others = {}
     for _, p in ipairs(listed) do
