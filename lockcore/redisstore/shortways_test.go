@@ -180,3 +180,21 @@ func TestShortWaysWithoutTheLastToken(t *testing.T) {
 		}
 	})
 }
+
+// Nobody gets into a line, or hears of it, under another policy.
+func TestShortWaysAreOfOnePolicy(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s, other := b.open(redisstore.Options{Policy: lockcore.FIFO}), b.open(redisstore.Options{})
+		for _, id := range []string{"held", "first", "second"} {
+			ask(b, s, ticket(id, time.Minute, of(1, "k")))
+			time.Sleep(time.Microsecond)
+		}
+		for _, wait := range []bool{true, false} {
+			tk := ticket("other", time.Minute, of(1, "k"))
+			tk.Wait = wait
+			if ans, err := other.Ask(b.Context(), tk, nil); err == nil {
+				b.Errorf("waiting %v, under another policy it is told %+v", wait, ans)
+			}
+		}
+	})
+}

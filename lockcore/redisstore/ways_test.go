@@ -193,7 +193,6 @@ func TestShortWaysInLineTellOthers(t *testing.T) {
 
 // Attempts hear the short way that they would have to wait: where nobody waits, and in line.
 func TestShortWaysOfAttempts(t *testing.T) {
-	miniredis.DumpMaxLineLen = math.MaxInt
 	scripted(t, func(w *ways, at func(string)) {
 		n := 0
 		of := func(need int, keys ...string) lockcore.Requirement {
@@ -239,7 +238,6 @@ func TestShortWaysOfAttempts(t *testing.T) {
 // Where it is known of anybody in line how long it will hold, those before it are promised when they
 // start as soon as something is left that they keep aside: the short ways leave that to the long ways.
 func TestShortWaysInLineLeavePromises(t *testing.T) {
-	miniredis.DumpMaxLineLen = math.MaxInt
 	for _, need := range []int{2, 3} {
 		for _, expects := range [][]time.Duration{{0, 0, 0}, {0, time.Second, 0}, {time.Second, 0, 0}, {0, 0, time.Hour}} {
 			scripted(t, func(w *ways, at func(string)) {
@@ -263,7 +261,6 @@ func TestShortWaysInLineLeavePromises(t *testing.T) {
 // Who is not the first of its class hears the short way that it still waits, as long as nothing is
 // over and it asks for the same.
 func TestShortWaysOfPolls(t *testing.T) {
-	miniredis.DumpMaxLineLen = math.MaxInt
 	scripted(t, func(w *ways, at func(string)) {
 		r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}}}
 		tickets := make(map[string]*lockcore.Ticket)
@@ -293,19 +290,24 @@ func TestShortWaysOfPolls(t *testing.T) {
 	})
 }
 
-// The same where that is known of somebody of another class.
+// The same where that is known of somebody of another class, of the same list or of one that has
+// something in common with it.
 func TestShortWaysInLineLeavePromisesBesideOthers(t *testing.T) {
-	miniredis.DumpMaxLineLen = math.MaxInt
 	scripted(t, func(w *ways, at func(string)) {
-		ask := func(id string, need int, expect time.Duration) {
-			r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}, {Key: "b"}, {Key: "c"}}}
+		ask := func(id string, need int, expect time.Duration, keys ...string) {
+			r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder}
+			for _, k := range keys {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
+			}
 			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Expect: expect, Requirements: []lockcore.Requirement{r}})
 			at(id)
 		}
-		ask("holder", 2, time.Minute)
-		ask("first", 2, 0)
-		ask("other", 3, time.Second)
-		ask("second", 2, 0)
+		ask("holder", 2, time.Minute, "a", "b")
+		ask("first", 2, 0, "a", "b", "c")
+		ask("other", 1, time.Hour, "a", "b", "c")
+		ask("second", 2, 0, "a", "b", "c")
+		ask("first of two", 1, 0, "a", "b")
+		ask("second of two", 1, 0, "a", "b")
 		w.giveBack(0)
 		at("a release")
 	})
@@ -313,7 +315,6 @@ func TestShortWaysInLineLeavePromisesBesideOthers(t *testing.T) {
 
 // Whoever asks while something is out of service is told so, and may have to wait for that.
 func TestShortWaysLeaveOutages(t *testing.T) {
-	miniredis.DumpMaxLineLen = math.MaxInt
 	scripted(t, func(w *ways, at func(string)) {
 		disable := func(key string) {
 			w.both(func(_ int, s *Store) {
@@ -345,18 +346,104 @@ func TestShortWaysLeaveOutages(t *testing.T) {
 	})
 }
 
-// scripted has the two servers do the same, and looks whether they have the same data.
-func scripted(t *testing.T, f func(w *ways, at func(what string))) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWays(t, 0)
-		time.Sleep(time.Microsecond) // a call at a whole second sweeps
-		f(w, func(what string) {
-			if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
-				t.Errorf("%s: only the short ways leave\n%s\nonly the long ways\n%s", what, without(a, b), without(b, a))
+// Lists that have something in common, and several classes of one list, go the short way, too.
+func TestShortWaysInLineOfListsInCommon(t *testing.T) {
+	scripted(t, func(w *ways, at func(string)) {
+		n := 0
+		ask := func(need int, keys ...string) (short, long int) {
+			n++
+			r := lockcore.Requirement{Need: need, Choice: lockcore.InOrder}
+			for _, k := range keys {
+				r.Candidates = append(r.Candidates, lockcore.Candidate{Key: k})
 			}
-			time.Sleep(900 * time.Millisecond) // no whole seconds: then the connections are asked for a sign of life, which counts
-		})
+			short, long = w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}})
+			at(fmt.Sprint("r", n))
+			return short, long
+		}
+		ask(2, "a", "b")
+		ask(1, "a", "b")
+		ask(2, "a", "b")
+		if short, long := ask(1, "a", "b"); short >= long {
+			t.Errorf("with two classes of a list, to join the line takes %d commands, the long way %d", short, long)
+		}
+		ask(1, "a")
+		if short, long := ask(1, "a", "b"); short >= long {
+			t.Errorf("with two lists, to join the line takes %d commands, the long way %d", short, long)
+		}
 	})
+}
+
+// Who asks for two things, of which somebody reads one, may join the reader: the first in line keeps
+// that aside, and is promised when it starts as soon as somebody's length is known.
+func TestShortWaysInLineBesideReaders(t *testing.T) {
+	scripted(t, func(w *ways, at func(string)) {
+		n := 0
+		ask := func(expect time.Duration, shared ...bool) {
+			n++
+			tk := &lockcore.Ticket{ID: fmt.Sprint("r", n), TTL: time.Minute, Wait: true, Expect: expect}
+			for _, s := range shared {
+				key := map[bool]string{true: "s", false: "a"}[s]
+				tk.Requirements = append(tk.Requirements, lockcore.Requirement{Shared: s, Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: key}}})
+			}
+			w.ask(tk)
+			at(tk.ID)
+		}
+		ask(time.Minute, false)
+		ask(time.Minute, true)
+		ask(0, true, false)
+		ask(time.Second, true, false)
+		ask(0, true, false)
+	})
+}
+
+// Before any test has ended, nobody knows how long one takes.
+func TestShortWaysInLineBeforeAnyTestHasEnded(t *testing.T) {
+	scripted(t, func(w *ways, at func(string)) {
+		for _, id := range []string{"holder", "first", "second", "third"} {
+			r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: "a"}}}
+			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: true, Owner: lockcore.Owner{Test: "TestX"}, Requirements: []lockcore.Requirement{r}})
+			at(id)
+		}
+		w.giveBack(0)
+		at("a release")
+	})
+}
+
+// While somebody waits who holds something meanwhile, even attempts stand in line for a moment.
+func TestShortWaysInLineBesideNested(t *testing.T) {
+	scripted(t, func(w *ways, at func(string)) {
+		ask := func(id, key string, wait bool, parents ...string) {
+			r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: key}}}
+			w.ask(&lockcore.Ticket{ID: id, TTL: time.Minute, Wait: wait, Parents: parents, Requirements: []lockcore.Requirement{r}})
+			at(id)
+		}
+		ask("holder", "a", true)
+		ask("first", "a", true)
+		ask("other", "b", true)
+		ask("nested", "b", true, "holder")
+		ask("attempt", "a", false)
+		ask("second", "a", true)
+		w.giveBack(0)
+		at("a release")
+	})
+}
+
+// scripted has the two servers do the same, under both policies, and looks whether they have the same
+// data.
+func scripted(t *testing.T, f func(w *ways, at func(what string))) {
+	miniredis.DumpMaxLineLen = math.MaxInt
+	for seed := range uint64(4) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWays(t, seed)
+			time.Sleep(time.Microsecond) // a call at a whole second sweeps
+			f(w, func(what string) {
+				if a, b := w.servers[0].Dump(), w.servers[1].Dump(); a != b {
+					t.Errorf("%s: only the short ways leave\n%s\nonly the long ways\n%s", what, without(a, b), without(b, a))
+				}
+				time.Sleep(900 * time.Millisecond) // no whole seconds: then the connections are asked for a sign of life, which counts
+			})
+		})
+	}
 }
 
 // giveBack gives back one of the leases.

@@ -31,7 +31,7 @@ local function busy()
     local vacant = 0
     for i = at, at + n - 1 do
       local record = FOUND[i + 1] -- of the candidate ARGV[i]: ask_fast.lua read them behind six others
-      if not record or not string.find(record, '|', 1, true) then
+      if not record or not string.find(record, '|', 1, true) then -- no difference of 1: it begins with a token
         vacant = vacant + 1
       elseif not string.find(record, '^%d+|%S+ x 1|$') then
         return
@@ -74,10 +74,11 @@ local function join()
     if not v then return end
     local name = redis.sha1hex(table.concat(ARGV, ' ', at, at + n - 1))
     -- Most resources are in one list only, whose record says below whether it is this one.
-    local p = string.match(FOUND[at + 1] or '', '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
+    local first = FOUND[at + 1] or '' -- no difference: the list is found by its name, too
+    local p = string.match(first, '|(%d+):1$') or call('HGET', BASE .. 'reg', 'p/' .. name)
     if not p then return end
     names[#names + 1], pools[#pools + 1], fields[#fields + 1] = name, p, 'P' .. p
-    wants = mode == 'x' and need + 0
+    wants = mode == 'x' and need + 0 -- no difference of 0: see where it is used
     spec = (at == 6 and '' or spec .. '|') .. mode .. ' ' .. need .. ' ' .. choice .. ' ' .. p
     at, vacant, alone = at + n, vacant + v, alone and a
   end
@@ -93,7 +94,7 @@ local function join()
   local seq, past, nested = counters()
   if not plain_line(past, nested, FOUND[6]) then return end
   local classes, listed = { class }, pools
-  if pools[2] or call('SCARD', BASE .. 'dom:' .. dom) ~= 2 then
+  if call('SCARD', BASE .. 'dom:' .. dom) ~= 2 then -- there are more than the class and its list
     classes, listed = members_of(dom)
     if not classes or not listed[1] then return end
   end
@@ -124,7 +125,7 @@ local function join()
   local set = { '#seq', arrived, id, waiter_record(class, arrived .. ' ' .. score .. ' ' .. since .. ' ' .. revision .. ' ' .. ttl,
     priority, delay, channel, FOUND[2] .. ' 0 0 ' .. guess, '', text) }
   call('ZADD', BASE .. 'q:' .. class, score, member)
-  if waits or length ~= 0 then
+  if waits or length ~= 0 then -- no difference of 0: then nothing is written below
     local place = ranked(rank, member)
     if length ~= 0 then call('ZADD', BASE .. 'e:' .. class, length, place) end
     if waits then
@@ -137,7 +138,7 @@ local function join()
   return { REPLY_WAITS, string.format('%.0f', next_look(call('ZRANK', BASE .. 'q:' .. class, member), ttl + 0)), FOUND[2] }
 end
 
-if FOUND and FOUND[2] and FOUND[3] == policy then
+if FOUND and FOUND[2] and FOUND[3] == policy then -- no difference of 2: there is a policy where something was granted
   local told
   if FOUND[1] then
     told = poll()
