@@ -396,6 +396,30 @@ func TestShortWaysInLineBesideReaders(t *testing.T) {
 	})
 }
 
+// Several leases are renewed the short way in one call.
+func TestShortWaysOfRenewals(t *testing.T) {
+	scripted(t, func(w *ways, at func(string)) {
+		for _, key := range []string{"a", "b", "a", "a"} {
+			r := lockcore.Requirement{Choice: lockcore.InOrder, Candidates: []lockcore.Candidate{{Key: key}}}
+			w.n++
+			w.ask(&lockcore.Ticket{ID: fmt.Sprint("r", w.n), TTL: time.Minute, Wait: true, Requirements: []lockcore.Requirement{r}})
+			at(key)
+		}
+		w.giveBack(0)
+		tk := w.waiting[0]
+		g := w.given(tk)
+		if g == nil {
+			t.Fatal("nothing was handed over")
+		}
+		w.held = append(w.held, []*lockcore.Grant{g, g})
+		before := w.went[aRenewal]
+		if w.renew(w.held); w.went[aRenewal] == before {
+			t.Error("a lease and a grant were renewed the long way")
+		}
+		at("the renewals")
+	})
+}
+
 // Before any test has ended, nobody knows how long one takes.
 func TestShortWaysInLineBeforeAnyTestHasEnded(t *testing.T) {
 	scripted(t, func(w *ways, at func(string)) {

@@ -19,8 +19,8 @@ local function renew()
   end
   if call('ZCOUNT', DUE, '-inf', NOW_AS_TEXT) ~= 0 then return end
   out[#out + 1] = generation_of(records[1])
-  if ends[1] then call('ZADD', DUE, unpack(ends)) end -- a store that has no lease yet asks for the generation
-  if confirmed[1] then call('HSET', ALL, unpack(confirmed)) end
+  if ends[1] then call('ZADD', DUE, unpack(ends)) end -- no difference of 1: they come in pairs; none where a store only asks for the generation
+  if confirmed[1] then call('HSET', ALL, unpack(confirmed)) end -- no difference of 1: they come in pairs
   return out
 end
 
