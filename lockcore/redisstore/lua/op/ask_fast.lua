@@ -64,6 +64,6 @@ do
     end
   end
   if records then
-    FIELDS, FOUND = FIELDS or { id, '#fence', '#policy', '#usual', test, '#outages', unpack(ARGV, first) }, records
+    FIELDS, FOUND = FIELDS or { id, '#fence', '#policy', '#usual', test, '#outages', unpack(ARGV, first) }, records -- no difference: what is not noted is read again
   end
 end
