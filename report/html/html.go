@@ -44,7 +44,8 @@ type Page struct {
 	who   []testName
 }
 
-// A hold is a request from its grant to its end, in microseconds since 1970.
+// A hold is a request from its grant to its end, in microseconds since 1970. Tests and keys
+// are numbers, whose names the Page has once: of a million holds each byte counts.
 type hold struct {
 	from, to int64
 	prepare  int64 // how much of it, at its beginning, Prepare took
@@ -79,6 +80,7 @@ const (
 // Add takes a request, in any order; it fits [report.Options.OnRequest].
 func (h *Page) Add(r *report.Request) {
 	asked := r.Asked.UnixMicro()
+	// Not until Served: when Prepare failed and it asked again, the time of that was no wait.
 	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds(), h.test(r), mostly(r)})
 	h.ended(r)
 	for i := range r.Vain {
@@ -87,6 +89,7 @@ func (h *Page) Add(r *report.Request) {
 		o.prepare = o.to - o.from
 		h.hold(o, v.Chosen)
 	}
+	// Served alone does not tell: it is also the moment at which a request gave up.
 	if r.Served.IsZero() || len(r.Chosen) == 0 {
 		return
 	}
@@ -134,13 +137,14 @@ type badEnd struct {
 const endsMax = 2000
 
 func (h *Page) ended(r *report.Request) {
+	// The end of the lease before the outcome of the wait, which is acquired of all that had one.
 	e := badEnd{at: r.Asked.UnixMicro(), waited: r.Waited, test: h.test(r), said: r.Error}
 	switch {
 	case r.End == eventlog.Lost:
 		e.what = "lease lost"
 	case r.End == eventlog.Expired || r.End == eventlog.Reclaim:
 		e.what = "died with its lease"
-	case r.Outcome == eventlog.Acquired || r.Outcome == "":
+	case r.Outcome == eventlog.Acquired || r.Outcome == "": // "": it still waits, and has a row in openTable
 		return
 	default:
 		e.what = string(r.Outcome)
@@ -158,7 +162,7 @@ func (h *Page) ended(r *report.Request) {
 
 func (h *Page) test(r *report.Request) int32 {
 	name := r.Test.Name
-	if name == "" {
+	if name == "" { // a suite-wide lease, or a program that is no test
 		name = cmp.Or(r.Test.Pkg, fmt.Sprint("pid ", r.PID, " on ", r.Host))
 	}
 	t := testName{r.Test.Pkg, name, r.Run.ID}
@@ -190,6 +194,7 @@ func mostly(r *report.Request) int8 {
 
 func kindOf(r *report.Request) holdKind {
 	switch {
+	// First: that a lease was lost is to be seen, shared or not.
 	case r.End == eventlog.Lost || r.End == eventlog.Expired || r.End == eventlog.Reclaim:
 		return heldLost
 	case r.End == "":
