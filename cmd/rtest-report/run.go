@@ -84,10 +84,10 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		return err
 	}
 	defer rec.remove()
-	opts.before = present(opts.junit)
+	opts.before = present(opts.junit) // while only what an earlier run wrote can be there
 	stop := sayWaits(cmd, rec, opts.waits)
 	code, err := runCommand(cmd, rec.env, args)
-	stop()
+	stop() // before the summary: a line of who waits would stand in the middle of it
 	if err != nil {
 		return err
 	}
@@ -97,11 +97,14 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 			return err
 		}
 		in := input{targets: targets, after: rec.after, run: rec.run, require: opts.require}
+		// No file at all is right of a command without locks: without this, open would look for
+		// events where RTEST_EVENTS says, and find those of earlier runs.
 		in.none = len(targets) == 0
 		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil, nil); err != nil {
 			return err
 		}
 		for _, f := range afterRun {
+			// Each with an input of its own: what one has read, and counted, is no news to the next.
 			err = errors.Join(err, f(cmd, opts, input{targets: targets, after: rec.after, run: rec.run, none: in.none}))
 		}
 		return err
@@ -168,6 +171,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 	}
 	r := &recording{env: os.Environ()}
 	id := eventlog.Identity(os.Getenv)
+	// A user and a CI name the run as other steps of the job do, whose events are to be of it, too.
 	if os.Getenv("RTEST_RUN") == "" && id.CI == "" {
 		// One run, however many go tests the command starts.
 		host, _ := os.Hostname()
@@ -181,6 +185,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Others write to the stream meanwhile: only the name of the run tells what is of this one.
 		r.url, r.after, r.run = target, after, id.ID
 	case target != "":
 		// A test runs in the directory of its package, and would put a relative
@@ -232,7 +237,7 @@ func (r *recording) targets() ([]string, error) {
 func (r *recording) files() ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) { // somebody clears the directory meanwhile
 			return nil
 		}
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, eventlog.Suffix) {

@@ -111,7 +111,7 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 			if r != nil {
 				r.granted = e.TS
 			}
-		case eventlog.Release:
+		case eventlog.Release: // the only end that tells how long the test needs: others are cut off
 			usual[testOf(&e)] = e.HeldMS.Duration()
 			delete(open, id)
 		case eventlog.Withdraw, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
@@ -141,6 +141,8 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 		if len(r.queue.Blockers) > 0 {
 			line += ": " + inTheWay(&r.queue.Blockers[0])
 		}
+		// Of a request that the store knows, and whose start it does not, nothing is guessed:
+		// the store sees the whole line, and the events are of this run.
 		if in, ok := said[r.request.RequestID()]; ok && in >= 0 {
 			line += "; expected in about " + roughly(in)
 		} else if start, guessed := expectedStart(r, open, usual); guessed && !ok {
