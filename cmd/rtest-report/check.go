@@ -52,6 +52,7 @@ is a breach.`,
 				return err
 			}
 			r.Suspects = suspicions(found)
+			// Before any "ok" is printed: a gate that has not read all has no verdict.
 			if err := in.done(cmd); err != nil {
 				return err
 			}
@@ -88,6 +89,7 @@ func (l *limits) gates(cmd *cobra.Command) ([]gate, error) {
 	var gates []gate
 	wait := func(flag string, limit time.Duration, of func(*report.Stat) time.Duration) {
 		gates = append(gates, gate{flag, limit.String(), func(r *report.Report) (string, bool) {
+			// Rounded for the reader only: 300.4 ms breach 300 ms, though both read the same.
 			d := of(&r.Total.Wait)
 			return d.Round(time.Millisecond).String(), d > limit
 		}})
@@ -116,7 +118,8 @@ func (l *limits) gates(cmd *cobra.Command) ([]gate, error) {
 			wait(f, l.waitMax, func(s *report.Stat) time.Duration { return s.Max.Duration() })
 		}},
 		{"max-gave-up", func(f string) {
-			// Also one that still waits when the events end: its process may have been killed.
+			// One that still waits when the events end is in Report.Now, and not in Total: it has
+			// neither got what it asked for nor given up.
 			number(f, l.gaveUp, func(g *report.Group) int { return g.Requests - g.Acquired })
 		}},
 		{"max-lost", func(f string) { number(f, l.lost, func(g *report.Group) int { return g.Lost }) }},

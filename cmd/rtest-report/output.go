@@ -40,6 +40,8 @@ func writing(data []byte) func(io.Writer) error {
 // with what becomes the file path. Every subcommand that writes a file comes
 // here.
 func writeOutput(cmd *cobra.Command, path string, write func(io.Writer) error) error {
+	// By the descriptor that is open: what goes through another one does not move the place at
+	// which the next command writes, which would write over it.
 	switch path {
 	case "", "-", "/dev/stdout":
 		return write(cmd.OutOrStdout())
@@ -163,6 +165,7 @@ func tempBeside(path string, mode os.FileMode) (*os.File, error) {
 
 // stream gives a FIFO or a device the bytes as they come.
 func stream(path string, write func(io.Writer) error) error {
+	// At the end, as /dev/fd/3 may be a file into which others write as well.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
@@ -191,6 +194,8 @@ func replace(path string, old os.FileInfo, write func(io.Writer) error) error {
 	if err := fill(t, write); err != nil {
 		return err
 	}
+	// A rename fails where the file is a mount point. Into the old file goes only what is all made:
+	// an error of write has ended before.
 	if beside && likeness(t.Name(), old) == nil && os.Rename(t.Name(), path) == nil {
 		return nil
 	}

@@ -106,7 +106,7 @@ func audit(ctx context.Context, deeds ...deed) error {
 		return nil
 	}
 	w, err := openLog(ctx)
-	if w == nil {
+	if w == nil { // no error without RTEST_EVENTS: then nobody wants a record
 		return err
 	}
 	return writeDeeds(w, deeds...)

@@ -65,6 +65,8 @@ or a store that cannot be reached.`,
 				req.OnWait = func(b *lockcore.BusyError) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: waiting %s for %s%s\n", age(b.Waited), wanted(reqs), b.Standing())
 				}
+				// ^C ends the wait and takes the request out of the line, where others would stand
+				// behind it until the store misses it.
 				ctx, stop := untilSignal(ctx)
 				defer stop()
 				if cmd.Flags().Changed("wait") {
@@ -149,6 +151,7 @@ reserved: that is taken with «rtest-report free».`,
 					lines = append(lines, line)
 					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
 				}
+				// What was given back is told and recorded, also if the store failed before the last.
 				if e := p.done(cmd, d, strings.Join(lines, "\n")); err == nil {
 					return e
 				}

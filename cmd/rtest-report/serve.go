@@ -96,6 +96,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 			return eventsSince(ctx, events, since)
 		}}
 	}
+	// What the flags say is checked before the store is asked, which may take its time.
 	if opts.Access, err = f.access(events); err != nil {
 		return err
 	}
