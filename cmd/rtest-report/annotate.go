@@ -303,6 +303,7 @@ func present(patterns []string) map[string]os.FileInfo {
 // run.
 func freshFiles(cmd *cobra.Command, opts runOptions) (fresh []string, err error) {
 	for _, p := range opts.junit {
+		// Anew: before the command, a pattern may have matched nothing.
 		files, err := expand([]string{p})
 		if err != nil {
 			return nil, err

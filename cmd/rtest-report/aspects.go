@@ -108,6 +108,8 @@ func aspectsFromEvents(cmd *cobra.Command, in *input, args []string) ([]aspectRo
 	if err != nil {
 		return nil, err
 	}
+	// A Redis without events is mostly that of the sums, named in the wrong place. A table of no
+	// rows would look like its answer.
 	if len(in.streams) > 0 && in.empty() != "" {
 		return nil, fmt.Errorf("%s; the sums that RTEST_REPORT kept in a Redis are read with --sums URL", in.empty())
 	}

@@ -91,6 +91,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
 		}
 	}
+	// ahead is outermost: reading, merging and telling how far it is go on while somebody folds.
 	return ahead(progress(cmd.ErrOrStderr(), in.ofRun(eventlog.Merge(seqs...)))), nil
 }
 

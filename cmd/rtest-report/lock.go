@@ -226,6 +226,8 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	// for its TTL.
 	released := lease.Release(context.Background())
 	rec.gone(lease, released)
+	// A loss that ended the command was told then. One that is noticed only now counts as well:
+	// for a part of its time the command may have had to share.
 	if errors.Is(released, lockcore.ErrLost) && code != exitLost && err == nil {
 		say.line("lost", lostWords(released)+"; it had ended by then or ended just now")
 		code = exitLost

@@ -40,6 +40,7 @@ func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []str
 			say.line("outside", fmt.Sprintf("warning: %s left the command's process group and goes on after the lease; it must not use %s", left, keyList(lease.Keys())))
 		}
 	}()
+	// One place for all that may come: a signal is passed on while the command runs, and no longer.
 	lost := lease.Context().Done()
 	for {
 		select {

@@ -89,7 +89,7 @@ func (p *process) watchLock(lease *lockcore.Lease, grace time.Duration) watchdog
 		defer close(w.ended)
 		defer p.guard.tell("done")
 		after := watchAfter
-		if p.guard.in == nil {
+		if p.guard.in == nil { // no shell watches meanwhile
 			after = 0
 		}
 		select {
@@ -178,7 +178,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 	for {
 		select {
 		case line, ok := <-lines:
-			if !ok {
+			if !ok { // its input ended, and nobody said that all is done: lock was killed
 				killGroup(group)
 				return
 			}

@@ -84,6 +84,7 @@ func explained(path string, err error) error {
 	if err == nil {
 		return nil
 	}
+	// The error may name the temporary file beside it, of which the user knows nothing.
 	var p *fs.PathError
 	if errors.As(err, &p) && errors.Is(p, err) && (p.Path == path || filepath.Dir(p.Path) == filepath.Dir(path)) {
 		err = p.Err
@@ -150,8 +151,9 @@ func fill(f *os.File, write func(io.Writer) error) error {
 	return err
 }
 
-// tempBeside makes a file with a name of its own in the directory of path. The
-// umask of the process applies, as to any file that it makes.
+// tempBeside makes a file with a name of its own in the directory of path: a rename does not
+// lead from one file system to another. The umask of the process applies, as to any file
+// that it makes.
 func tempBeside(path string, mode os.FileMode) (*os.File, error) {
 	for range 100 {
 		name := filepath.Join(filepath.Dir(path), ".rtest-"+rand.Text())

@@ -149,7 +149,7 @@ reserved: that is taken with «rtest-report free».`,
 						line += ", which " + printable(h.Owner.String()) + " had reserved"
 					}
 					lines = append(lines, line)
-					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
+					d.Held = append(d.Held, live.HoldingOf(h, time.Time{})) // without ages: they are those of a look, and this is over
 				}
 				// What was given back is told and recorded, also if the store failed before the last.
 				if e := p.done(cmd, d, strings.Join(lines, "\n")); err == nil {

@@ -61,6 +61,7 @@ it is, and is an error.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A slip in a flag is told now, and not after an hour of tests.
 			if _, err := s.view(); err != nil {
 				return err
 			}
@@ -109,7 +110,7 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		}
 		return err
 	}()
-	if problem != nil && code == 0 {
+	if problem != nil && code == 0 { // a build that relies on the report must not pass without it
 		return problem
 	}
 	if problem != nil {
@@ -146,7 +147,7 @@ func runCommand(cmd *cobra.Command, env, args []string) (int, error) {
 func cannotRun(name string, err error) error {
 	var pathErr *fs.PathError
 	switch {
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist): // by name in PATH, or by path
 		return &exitError{127, fmt.Errorf("cannot run %q: there is no such command", name)}
 	case errors.As(err, &pathErr):
 		return &exitError{126, fmt.Errorf("cannot run %q: %w", name, pathErr.Err)}

@@ -38,6 +38,8 @@ func sayWaits(cmd *cobra.Command, rec *recording, every time.Duration) (stop fun
 			if err != nil || len(targets) == 0 {
 				continue // nothing yet; the summary tells of what cannot be read
 			}
+			// From the beginning each time: who waits now may have asked long ago, and who is in the
+			// way may have told before that how long it holds.
 			in := input{targets: targets, after: rec.after, run: rec.run}
 			events, err := in.open(cmd)
 			if err != nil {

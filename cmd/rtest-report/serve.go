@@ -113,7 +113,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	}
 	l, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		page.Close()
+		page.Close() // it looks at the store, which is closed behind it
 		return fmt.Errorf("--listen %s: %w", f.listen, err)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: %s is on http://%s/\n", printable(store.String()), l.Addr())

@@ -79,7 +79,7 @@ func (s *show) print(w, stderr io.Writer, r *report.Report, said map[string]bool
 	if err != nil {
 		return err
 	}
-	v.Width = widthOf(w)
+	v.Width = widthOf(w) // what goes into a file or a pipe has its names in full
 	switch s.format {
 	case "md":
 		err = summary.Markdown(w, r, v)
