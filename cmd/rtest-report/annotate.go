@@ -124,8 +124,7 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add, OnTest: j.AddTest}); err != nil {
 		return err
 	}
-	// Before a file is touched: what --strict refuses must not be in one, from where annotate,
-	// which only inserts, does not get it out again.
+	// Before a file is touched: annotate only inserts, so what --strict refuses would stay in it.
 	if err := in.done(cmd); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ is a breach.`,
 				return err
 			}
 			r.Suspects = suspicions(found)
-			// Before any "ok" is printed: a gate that has not read all has no verdict.
+			// Before any "ok" is printed: a verdict is of events that were all read and understood.
 			if err := in.done(cmd); err != nil {
 				return err
 			}

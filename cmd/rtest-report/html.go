@@ -55,7 +55,7 @@ func writeHTML(cmd *cobra.Command, in *input, c *comparison, dir, title string, 
 	if err != nil {
 		return err
 	}
-	// Behind the fold: JUnit files tell how runs ended that the events have begun.
+	// After the events: the files tell how the runs ended that are in them.
 	if page.Suspects, err = c.find(); err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return in.reader.Events(), nil
 	}
 	if len(targets) == 0 {
-		// Only where it counts: what stands in the variable is no trouble to whoever names events.
+		// Only where it counts: what stands in the variable is no trouble to whoever names files.
 		if err := environ.Check("RTEST_EVENTS"); err != nil {
 			return nil, err
 		}
@@ -135,7 +135,7 @@ func (in *input) done(cmd *cobra.Command) error {
 	}
 	w, empty := stats.Warning(), in.empty()
 	// A last line that stops in the middle is that of a writer that was killed or still writes:
-	// what stands before it is whole. If nothing does, there is nothing to judge by.
+	// what stands before it is whole. Where it stands alone, there is nothing to judge by.
 	torn := stats.Torn > 0 && stats.Events > 0
 	switch {
 	// A gate first, whatever else is asked for. Torn lines alone it tolerates:

@@ -95,8 +95,8 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 	if len(keys) > 0 {
 		items = slices.DeleteFunc(items, func(i live.Item) bool { return !slices.Contains(keys, i.Key) })
 	}
-	// Items stay nil without an inventory: then nothing is said of what is free, where an empty
-	// list says that nothing is.
+	// Items are nil without an inventory, and the listing is then silent on what is free. An
+	// empty list would say that all is taken.
 	l := &listing{Listing: live.List(store.String(), snap, items)}
 	if len(keys) > 0 { // only now: the place of a request is that in the whole line
 		snap = only(snap, keys)

@@ -98,8 +98,8 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 			return err
 		}
 		in := input{targets: targets, after: rec.after, run: rec.run, require: opts.require}
-		// No file at all is right of a command without locks: without this, open would look for
-		// events where RTEST_EVENTS says, and find those of earlier runs.
+		// The command may have taken no locks. Without this, open would then look for events where
+		// RTEST_EVENTS says, and find those of earlier runs.
 		in.none = len(targets) == 0
 		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil, nil); err != nil {
 			return err

@@ -143,8 +143,8 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 		if len(r.queue.Blockers) > 0 {
 			line += ": " + inTheWay(&r.queue.Blockers[0])
 		}
-		// Of a request that the store knows, and whose start it does not, nothing is guessed:
-		// the store sees the whole line, and the events are of this run.
+		// The store sees the whole line, and the events are of this run: of a request that the store
+		// knows, its word counts, also if that is that it cannot tell.
 		if in, ok := said[r.request.RequestID()]; ok && in >= 0 {
 			line += "; expected in about " + roughly(in)
 		} else if start, guessed := expectedStart(r, open, usual); guessed && !ok {

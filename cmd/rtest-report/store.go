@@ -33,7 +33,7 @@ func (s *storeFlags) bind(cmd *cobra.Command) {
 func (s *storeFlags) open(ctx context.Context) (lockcore.Store, error) {
 	address := s.url
 	if address == "" {
-		// Not with --url: whoever names a store need not have the variable in order.
+		// Only where it counts: what stands in the variable is no trouble to whoever names a store.
 		if err := environ.Check("RTEST_URL"); err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ func (c *comparison) alone(in *input, args []string) {
 // options lets a fold tell of everything that is needed.
 func (c *comparison) options(o report.Options) report.Options {
 	o.OnTest = c.add
-	// Requests are what testcases are matched by: without files nobody asks for them.
+	// Requests are kept for the testcases of files, which are matched by them.
 	if also := o.OnRequest; len(c.files) > 0 {
 		o.OnRequest = func(r *report.Request) {
 			c.junit.Add(r)

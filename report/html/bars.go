@@ -40,7 +40,7 @@ func causeLegend(blame []report.CauseTime) (l []legend) {
 // causesChart is what all waits were spent on, as one bar.
 func causesChart(rep *report.Report) chart {
 	all := rep.Total.Blamed()
-	// It has no names, which are what gets too small on a phone, and so no narrow twin.
+	// Without a narrow twin: what gets too small on a phone are names, and it has none.
 	c := chart{ID: "causes", Title: "What the waits were spent on", W: chartWidth, H: 34, Legend: causeLegend(rep.Blame)}
 	c.stack(0, 2, chartWidth, 30, rep.Blame, all, "")
 	if all > 0 {

@@ -77,7 +77,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 	for i, k := range rows {
 		c.label(y+rowHeight-5, k.name)
 		c.line(c.Left, y+rowHeight+rowGap/2, chartWidth-10, y+rowHeight+rowGap/2, "rule")
-		if drawn[i] == nil { // too many at a time; a row without holds is empty, and not nil
+		if drawn[i] == nil { // too many at a time
 			c.crowd(s, y, k.holds, maxUsers(k.holds), func(mean string, most int) string { return fmt.Sprintf("%s holders, %d at most,", mean, most) })
 		} else {
 			h.bars(rep, &c, s, y, drawn[i])
@@ -156,7 +156,7 @@ func (h *Page) timelineRows(rep *report.Report) (rows, rest []timelineRow) {
 // lanes puts holds that overlap into lanes of their own and joins those that are
 // narrower than width pixels. It is nil if there are too many at one time.
 func lanes(holds []*hold, s timeScale, width float64) [][]bar {
-	lanes := [][]bar{}
+	lanes := [][]bar{} // also of no holds: nil stands for too many
 	for _, o := range holds {
 		b := bar{o.from, o.to, o.to - o.from, 1, o.test, o.kind, o}
 		put := false

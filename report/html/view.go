@@ -106,7 +106,7 @@ func (h *Page) view(rep *report.Report) content {
 		p.Sections = append(p.Sections, suspectsSection(h.Suspects))
 	}
 	tests := section{ID: "tests", Title: "Tests"}
-	// An axis alone is no chart. It has shapes, but nothing to explain where nobody waited.
+	// Where nobody waited it has the shapes of an axis, and no legend.
 	if c := h.waitsTimeline(rep); rep.Window > 0 && len(c.Shapes) > 0 && len(c.Legend) > 0 {
 		tests.Charts = []chart{c}
 	}
