@@ -93,7 +93,7 @@ func blameBars(rep *report.Report, id string, width float64) chart {
 			others.Blame = append(others.Blame, report.CauseTime{Cause: cause, Time: times[cause]})
 		}
 	}
-	longest := max(1, others.Caused) // theirs may be the longest bar; 1, so that nothing is divided by 0
+	longest := max(1, others.Caused) // theirs may be the longest bar
 	var names []string               // without that of the others, which begins as no test does
 	for _, h := range shown {
 		longest = max(longest, h.Caused)

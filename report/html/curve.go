@@ -69,8 +69,8 @@ func (c *curve) columns() (means []float64, tops []int) {
 			end = c.to // all columns together may be some microseconds shorter than the time
 		}
 		end = min(c.top, end)
-		// A step on the border is of the column that begins there. The one before does not see it,
-		// or a queue that forms at 12:00:00 would be the highest of the second before, too.
+		// A step on the border is done as the column begins: what ends at 12:00:00 counts in the
+		// second before alone, and what forms then in the one that begins.
 		for next < len(c.steps) && c.steps[next].at <= begin {
 			v += c.steps[next].by
 			next++
