@@ -27,7 +27,6 @@ local T = {
   learned = {},   -- test -> true if its history is to be written
   median = {},    -- history -> its median
   policy = nil,   -- of the namespace
-  past = nil,     -- how many leases were let past earlier waiters
   seed = nil,     -- of M.random
   interop = nil,  -- whether other programs have locks on the resources
   made = 0,       -- how many of M.line, M.unmet and M.rest have run

@@ -143,8 +143,7 @@ function M.lenient() return not T.looking and M.rules() == POLICY_BACKFILL end
 function M.backfills() return T.claims[1] and M.lenient() end
 
 function M.guarded()
-  local _, past = M.rules()
-  return M.lenient() and past ~= 0 -- no difference: without such leases a look for them finds none
+  return M.lenient() and M.counter('past') ~= 0 -- no difference: without such leases a look for them finds none
 end
 
 -- Whether the lists of a line were empty when the walk began: then nobody of it can get
