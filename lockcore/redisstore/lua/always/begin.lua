@@ -4,7 +4,7 @@
 -- Reads what most operations need, in one call: some leases or waiters, other
 -- fields of ALL, and counters. Then it drops what is over.
 function M.begin(ids, others)
-  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages', '#usual' }
+  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages', '#usual', '#waiting' }
   for _, list in ipairs({ ids, others or {} }) do -- no difference: what is not read here is read when it is wanted
     for i = 1, #list do fields[#fields + 1] = list[i] end -- no difference: what is not read here is read when it is wanted
   end

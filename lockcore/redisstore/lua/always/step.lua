@@ -40,6 +40,7 @@ local T = {
   touched = nil,      -- classes that may be empty now
   line_changed = nil, -- whether the size of the key wait may have changed
   nest_changed = nil, -- whether that of the key nest may have
+  probed = nil,       -- whether the keys of the line are known to be ours
   moves = nil,        -- resource -> the list in which it stands, if that may be the wrong one (pools.lua)
   moving = 0,         -- how many these are -- no difference: the lists are mended now or at the end
 
