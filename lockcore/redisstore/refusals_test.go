@@ -210,7 +210,7 @@ func TestWaitersKeysOfTheWrongType(t *testing.T) {
 
 // The same with those who stand in line already: a key that only one of them needs is
 // taken, and nobody is half served, or half out of the line.
-func TestLineMeetsKeysOfTheWrongType(t *testing.T) {
+func TestWaitersMeetKeysOfTheWrongType(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	for _, name := range []string{"wait", "nest", "list"} {
@@ -241,7 +241,7 @@ func TestLineMeetsKeysOfTheWrongType(t *testing.T) {
 }
 
 // Whoever does not need a key that somebody has taken is served.
-func TestLineNeedsNoKeyOfTheWrongType(t *testing.T) {
+func TestWaitersNeedNoKeyOfTheWrongType(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)
 	for _, name := range []string{"wait", "nest"} {
