@@ -63,22 +63,17 @@ function M.enter(lines, line)
   table.insert(lines, lo, line)
 end
 
--- Whether a later waiter with these requirements could get or reserve anything.
+-- Whether a later waiter of a class could get or reserve anything.
 function M.any_left(reqs)
-  local left = false
   for _, req in ipairs(reqs) do
-    local function look(k)
+    local left = false
+    M.in_place(req.pool, true, function(k)
       local u = M.at(k)
       left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k]) -- no difference: a look at more of the line finds nothing left
       return left
-    end
-    if req.keys then
-      M.visit(req, true, look)
-    else
-      M.in_place(req.pool, true, look)
-    end
+    end)
     if left then return true end
-    if req.pool then T.exhausted[req.pool] = true end
+    T.exhausted[req.pool] = true
   end
   return false
 end
@@ -179,7 +174,7 @@ function M.serve(line)
     return
   end
   M.reserve(line)
-  line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
+  line.spent = line.newcomer or not M.any_left(line.reqs)
 end
 
 -- One walk along the lines. It ends with the one that it lets past others, because
