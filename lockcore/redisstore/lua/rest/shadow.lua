@@ -164,7 +164,7 @@ function M.shadow(who)
   who.shadow = math.huge
   if M.too_many(who.reqs) then return who.shadow end
   local all, opens
-  if #who.reqs == 1 and who.reqs[1].mode == 'x' and who.first == 1 then -- no difference: a shortcut to what follows
+  if #who.reqs == 1 and who.reqs[1].mode == 'x' and who.first == 1 then -- no difference of ==, 1: a shortcut to what follows
     all = M.ends_of(M.candidates(who.reqs[1]))
   else
     all, opens = M.openings_for(who)
@@ -197,7 +197,7 @@ function M.startable_at(reqs, opens, at)
     for _, k in ipairs(M.candidates(req)) do
       local c = 0
       while opens[r][k][c + 1] and opens[r][k][c + 1] <= at do c = c + 1 end
-      if c > 0 then -- no difference: none is none, in the list or not
+      if c > 0 then -- no difference of >: none is none, in the list or not
         table.insert(lists[r], k)
         caps[r][k] = c
       end
