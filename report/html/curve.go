@@ -213,15 +213,15 @@ func (h *Page) queueTable(rep *report.Report) table {
 	return t
 }
 
-// stepWords words a step of time.
+// stepWords words a step of time, without the zeros that a Duration ends in: 5m, not 5m0s;
+// but 10s.
 func stepWords(d time.Duration) string {
 	s := d.String()
-	s = strings.TrimSuffix(s, "0s")
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
+	if d%time.Minute == 0 {
+		s = strings.TrimSuffix(s, "0s")
 	}
-	if s == "" {
-		return d.String()
+	if d%time.Hour == 0 {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

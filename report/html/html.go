@@ -72,7 +72,7 @@ type holdKind uint8
 const (
 	heldOwn holdKind = iota
 	heldShared
-	heldKept // for somebody to look at, for a part of the time
+	heldKept // after that, for somebody to look at
 	heldLost
 	heldOpen // its end was not seen
 )
@@ -102,6 +102,9 @@ func (h *Page) Add(r *report.Request) {
 	o.restore = min(r.Restored.Microseconds(), o.to-o.from)
 	o.prepare = min(r.Prepared.Microseconds(), max(0, o.to-o.from-o.restore-r.Held.Microseconds()))
 	h.hold(o, r.Chosen)
+	if r.Kept > 0 {
+		h.hold(hold{from: o.to, to: o.to + r.Kept.Microseconds(), test: o.test, kind: heldKept}, r.Chosen)
+	}
 }
 
 // hold notes who had what when.
@@ -199,8 +202,6 @@ func kindOf(r *report.Request) holdKind {
 		return heldLost
 	case r.End == "":
 		return heldOpen
-	case r.Ended.IsZero():
-		return heldKept
 	}
 	for _, c := range r.Chosen {
 		if c.Req >= 0 && c.Req < len(r.Reqs) && (r.Reqs[c.Req].Shared || r.Reqs[c.Req].Seats > 0) {

@@ -109,7 +109,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 // holdLegend explains the fills of bars.
 var holdLegend = []legend{
 	{"held", "held"}, {"care", "being prepared or restored"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds, or many at a time"},
-	{"kept", "held, then kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
+	{"kept", "kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
 }
 
 func rowNames(rows []timelineRow) (names []string) {
@@ -217,6 +217,9 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 			who := name
 			if run := h.who[b.test].run; rep.Runs > 1 && run != "" {
 				who += " of run " + words.Plain(run)
+			}
+			if b.kind == heldKept {
+				who += ", kept after a failure"
 			}
 			// The whole hold first; Prepare and Restore cover its ends, and keep what they tell apart.
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
