@@ -44,6 +44,8 @@ or a store that cannot be reached.`,
 			switch {
 			case length <= 0:
 				return errors.New("say for how long: --for 2h")
+			case wait < 0:
+				return fmt.Errorf("--wait %s: want a duration such as 90s or 5m, 0s for one attempt", wait)
 			case extend && (len(w.pools) > 0 || w.need > 0 || next || w.shared):
 				return errors.New("--extend is about KEYs that are reserved already; it takes none of --pool, --need, --next and --shared")
 			}
@@ -69,12 +71,17 @@ or a store that cannot be reached.`,
 				// behind it until the store misses it.
 				ctx, stop := untilSignal(ctx)
 				defer stop()
-				if cmd.Flags().Changed("wait") {
+				once := cmd.Flags().Changed("wait") && wait == 0
+				if wait > 0 {
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeoutCause(ctx, wait, errors.New("the limit that --wait sets"))
 					defer cancel()
 				}
-				h, err := l.Reserve(ctx, req)
+				reserve := l.Reserve
+				if once {
+					reserve = l.TryReserve
+				}
+				h, err := reserve(ctx, req)
 				if errors.Is(err, lockcore.ErrBusy) {
 					return &exitError{exitBusy, &worded{err}}
 				}
@@ -90,7 +97,7 @@ or a store that cannot be reached.`,
 	w.bind(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&length, "for", 0, "for how `LONG`, as 30m or 2h")
-	f.DurationVar(&wait, "wait", 0, "give up after `DURATION` (default: wait without end)")
+	f.DurationVar(&wait, "wait", 0, "give up after `DURATION`, 0s for one attempt (default: wait without end)")
 	f.StringVar(&reason, "reason", "", "`WORDS` for those who wait")
 	f.BoolVar(&next, "next", false, "stand in front of all who wait")
 	f.BoolVar(&extend, "extend", false, "keep what one has reserved for longer")
