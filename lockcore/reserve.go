@@ -19,6 +19,16 @@ import (
 // [CurrentUser]. The Holder returned tells what was obtained; its times are by the
 // clock of this machine. The errors are those of Acquire.
 func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
+	return l.reserve(ctx, req, true)
+}
+
+// TryReserve is Reserve without waiting: one attempt, and a [*BusyError] at once if
+// something is missing or an earlier waiter has a claim on it.
+func (l *Locker) TryReserve(ctx context.Context, req Request) (Holder, error) {
+	return l.reserve(ctx, req, false)
+}
+
+func (l *Locker) reserve(ctx context.Context, req Request, wait bool) (Holder, error) {
 	if err := l.usable(); err != nil {
 		return Holder{}, err
 	}
@@ -26,7 +36,7 @@ func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
 		return Holder{}, fmt.Errorf("lockcore: reserve %s: For is %s, it must be above 0", wanted(req.Requirements), req.For)
 	}
 	req.Owner = l.person(req.Owner)
-	grant, err := l.obtain(ctx, &req)
+	grant, err := l.obtain(ctx, &req, wait)
 	if err != nil {
 		return Holder{}, err
 	}
@@ -37,13 +47,13 @@ func (l *Locker) Reserve(ctx context.Context, req Request) (Holder, error) {
 	}, nil
 }
 
-// obtain waits for the grant of a reservation.
-func (l *Locker) obtain(ctx context.Context, req *Request) (*Grant, error) {
+// obtain gets the grant of a reservation.
+func (l *Locker) obtain(ctx context.Context, req *Request, wait bool) (*Grant, error) {
 	if !l.begin() {
 		return nil, errClosed
 	}
 	defer l.work.Done()
-	w, err := l.newWait(ctx, req, true)
+	w, err := l.newWait(ctx, req, wait)
 	if err != nil {
 		return nil, err
 	}

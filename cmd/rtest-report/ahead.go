@@ -46,6 +46,7 @@ func ahead(events iter.Seq2[eventlog.Event, error]) iter.Seq2[eventlog.Event, er
 		}()
 		for batch := range full {
 			for i := range batch {
+				// The event is copied for whoever gets it: the batch is written over once it is empty.
 				if !yield(batch[i].e, batch[i].err) {
 					return
 				}

@@ -110,6 +110,7 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 	case len(files) > 1 && flags.out == "" && !flags.inPlace && !flags.check:
 		return fmt.Errorf("%d files cannot go to standard output together; use --in-place, or -o with a directory", len(files))
 	}
+	// One file goes into a directory that is there, too, as cp has it.
 	dir := len(files) > 1
 	if info, err := os.Stat(flags.out); err == nil && info.IsDir() {
 		dir = true
@@ -118,9 +119,12 @@ func annotate(cmd *cobra.Command, in *input, flags annotateFlags, args []string)
 		return err
 	}
 	in.gate = flags.check
+	// OnTest as well: gotestsum sorts its file by how tests ended, and of several runs of a test
+	// only that tells which testcase is which.
 	if _, err := foldInput(cmd, in, report.Options{OnRequest: j.Add, OnTest: j.AddTest}); err != nil {
 		return err
 	}
+	// Before a file is touched: annotate only inserts, so what --strict refuses would stay in it.
 	if err := in.done(cmd); err != nil {
 		return err
 	}
@@ -298,6 +302,7 @@ func present(patterns []string) map[string]os.FileInfo {
 // run.
 func freshFiles(cmd *cobra.Command, opts runOptions) (fresh []string, err error) {
 	for _, p := range opts.junit {
+		// Anew: before the command, a pattern may have matched nothing.
 		files, err := expand([]string{p})
 		if err != nil {
 			return nil, err
@@ -308,6 +313,8 @@ func freshFiles(cmd *cobra.Command, opts runOptions) (fresh []string, err error)
 			if err != nil {
 				return nil, fmt.Errorf("reading the JUnit file: %w", err)
 			}
+			// The time alone does not tell: cp -p brings that of another file, and a tool may write the
+			// same bytes again, which is a new result.
 			was := opts.before[f]
 			if was != nil && os.SameFile(was, info) && was.ModTime().Equal(info.ModTime()) && was.Size() == info.Size() {
 				stale = append(stale, f)

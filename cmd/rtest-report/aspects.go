@@ -108,6 +108,8 @@ func aspectsFromEvents(cmd *cobra.Command, in *input, args []string) ([]aspectRo
 	if err != nil {
 		return nil, err
 	}
+	// A Redis without events is mostly that of the sums, named in the wrong place. A table of no
+	// rows would look like its answer.
 	if len(in.streams) > 0 && in.empty() != "" {
 		return nil, fmt.Errorf("%s; the sums that RTEST_REPORT kept in a Redis are read with --sums URL", in.empty())
 	}
@@ -169,7 +171,7 @@ func (c *keyCounts) count(r *report.Request) {
 		}
 		chosen[k.Key] = true
 		add(k.Key, redisreport.AcquireCount, 1)
-		add(k.Key, redisreport.AcquireWait, r.Waited.Seconds())
+		add(k.Key, redisreport.AcquireWait, r.Waited.Seconds()) // all of it for each key, as the original adds it
 		// A test that lost its lease gives it back all the same, and was counted then. One that
 		// died gave back nothing: the original never heard of its end.
 		if r.End == eventlog.Release || r.End == eventlog.Lost {
@@ -188,7 +190,7 @@ func (c *keyCounts) byTag(r *report.Report) []aspectRow {
 	type name struct{ tag, value string }
 	sums := map[name]map[redisreport.Aspect]float64{}
 	for key, counts := range c.keys {
-		tags := map[string]string{"key": key}
+		tags := map[string]string{"key": key} // to the original the key is one more tag
 		maps.Copy(tags, tagsOf[key])
 		for t, v := range tags {
 			n := name{t, redisreport.Sanitise(v)}

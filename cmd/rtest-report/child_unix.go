@@ -23,6 +23,8 @@ func passSignals(c *exec.Cmd) (start, stop func()) {
 	if !terminal {
 		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	}
+	// Caught from here on, before the child is there: one that comes as it starts waits in the
+	// channel until there is somebody to pass it to. What has no room there is lost.
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	done := make(chan struct{})
@@ -35,7 +37,7 @@ func passSignals(c *exec.Cmd) (start, stop func()) {
 				switch n := s.(syscall.Signal); {
 				case !terminal:
 					_ = syscall.Kill(-c.Process.Pid, n) // gone already: nothing to end
-				case n == syscall.SIGTERM:
+				case n == syscall.SIGTERM: // no key sends it: it came to us alone
 					_ = c.Process.Signal(n)
 				}
 			}

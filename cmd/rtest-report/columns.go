@@ -18,6 +18,8 @@ func columns(w io.Writer, head []string, rows [][]string) error {
 		for _, c := range row {
 			cells = append(cells, printable(c))
 		}
+		// A tab in a name, which would begin a column, is quoted by now. Those of empty cells at the
+		// end go, or tabwriter would fill the line with spaces.
 		fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	return t.Flush()
@@ -46,5 +48,5 @@ func age(d time.Duration) string {
 	case d < time.Hour:
 		return d.Round(time.Second).String()
 	}
-	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s") // 1h0m0s; from an hour on it always ends in m0s
 }

@@ -40,9 +40,10 @@ request that cannot be met without them ends at once and says why.`,
 				}
 				var lines []string
 				records := out.Deeds(p.as, o.Reason)
+				// An empty list, not nil: where all were out of service before, JSON says [].
 				d := deed{Action: "disable", Keys: []string{}, By: p.as, Reason: o.Reason}
 				for _, one := range records {
-					if one.Action != "disable" {
+					if one.Action != "disable" { // a key that was only taken is told with its holder, below
 						continue
 					}
 					if len(d.Keys) == 0 {
@@ -52,6 +53,7 @@ request that cannot be met without them ends at once and says why.`,
 					line := "disabled " + keyList(one.Keys)
 					switch {
 					case !one.Until.IsZero():
+						// By the clock of whoever reads it; the record has UTC.
 						line += " until " + one.Until.Local().Format(time.DateTime)
 					case o.For > 0: // for longer, if they were disabled before
 						line += " for " + age(o.For) + " or longer"

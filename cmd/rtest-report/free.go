@@ -70,6 +70,8 @@ func (s *stillHeld) by(h lockcore.Holder) bool {
 // check refuses to free a key that somebody else holds by now. A store frees by key,
 // whoever has it, so looking and freeing are two steps: free looks again at what it got.
 func (s *stillHeld) check(ctx context.Context, cmd *cobra.Command, store lockcore.Store, key string) error {
+	// A script whose look has failed passes an empty value on, which must not free whatever is
+	// there.
 	if f := cmd.Flags(); f.Changed("if-run") && s.run == "" || f.Changed("if-token") && s.token == 0 {
 		return errors.New("--if-run and --if-token want what ls --format json shows of the holder; theirs is empty")
 	}
@@ -125,7 +127,7 @@ func notHeld(key string, s lockcore.Snapshot) error {
 		}
 	}
 	slices.Sort(held)
-	held = slices.Compact(held)
+	held = slices.Compact(held) // what is shared has several holders
 	const shown = 20
 	switch {
 	case len(held) == 0:

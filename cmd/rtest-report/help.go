@@ -11,7 +11,8 @@ import (
 // own: what a script asks first.
 const exitCodesHelp = "Exit codes: 0 ok; 1 a gate was breached, or what was asked for is not so;\n2 wrong usage, unreadable input, or a store that cannot be reached."
 
-// ciHelp tells what --ci warns of: summary.Warnings, in its order.
+// ciHelp tells what --ci warns of: summary.Warnings, in its order, which says what goes first
+// when there are more than ten.
 const ciHelp = `--ci warns of the bottleneck, if tests spent a twentieth or more of their time with
 locks in waiting; of resources and tests that failures follow; of leases that were
 lost; of tests that gave up, and whom they waited for; of leases whose holder died;
@@ -19,7 +20,7 @@ of events that were dropped. Warnings change no exit code: that is what check is
 
 // completeHelp adds to the help of subcommands what is the same for many.
 func completeHelp(root *cobra.Command) {
-	root.InitDefaultCompletionCmd()
+	root.InitDefaultCompletionCmd() // cobra makes it when it runs, which is too late for what follows
 	for _, c := range root.Commands() {
 		if c.Long == "" {
 			c.Long = c.Short + "."

@@ -55,6 +55,7 @@ func writeHTML(cmd *cobra.Command, in *input, c *comparison, dir, title string, 
 	if err != nil {
 		return err
 	}
+	// After the events: the files tell how the runs ended that are in them.
 	if page.Suspects, err = c.find(); err != nil {
 		return err
 	}
@@ -67,8 +68,8 @@ func writeHTML(cmd *cobra.Command, in *input, c *comparison, dir, title string, 
 	return nil
 }
 
-// writePage makes the files of a page in dir, each by writeFile: the page itself
-// last, since somebody may look while a run goes on.
+// writePage makes the files of a page in dir, each by writeFile, so that a link or an owner
+// stays what it was: the page itself last, since somebody may look while a run goes on.
 func writePage(dir string, make func(dir string) error) error {
 	temp, err := os.MkdirTemp("", "rtest-page-")
 	if err != nil {

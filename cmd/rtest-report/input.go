@@ -56,6 +56,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return in.reader.Events(), nil
 	}
 	if len(targets) == 0 {
+		// Only where it counts: what stands in the variable is no trouble to whoever names files.
 		if err := environ.Check("RTEST_EVENTS"); err != nil {
 			return nil, err
 		}
@@ -67,6 +68,7 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 		return nil, errors.New("no events given; name a file or directory with --events PATH, or set RTEST_EVENTS as the tests had it")
 	}
 	in.reader.Stdin = cmd.InOrStdin()
+	// A URL is no pattern, though it may look like one: redis://lab:6379/2?stream=fleet.
 	var files []string
 	for _, t := range targets {
 		if !redisstream.IsURL(t) {
@@ -83,12 +85,13 @@ func (in *input) open(cmd *cobra.Command, more ...string) (iter.Seq2[eventlog.Ev
 	}
 	for _, t := range targets {
 		if redisstream.IsURL(t) {
-			if u, err := url.Parse(t); err == nil {
+			if u, err := url.Parse(t); err == nil { // for messages: host and path have no password
 				in.streams = append(in.streams, u.Host+u.Path)
 			}
 			seqs = append(seqs, redisstream.Read(cmd.Context(), t, in.after, &in.reader))
 		}
 	}
+	// ahead is outermost: reading, merging and telling how far it is go on while somebody folds.
 	return ahead(progress(cmd.ErrOrStderr(), in.ofRun(eventlog.Merge(seqs...)))), nil
 }
 
@@ -131,15 +134,22 @@ func (in *input) done(cmd *cobra.Command) error {
 		stats.Torn = 0 // somebody is writing a line
 	}
 	w, empty := stats.Warning(), in.empty()
-	torn := stats.Torn > 0 && stats.Events > 0 // a writer was killed, or still writes: no secret of what was before
+	// A last line that stops in the middle is that of a writer that was killed or still writes:
+	// what stands before it is whole. Where it stands alone, there is nothing to judge by.
+	torn := stats.Torn > 0 && stats.Events > 0
 	switch {
+	// A gate first, whatever else is asked for. Torn lines alone it tolerates:
+	//
+	//	half.jsonl                    2: nothing was understood
+	//	events and half.jsonl         the gate decides, with a warning
+	//	events and a line of garbage  2
 	case in.gate && w != "" && !(torn && stats.Garbage+stats.Newer+stats.Disordered == 0 && stats.Dropped == 0):
 		return errors.New(w + "; a gate passes only what it has read and understood")
 	case in.strict && (w != "" || stats.Files == 0 && !in.none && !live):
 		return errors.New(strings.TrimPrefix(w+"; "+empty, "; "))
 	case in.require && empty != "" && !live:
 		return breach("%s", empty)
-	case empty != "" && !in.none && !in.gate:
+	case empty != "" && !in.none && !in.gate: // of a gate it is the answer, which check prints itself
 		w = strings.TrimPrefix(w+"; "+empty, "; ")
 	}
 	if w == "" {

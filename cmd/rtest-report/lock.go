@@ -20,7 +20,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/eventlog"
 )
 
-// Exit codes of lock beside those of its command.
+// Exit codes of lock beside those of its command. 75 is EX_TEMPFAIL of sysexits.h; neither
+// is one that a shell gives by itself, as 127 and those above 128.
 const (
 	exitLost = 74 // the lease was lost while the command ran
 	exitBusy = 75 // it did not get what it waited for: try again later
@@ -113,6 +114,9 @@ func (o *lockOptions) check(cmd *cobra.Command, args []string) error {
 	if err := oneOf("format", o.format, "text", "json"); err != nil {
 		return err
 	}
+	// A flag comes before the environment: RTEST_WAIT is of the whole job, --wait of one line in
+	// it. A wait of 0 is one attempt. A TTL of 0 is lockcore's word for its default, which nobody
+	// means who writes 0s.
 	for _, d := range []struct {
 		flag, env string
 		value     *time.Duration
@@ -141,6 +145,7 @@ func (o *lockOptions) check(cmd *cobra.Command, args []string) error {
 	default:
 		return fmt.Errorf("the environment variable RTEST_ON_OUTAGE is %q; want end or wait", v)
 	}
+	// Hold times are learned under the name: ./flash.sh and /lab/flash.sh are one.
 	if o.name == "" {
 		o.name = filepath.Base(args[0])
 	}
@@ -183,6 +188,8 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Before Join, whose store no longer shows what it is made of.
+	//
 	// When lock is killed, what its command does to a board goes on for a moment. The
 	// lease is to end with the last of the processes, not with the first.
 	if s, ok := store.(interface{ LiveInChildren() error }); ok {
@@ -200,7 +207,7 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	defer signals.stop()
 	rec, err := newLockRecord(cmd.Context(), o, say)
 	if err != nil {
-		say.line("warning", "warning: no events are written: "+err.Error())
+		say.line("warning", "warning: no events are written: "+err.Error()) // no reason to keep the board from the command
 	}
 	defer rec.close()
 	lease, err := o.acquire(cmd.Context(), locker, reqs, signals, rec, say)
@@ -215,8 +222,12 @@ func (o *lockOptions) run(cmd *cobra.Command, args []string) error {
 	if err == nil { // else no command ran, and there is no verdict of one
 		rec.ended(code)
 	}
+	// Whatever ended the context of the program: a lease that stays would keep the others waiting
+	// for its TTL.
 	released := lease.Release(context.Background())
 	rec.gone(lease, released)
+	// A loss that ended the command was told then. One that is noticed only now counts as well:
+	// for a part of its time the command may have had to share.
 	if errors.Is(released, lockcore.ErrLost) && code != exitLost && err == nil {
 		say.line("lost", lostWords(released)+"; it had ended by then or ended just now")
 		code = exitLost
@@ -264,10 +275,12 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 			}
 		}
 	}()
+	// The identity is made here, since the record names the request before it is asked for.
 	req := lockcore.Request{
 		ID: rand.Text(), Requirements: reqs, Priority: o.priority, TTL: o.ttl, Expect: o.expect, Reason: o.reason,
 		Owner: lockcore.Owner{Test: o.name}, WaitForDisabled: o.waitForDisabled,
 	}
+	// What a pool has may change while it waits. KEYs stay what they are.
 	if len(o.wants.pools) > 0 {
 		req.Rediscover = func(ctx context.Context) ([]lockcore.Requirement, error) {
 			reqs, _, err := o.wants.requirements(ctx) // its warnings were told at the start
@@ -292,6 +305,8 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	case o.wait == 0:
 		lease, err = locker.TryAcquire(ctx, req)
 	case o.wait > 0:
+		// The limit is on a context of its own: the cause of ctx is looked at below, where it tells
+		// of a signal alone.
 		limited, stop := context.WithTimeoutCause(ctx, o.wait, errWaitOver)
 		defer stop()
 		lease, err = locker.Acquire(limited, req)
@@ -313,10 +328,10 @@ func (o *lockOptions) acquire(ctx context.Context, locker *lockcore.Locker, reqs
 	case err == nil:
 		rec.grant(lease)
 		return lease, nil
-	case errors.Is(err, lockcore.ErrDeadlock):
+	case errors.Is(err, lockcore.ErrDeadlock): // the others in the circle go on now, so that later it may work
 		rec.withdraw(eventlog.Failed, eventlog.RefusedDeadlock, nil, err.Error())
 		return nil, &exitError{exitBusy, errors.New(words(err))}
-	case errors.Is(err, lockcore.ErrUnsatisfiable):
+	case errors.Is(err, lockcore.ErrUnsatisfiable): // wrong usage: no later attempt can help
 		rec.withdraw(eventlog.Failed, eventlog.RefusedImpossible, nil, err.Error())
 		return nil, errors.New(words(err))
 	case errors.As(err, &busy):

@@ -19,6 +19,8 @@ import (
 // hold runs the command while the lease lives, and returns its exit code, or
 // exitLost. The error is that of a command that cannot be started.
 func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []string, signals *signals, say *sayer) (int, error) {
+	// Without a context, whose end kills at once and only the command: end has its own order,
+	// TERM, time to clean up, KILL, and it is for the whole group.
 	c := exec.Command(args[0], args[1:]...)
 	c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	env, err := lockEnv(lease)
@@ -38,6 +40,7 @@ func (o *lockOptions) hold(cmd *cobra.Command, lease *lockcore.Lease, args []str
 			say.line("outside", fmt.Sprintf("warning: %s left the command's process group and goes on after the lease; it must not use %s", left, keyList(lease.Keys())))
 		}
 	}()
+	// One place for all that may come: a signal is passed on while the command runs, and no longer.
 	lost := lease.Context().Done()
 	for {
 		select {
@@ -105,6 +108,8 @@ func lockEnv(lease *lockcore.Lease) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	// At the end, as the last value of a name counts: below another lock the variables are there
+	// already, with the keys of that one.
 	env := append(os.Environ(), "RTEST_KEYS="+strings.Join(keys, "\n"), "RTEST_KEYS_JSON="+string(list),
 		"RTEST_TOKEN="+strconv.FormatUint(lease.Token(), 10))
 	if s := nested.Environ(lease); s != "" {

@@ -17,7 +17,9 @@ import (
 	"golang.org/x/term"
 )
 
-// passed are the signals that a command gets from whoever sends them to lock.
+// passed are the signals that a command gets from whoever sends them to lock. SIGTSTP is none
+// of them: the terminal sends ^Z to the command, which has the foreground, and wait sees it
+// stop.
 var passed = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH, syscall.SIGCONT}
 
 // signals are those that this process gets.
@@ -26,6 +28,7 @@ type signals struct{ ch chan os.Signal }
 // catchSignals leaves out what the process ignores, as under nohup; the command
 // ignores it then, too.
 func catchSignals() *signals {
+	// Room for each signal twice: package signal drops what finds none.
 	s := &signals{make(chan os.Signal, 16)}
 	for _, sig := range passed {
 		if !signal.Ignored(sig) {
@@ -95,7 +98,7 @@ func (p *process) start() error {
 func (p *process) group() int { return p.cmd.Process.Pid }
 
 // wait returns the exit code of the command. Meanwhile the command may be stopped,
-// as by ^Z, and then so is this process.
+// as by ^Z, and then so is this process. Cmd.Wait would not tell of that.
 func (p *process) wait() int {
 	for {
 		var status unix.WaitStatus
@@ -157,7 +160,7 @@ func (p *process) giveTerminal() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fd := p.tty
-	if fd < 0 {
+	if fd < 0 { // standard input may be a pipe, and there is a terminal all the same
 		f, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 		if err != nil {
 			return false
@@ -222,6 +225,7 @@ func (p *process) kill() { _ = syscall.Kill(-p.group(), syscall.SIGKILL) }
 // or within the time.
 func (p *process) empty(within time.Duration) bool {
 	p.over = true
+	// Nothing tells of the end of a group: one can only ask.
 	for deadline := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
 		reap(p.group())
 		if errors.Is(syscall.Kill(-p.group(), 0), syscall.ESRCH) {

@@ -60,7 +60,7 @@ func openLog(ctx context.Context) (*eventlog.Writer, error) {
 
 func (r *lockRecord) write(e eventlog.Event) {
 	e.Test = r.test
-	if e.Ev != eventlog.TestStart && e.Ev != eventlog.TestEnd {
+	if e.Ev != eventlog.TestStart && e.Ev != eventlog.TestEnd { // these are about the test, and no request of it
 		e.Req = r.id
 	}
 	r.log.Write(e)
@@ -75,7 +75,7 @@ func (r *lockRecord) request(req *lockcore.Request, wait time.Duration) {
 	// Policy is what a test does that gets nothing; a lock never skips.
 	e := eventlog.Event{Ev: eventlog.Request, Priority: req.Priority, ExpectMS: eventlog.MS(req.Expect), LeaseMS: eventlog.MS(req.TTL), Policy: "fail", Parent: nested.Parent()}
 	e.Reqs, _ = r.wants(req.Requirements)
-	if wait >= 0 {
+	if wait >= 0 { // below 0 it waits without end, and a deadline in the past would say that it is dead
 		e.Deadline = r.start.Add(wait).UTC()
 	}
 	r.write(e)
@@ -119,7 +119,7 @@ func (r *lockRecord) queue(b *lockcore.BusyError) {
 	}
 	var who strings.Builder
 	for _, k := range b.Blockers {
-		who.WriteString(k.Key + "\x00" + k.ID + "\x00")
+		who.WriteString(k.Key + "\x00" + k.ID + "\x00") // a key may have any other character
 	}
 	// It is told of again each time that somebody looks; only a change says something.
 	if who.String() == r.seen {

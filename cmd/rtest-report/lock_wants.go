@@ -18,7 +18,7 @@ import (
 type wants struct {
 	keys   []string
 	need   int
-	given  func(flag string) bool // tells --need 0 from none
+	given  func(flag string) bool // tells --need 0 from none; nil without flags
 	pools  []string               // boards, boards*2, staging:shared
 	where  []string               // TAG=VALUE
 	shared bool
@@ -62,6 +62,8 @@ func (w *wants) requirements(ctx context.Context) (reqs []lockcore.Requirement, 
 	if err != nil && !errors.Is(err, inventory.ErrNone) {
 		warnings = append(warnings, err.Error())
 	}
+	// KEYs first and then pools, each in the order of the command line, also when the inventory is
+	// read again: by its place a grant and the record tell what was for which requirement.
 	reqs, odd, err := w.ofKeys(v)
 	if err != nil {
 		return nil, nil, err

@@ -41,7 +41,7 @@ const watchAfter = 100 * time.Millisecond
 const killedTime = 500 * time.Millisecond
 
 // guardScript reads the number of the group, and kills that when its input ends
-// without another line.
+// without another line. It tries fifty times in half a second, which is killedTime.
 const guardScript = `read -r group || exit 0
 read -r _ && exit 0
 n=0
@@ -89,7 +89,7 @@ func (p *process) watchLock(lease *lockcore.Lease, grace time.Duration) watchdog
 		defer close(w.ended)
 		defer p.guard.tell("done")
 		after := watchAfter
-		if p.guard.in == nil {
+		if p.guard.in == nil { // no shell watches meanwhile
 			after = 0
 		}
 		select {
@@ -107,7 +107,7 @@ func (w watchdog) run(p *process, lease *lockcore.Lease, grace time.Duration) {
 		return
 	}
 	c := exec.Command(exe, watchCommand, strconv.Itoa(p.group()), grace.String())
-	c.Args[0] = os.Args[0]
+	c.Args[0] = os.Args[0] // in tests the program is the test binary, and knows by its name what it is
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of ^C
 	in, err := c.StdinPipe()
@@ -147,6 +147,7 @@ func newWatchCmd() *cobra.Command {
 		Use: watchCommand, Hidden: true, Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			group, err := strconv.Atoi(args[0])
+			// kill takes the negative of the number: of 0 that is our own group, and of 1 everybody.
 			if err != nil || group <= 1 {
 				return fmt.Errorf("%q is no process group", args[0])
 			}
@@ -177,7 +178,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 	for {
 		select {
 		case line, ok := <-lines:
-			if !ok {
+			if !ok { // its input ended, and nobody said that all is done: lock was killed
 				killGroup(group)
 				return
 			}
@@ -185,7 +186,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 			if err != nil {
 				return // done
 			}
-			if !termed {
+			if !termed { // after TERM no renewal helps: the timer is that of KILL now
 				timer.Reset(time.Duration(ms) * time.Millisecond)
 			}
 		case <-timer.C:
@@ -196,7 +197,7 @@ func watchGroup(in io.Reader, stderr io.Writer, group int, grace time.Duration) 
 			termed = true
 			fmt.Fprintf(stderr, "rtest-report: the lease is over, and lock does not say that it renewed it: the command gets TERM, and KILL after %s\n", grace)
 			_ = syscall.Kill(-group, syscall.SIGTERM)
-			_ = syscall.Kill(-group, syscall.SIGCONT)
+			_ = syscall.Kill(-group, syscall.SIGCONT) // one that is stopped would not notice
 			timer.Reset(grace)
 		}
 	}

@@ -45,7 +45,7 @@ tests, and of those that have subtests.`,
 			if watch && history {
 				return errors.New("--watch shows who holds what now; it goes without --history")
 			}
-			if every <= 0 {
+			if every <= 0 { // of which a ticker panics
 				return errors.New("--every must be more than 0")
 			}
 			ctx := cmd.Context()
@@ -95,6 +95,8 @@ func look(ctx context.Context, store lockcore.Store, v *inventory.Inventory, key
 	if len(keys) > 0 {
 		items = slices.DeleteFunc(items, func(i live.Item) bool { return !slices.Contains(keys, i.Key) })
 	}
+	// Items are nil without an inventory, and the listing is then silent on what is free. An
+	// empty list would say that all is taken.
 	l := &listing{Listing: live.List(store.String(), snap, items)}
 	if len(keys) > 0 { // only now: the place of a request is that in the whole line
 		snap = only(snap, keys)

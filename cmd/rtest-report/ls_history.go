@@ -57,7 +57,7 @@ func (l *learned) text(w io.Writer) error {
 	for _, u := range l.Tests {
 		var names []string
 		for _, n := range u.Requirements {
-			if n == "" {
+			if n == "" { // " and " between nothing would look like a mistake
 				n = "(unnamed)"
 			}
 			names = append(names, n)

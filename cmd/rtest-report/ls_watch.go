@@ -45,7 +45,7 @@ func watchStore(cmd *cobra.Command, s *storeFlags, keys []string, format string,
 		case err != nil:
 		default:
 			trouble = ""
-			now := l.Outline()
+			now := l.Outline() // never empty: an empty last stands for no look that worked
 			if now != last || terminal {
 				if err := showListing(out, l, format, terminal); err != nil {
 					return err
@@ -62,6 +62,7 @@ func watchStore(cmd *cobra.Command, s *storeFlags, keys []string, format string,
 }
 
 func lookOnce(ctx context.Context, s *storeFlags, store lockcore.Store, keys []string) (*listing, error) {
+	// A limit for each look: a store that hangs once must not end the watch.
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	v, err := readInventory(ctx)
@@ -81,7 +82,7 @@ func showListing(w io.Writer, l *listing, format string, terminal bool) error {
 		}
 	} else {
 		if terminal {
-			b.WriteString("\x1b[H\x1b[2J")
+			b.WriteString("\x1b[H\x1b[2J") // to the corner, and clear what is there
 		}
 		if err := listText(&b, l); err != nil {
 			return err

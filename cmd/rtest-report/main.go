@@ -40,13 +40,14 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	if msg := err.Error(); msg != "" {
+	if msg := err.Error(); msg != "" { // run and lock hand on the code of a child, which has told why itself
 		fmt.Fprintln(os.Stderr, "rtest-report:", msg)
 	}
 	return exitCodeOf(err)
 }
 
-// exitCodeOf is the exit code that an error asks for.
+// exitCodeOf is the exit code that an error asks for. One that asks for none is of cobra, of
+// a flag, an input or a store: 1 stays the answer of a gate that has looked.
 func exitCodeOf(err error) int {
 	var e *exitError
 	if errors.As(err, &e) {

@@ -17,7 +17,7 @@ func newMergeCmd() *cobra.Command {
 was. Lines that are no events are left out and counted.`,
 		Example: "  rtest-report merge --events events -o all.jsonl",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in.reader.KeepLines = true
+			in.reader.KeepLines = true // written anew, an event would lose what only later versions know
 			events, err := in.open(cmd, args...)
 			if err != nil {
 				return err
@@ -28,7 +28,7 @@ was. Lines that are no events are left out and counted.`,
 					if err != nil {
 						return err
 					}
-					b.Write(e.Line)
+					b.Write(e.Line) // its error stays with b, and WriteByte returns it
 					if err := b.WriteByte('\n'); err != nil {
 						return err
 					}

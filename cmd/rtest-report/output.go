@@ -40,6 +40,8 @@ func writing(data []byte) func(io.Writer) error {
 // with what becomes the file path. Every subcommand that writes a file comes
 // here.
 func writeOutput(cmd *cobra.Command, path string, write func(io.Writer) error) error {
+	// By the descriptor that is open: what goes through another one does not move the place at
+	// which the next command writes, which would write over it.
 	switch path {
 	case "", "-", "/dev/stdout":
 		return write(cmd.OutOrStdout())
@@ -82,6 +84,7 @@ func explained(path string, err error) error {
 	if err == nil {
 		return nil
 	}
+	// The error may name the temporary file beside it, of which the user knows nothing.
 	var p *fs.PathError
 	if errors.As(err, &p) && errors.Is(p, err) && (p.Path == path || filepath.Dir(p.Path) == filepath.Dir(path)) {
 		err = p.Err
@@ -148,8 +151,9 @@ func fill(f *os.File, write func(io.Writer) error) error {
 	return err
 }
 
-// tempBeside makes a file with a name of its own in the directory of path. The
-// umask of the process applies, as to any file that it makes.
+// tempBeside makes a file with a name of its own in the directory of path: a rename does not
+// lead from one file system to another. The umask of the process applies, as to any file
+// that it makes.
 func tempBeside(path string, mode os.FileMode) (*os.File, error) {
 	for range 100 {
 		name := filepath.Join(filepath.Dir(path), ".rtest-"+rand.Text())
@@ -163,6 +167,7 @@ func tempBeside(path string, mode os.FileMode) (*os.File, error) {
 
 // stream gives a FIFO or a device the bytes as they come.
 func stream(path string, write func(io.Writer) error) error {
+	// At the end, as /dev/fd/3 may be a file into which others write as well.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
@@ -191,6 +196,8 @@ func replace(path string, old os.FileInfo, write func(io.Writer) error) error {
 	if err := fill(t, write); err != nil {
 		return err
 	}
+	// A rename fails where the file is a mount point. Into the old file goes only what is all made:
+	// an error of write has ended before.
 	if beside && likeness(t.Name(), old) == nil && os.Rename(t.Name(), path) == nil {
 		return nil
 	}

@@ -15,7 +15,7 @@ func likeness(name string, old os.FileInfo) error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	if was.Nlink > 1 {
+	if was.Nlink > 1 { // they would go on to show the old content
 		return errors.New("the old file has other names")
 	}
 	info, err := os.Stat(name)
@@ -27,5 +27,5 @@ func likeness(name string, old os.FileInfo) error {
 			return err
 		}
 	}
-	return os.Chmod(name, old.Mode())
+	return os.Chmod(name, old.Mode()) // behind Chown, which clears set-user-ID
 }

@@ -18,6 +18,7 @@ func expand(args []string) ([]string, error) {
 			files = append(files, a)
 			continue
 		}
+		// A directory that cannot be read is an error: its files would be missing without a word.
 		found, err := doublestar.FilepathGlob(a, doublestar.WithFailOnIOErrors(), doublestar.WithFilesOnly())
 		if err != nil {
 			return nil, fmt.Errorf("looking for files that match %q: %w", a, err)

@@ -106,7 +106,7 @@ func audit(ctx context.Context, deeds ...deed) error {
 		return nil
 	}
 	w, err := openLog(ctx)
-	if w == nil {
+	if w == nil { // without RTEST_EVENTS err is nil, too: a record is not asked for
 		return err
 	}
 	return writeDeeds(w, deeds...)

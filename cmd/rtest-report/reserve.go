@@ -44,6 +44,8 @@ or a store that cannot be reached.`,
 			switch {
 			case length <= 0:
 				return errors.New("say for how long: --for 2h")
+			case wait < 0:
+				return fmt.Errorf("--wait %s: want a duration such as 90s or 5m, 0s for one attempt", wait)
 			case extend && (len(w.pools) > 0 || w.need > 0 || next || w.shared):
 				return errors.New("--extend is about KEYs that are reserved already; it takes none of --pool, --need, --next and --shared")
 			}
@@ -65,14 +67,21 @@ or a store that cannot be reached.`,
 				req.OnWait = func(b *lockcore.BusyError) {
 					fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: waiting %s for %s%s\n", age(b.Waited), wanted(reqs), b.Standing())
 				}
+				// ^C ends the wait and takes the request out of the line, where others would stand
+				// behind it until the store misses it.
 				ctx, stop := untilSignal(ctx)
 				defer stop()
-				if cmd.Flags().Changed("wait") {
+				once := cmd.Flags().Changed("wait") && wait == 0
+				if wait > 0 {
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeoutCause(ctx, wait, errors.New("the limit that --wait sets"))
 					defer cancel()
 				}
-				h, err := l.Reserve(ctx, req)
+				reserve := l.Reserve
+				if once {
+					reserve = l.TryReserve
+				}
+				h, err := reserve(ctx, req)
 				if errors.Is(err, lockcore.ErrBusy) {
 					return &exitError{exitBusy, &worded{err}}
 				}
@@ -88,7 +97,7 @@ or a store that cannot be reached.`,
 	w.bind(cmd)
 	f := cmd.Flags()
 	f.DurationVar(&length, "for", 0, "for how `LONG`, as 30m or 2h")
-	f.DurationVar(&wait, "wait", 0, "give up after `DURATION` (default: wait without end)")
+	f.DurationVar(&wait, "wait", 0, "give up after `DURATION`, 0s for one attempt (default: wait without end)")
 	f.StringVar(&reason, "reason", "", "`WORDS` for those who wait")
 	f.BoolVar(&next, "next", false, "stand in front of all who wait")
 	f.BoolVar(&extend, "extend", false, "keep what one has reserved for longer")
@@ -147,8 +156,9 @@ reserved: that is taken with «rtest-report free».`,
 						line += ", which " + printable(h.Owner.String()) + " had reserved"
 					}
 					lines = append(lines, line)
-					d.Held = append(d.Held, live.HoldingOf(h, time.Time{}))
+					d.Held = append(d.Held, live.HoldingOf(h, time.Time{})) // without ages: they are those of a look, and this is over
 				}
+				// What was given back is told and recorded, also if the store failed before the last.
 				if e := p.done(cmd, d, strings.Join(lines, "\n")); err == nil {
 					return e
 				}

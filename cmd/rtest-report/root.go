@@ -59,7 +59,7 @@ run passes the code of its child through.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help tells the flags", err, cmd.CommandPath())
 	})
-	cobra.EnableCommandSorting = false
+	cobra.EnableCommandSorting = false // what one needs first stands first in the help
 	for _, c := range subcommands {
 		root.AddCommand(c())
 	}
@@ -75,6 +75,7 @@ func version() string {
 	if !ok {
 		return "unknown"
 	}
+	// Of go install the module is Main; of go tool, in a user's module, one of its Deps.
 	for _, m := range append(info.Deps, &info.Main) {
 		if m.Path == path && m.Version != "" {
 			return m.Version
@@ -86,7 +87,7 @@ func version() string {
 // warnOfVariables names the RTEST_ variables that are spelled wrong, except to a
 // shell that completes a word.
 func warnOfVariables(cmd *cobra.Command, _ []string) {
-	if strings.HasPrefix(cmd.Name(), "__") {
+	if strings.HasPrefix(cmd.Name(), "__") { // also of the watcher: its lock has told
 		return
 	}
 	for _, w := range environ.Unknown() {
@@ -100,7 +101,7 @@ func noSuchCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	mend := root.Name() + " --help lists them"
-	root.SuggestionsMinimumDistance = 2
+	root.SuggestionsMinimumDistance = 2 // cobra's own, which it sets for its own errors only
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
 		mend = "did you mean " + strings.Join(near, " or ") + "?"
 	}

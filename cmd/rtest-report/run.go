@@ -61,6 +61,7 @@ it is, and is an error.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A slip in a flag is told now, and not after an hour of tests.
 			if _, err := s.view(); err != nil {
 				return err
 			}
@@ -84,10 +85,10 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 		return err
 	}
 	defer rec.remove()
-	opts.before = present(opts.junit)
+	opts.before = present(opts.junit) // while only what an earlier run wrote can be there
 	stop := sayWaits(cmd, rec, opts.waits)
 	code, err := runCommand(cmd, rec.env, args)
-	stop()
+	stop() // before the summary: a line of who waits would stand in the middle of it
 	if err != nil {
 		return err
 	}
@@ -97,16 +98,19 @@ func runChild(cmd *cobra.Command, opts runOptions, s *show, args []string) error
 			return err
 		}
 		in := input{targets: targets, after: rec.after, run: rec.run, require: opts.require}
+		// The command may have taken no locks. Without this, open would then look for events where
+		// RTEST_EVENTS says, and find those of earlier runs.
 		in.none = len(targets) == 0
 		if err := printSummary(cmd, &in, s, cmd.OutOrStdout(), nil, nil); err != nil {
 			return err
 		}
 		for _, f := range afterRun {
+			// Each with an input of its own: what one has read, and counted, is no news to the next.
 			err = errors.Join(err, f(cmd, opts, input{targets: targets, after: rec.after, run: rec.run, none: in.none}))
 		}
 		return err
 	}()
-	if problem != nil && code == 0 {
+	if problem != nil && code == 0 { // a build that relies on the report must not pass without it
 		return problem
 	}
 	if problem != nil {
@@ -143,7 +147,7 @@ func runCommand(cmd *cobra.Command, env, args []string) (int, error) {
 func cannotRun(name string, err error) error {
 	var pathErr *fs.PathError
 	switch {
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist): // by name in PATH, or by path
 		return &exitError{127, fmt.Errorf("cannot run %q: there is no such command", name)}
 	case errors.As(err, &pathErr):
 		return &exitError{126, fmt.Errorf("cannot run %q: %w", name, pathErr.Err)}
@@ -168,6 +172,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 	}
 	r := &recording{env: os.Environ()}
 	id := eventlog.Identity(os.Getenv)
+	// A user and a CI name the run as other steps of the job do, whose events are to be of it, too.
 	if os.Getenv("RTEST_RUN") == "" && id.CI == "" {
 		// One run, however many go tests the command starts.
 		host, _ := os.Hostname()
@@ -181,6 +186,7 @@ func newRecording(ctx context.Context) (*recording, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Others write to the stream meanwhile: only the name of the run tells what is of this one.
 		r.url, r.after, r.run = target, after, id.ID
 	case target != "":
 		// A test runs in the directory of its package, and would put a relative
@@ -232,7 +238,7 @@ func (r *recording) targets() ([]string, error) {
 func (r *recording) files() ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) { // somebody clears the directory meanwhile
 			return nil
 		}
 		if err == nil && !d.IsDir() && strings.HasSuffix(path, eventlog.Suffix) {

@@ -38,6 +38,8 @@ func sayWaits(cmd *cobra.Command, rec *recording, every time.Duration) (stop fun
 			if err != nil || len(targets) == 0 {
 				continue // nothing yet; the summary tells of what cannot be read
 			}
+			// From the beginning each time: who waits now may have asked long ago, and who is in the
+			// way may have told before that how long it holds.
 			in := input{targets: targets, after: rec.after, run: rec.run}
 			events, err := in.open(cmd)
 			if err != nil {
@@ -111,7 +113,7 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 			if r != nil {
 				r.granted = e.TS
 			}
-		case eventlog.Release:
+		case eventlog.Release: // the only end that tells how long the test needs: others are cut off
 			usual[testOf(&e)] = e.HeldMS.Duration()
 			delete(open, id)
 		case eventlog.Withdraw, eventlog.Lost, eventlog.Expired, eventlog.Reclaim:
@@ -141,6 +143,8 @@ func writeWaits(w io.Writer, events iter.Seq2[eventlog.Event, error], now time.T
 		if len(r.queue.Blockers) > 0 {
 			line += ": " + inTheWay(&r.queue.Blockers[0])
 		}
+		// The store sees the whole line, and the events are of this run: of a request that the store
+		// knows, its word counts, also if that is that it cannot tell.
 		if in, ok := said[r.request.RequestID()]; ok && in >= 0 {
 			line += "; expected in about " + roughly(in)
 		} else if start, guessed := expectedStart(r, open, usual); guessed && !ok {

@@ -96,6 +96,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 			return eventsSince(ctx, events, since)
 		}}
 	}
+	// What the flags say is checked before the store is asked, which may take its time.
 	if opts.Access, err = f.access(events); err != nil {
 		return err
 	}
@@ -112,7 +113,7 @@ func (f *serveFlags) serve(cmd *cobra.Command) error {
 	}
 	l, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		page.Close()
+		page.Close() // it looks at the store, which is closed behind it
 		return fmt.Errorf("--listen %s: %w", f.listen, err)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "rtest-report: %s is on http://%s/\n", printable(store.String()), l.Addr())

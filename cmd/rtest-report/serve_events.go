@@ -101,12 +101,12 @@ type eventFile struct {
 func eventFiles(target string, since time.Time) (files []eventFile, err error) {
 	err = filepath.WalkDir(target, func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) && path != target {
-			return nil // removed meanwhile
+			return nil // removed meanwhile; a target that is not there is a mistake
 		}
 		if err != nil || d.IsDir() || path != target && !strings.HasSuffix(path, eventlog.Suffix) {
 			return err
 		}
-		info, err := os.Stat(path)
+		info, err := os.Stat(path) // of a link, the file: that is what somebody writes to
 		if errors.Is(err, fs.ErrNotExist) && path != target {
 			return nil
 		}

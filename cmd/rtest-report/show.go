@@ -79,7 +79,7 @@ func (s *show) print(w, stderr io.Writer, r *report.Report, said map[string]bool
 	if err != nil {
 		return err
 	}
-	v.Width = widthOf(w)
+	v.Width = widthOf(w) // what goes into a file or a pipe has its names in full
 	switch s.format {
 	case "md":
 		err = summary.Markdown(w, r, v)
@@ -129,12 +129,15 @@ func warnCI(w io.Writer, ci string, warnings []string) error {
 			ci = "azure"
 		}
 	}
+	// The last of the ten is for what is left out. The list is cut short, so that append makes a
+	// new one and the caller's stays.
 	if n := len(warnings); n > warningsMax {
 		warnings = append(warnings[:warningsMax-1:warningsMax-1], fmt.Sprintf("and %d more about locks; see the summary", n-warningsMax+1))
 	}
 	for _, l := range warnings {
 		var err error
 		switch ci {
+		// A line break ends a command, and what follows % is read as an escape.
 		case "github":
 			_, err = fmt.Fprintf(w, "::warning title=Resource locks::%s\n", strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(l))
 		case "azure":

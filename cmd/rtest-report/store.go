@@ -33,6 +33,7 @@ func (s *storeFlags) bind(cmd *cobra.Command) {
 func (s *storeFlags) open(ctx context.Context) (lockcore.Store, error) {
 	address := s.url
 	if address == "" {
+		// Only where it counts: what stands in the variable is no trouble to whoever names a store.
 		if err := environ.Check("RTEST_URL"); err != nil {
 			return nil, err
 		}
@@ -42,7 +43,7 @@ func (s *storeFlags) open(ctx context.Context) (lockcore.Store, error) {
 		return nil, errors.New("mem: is the memory of one process, which nobody can look into; name the store that the tests share with --url or RTEST_URL")
 	}
 	if s.namespace != "" {
-		if address == "" {
+		if address == "" { // the default of storeurl, which a parameter needs in front of it
 			address = "file:"
 		}
 		sep := "?"

@@ -100,6 +100,8 @@ func followSummary(cmd *cobra.Command, in *input, s *show, junit, args []string,
 	defer tick.Stop()
 	for {
 		var b bytes.Buffer
+		// A copy for each look: what one counts, and the streams that it names, are no part of the
+		// next. What was warned of, in said, is shared.
 		again := *in
 		again.reader.Stats = in.reader.Stats
 		if err := printSummary(cmd, &again, s, &b, junit, args); err != nil {

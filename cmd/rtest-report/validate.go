@@ -23,6 +23,7 @@ func newValidateCmd() *cobra.Command {
 				return err
 			}
 			v := validation{kinds: map[eventlog.Kind]int{}}
+			// A fold as well: only it knows which numbers are missing, and of requests without an end.
 			r, err := report.Fold(func(yield func(eventlog.Event, error) bool) {
 				for e, err := range events {
 					if err == nil {

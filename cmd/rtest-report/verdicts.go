@@ -36,6 +36,7 @@ func (c *comparison) alone(in *input, args []string) {
 // options lets a fold tell of everything that is needed.
 func (c *comparison) options(o report.Options) report.Options {
 	o.OnTest = c.add
+	// Requests are kept for the testcases of files, which are matched by them.
 	if also := o.OnRequest; len(c.files) > 0 {
 		o.OnRequest = func(r *report.Request) {
 			c.junit.Add(r)
@@ -53,7 +54,7 @@ func (c *comparison) add(t *report.TestRun) {
 		return
 	}
 	c.junit.AddTest(t)
-	if t.Verdict == "" {
+	if t.Verdict == "" { // the files may tell it, through this pointer; the collector has to wait for that
 		c.open = append(c.open, t)
 		return
 	}
@@ -76,11 +77,11 @@ func (c *comparison) find() (*suspects.Result, error) {
 			return nil, fmt.Errorf("cannot understand the JUnit file %s: %w", path, err)
 		}
 		for _, t := range only {
-			t.Process.Run = path // a run of a suite of its own
+			t.Process.Run = path // a run of a suite of its own: two files may be of two nights
 			c.runs.Add(t)
 		}
 	}
-	for _, t := range c.open {
+	for _, t := range c.open { // with the verdict of a file, or as one whose end is not known
 		c.runs.Add(t)
 	}
 	return c.runs.Find(), nil

@@ -64,6 +64,17 @@ func reservedStays(e *env) {
 	if !isBusy(err) || !strings.Contains(err.Error(), "a is reserved by ann@bench") {
 		e.Errorf("a is reserved by ann@bench, and the error is: %v", err)
 	}
+	_, err = l.TryReserve(e.ctx, reservation("bob@desk", time.Hour, of(1, "a")))
+	if !isBusy(err) || !strings.Contains(err.Error(), "a is reserved by ann@bench") {
+		e.Errorf("bob does not wait for a, which ann@bench has reserved, and the error is: %v", err)
+	}
+	tried, err := l.TryReserve(e.ctx, reservation("bob@desk", time.Hour, of(1, "c")))
+	if err != nil || e.holder(l, "c", "reserved").ID != tried.ID {
+		e.Errorf("c is free, and bob got %+v (%v)", tried, err)
+	}
+	if _, err := l.EndReservation(e.ctx, "bob@desk", false, "c"); err != nil {
+		e.Error(err)
+	}
 	le := e.acquire(l, request(of(1, "a"))) // when the time is over
 	s, err := l.Snapshot(e.ctx)
 	if err != nil || s.Time.Before(seen.Expires) {

@@ -27,7 +27,6 @@ var constants = map[string]string{
 	"SHADOW_SHARE":   strconv.Itoa(sched.ShadowShare),
 	"PATIENCE_SHARE": strconv.Itoa(sched.PatienceShare),
 	"FRESH_WAIT":     duration(sched.FreshWait),
-	"PROMISE_SHARE":  strconv.Itoa(sched.PromiseShare),
 	"PROMISE_PART":   strconv.Itoa(sched.PromisePart),
 	"NOT_DELAYED":    duration(sched.NotDelayed),
 	"USUAL_UP":       strconv.Itoa(sched.UsualUp),
@@ -139,9 +138,10 @@ const (
 
 // Words of a request.
 const (
-	policyBackfill      = "B" // another letter for every revision of its rules, so that no two serve one line
+	policyBackfill      = "C" // another letter for every revision of its rules, so that no two serve one line
 	policyFIFO          = "f"
 	policyFirstBackfill = "b" // who is let past others by the order of the line, and never later than the shadow time
+	policySoonBackfill  = "B" // as now, with promises that depend on how far away the shadow time is
 	howWait             = "w" // in line
 	howTry              = "t" // once
 	releasePlain        = "-"

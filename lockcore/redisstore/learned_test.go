@@ -192,6 +192,20 @@ func TestWhatIsUsual(t *testing.T) {
 	}
 }
 
+// A program of before, which knew of no usual time, has left what tests took.
+func TestWhatIsUsualBeginsLate(t *testing.T) {
+	inBubble(t, func(b bubble) {
+		s := b.open(redisstore.Options{})
+		time.Sleep(time.Microsecond) // a release at a whole second goes the long way
+		hold(b, s, "Test", 0, time.Second)
+		b.server.HDel("{rtest:default}:all", "#usual")
+		hold(b, s, "Test", 1, time.Minute)
+		if snap, err := s.Snapshot(b.Context()); err != nil || snap.Usual != time.Minute {
+			b.Errorf("after the first one that is counted, of a minute, the usual time is %s; %v", snap.Usual, err)
+		}
+	})
+}
+
 // What is older than 90 days says nothing, and is swept.
 func TestOldHistory(t *testing.T) {
 	inBubble(t, func(b bubble) {

@@ -74,6 +74,7 @@ func explanation(m mutant) string {
 // unnoticed are constants that may be a little more or less.
 var unnoticed = map[string]string{
 	"FEW_ARGUMENTS":   "in one call or in several",
+	"FEW_MEMBERS":     "one more goes the short way, or the long one",
 	"SWEEP_EVERY":     "sooner or later",
 	"TESTS_KEPT":      "a few tests more or less",
 	"TOKEN_KEPT":      "any time beyond the longest TTL",

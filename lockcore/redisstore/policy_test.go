@@ -70,7 +70,7 @@ func TestPolicyIsOneBesideOutages(t *testing.T) {
 // of them began, the other one leaves alone, and says so, until nobody holds or waits.
 func TestVersionsDoNotServeOneLine(t *testing.T) {
 	t.Parallel()
-	for noted, words := range map[string]string{"": "an older version", "b": "an older version", "Z": "a newer version", "f": "under policy=fifo"} {
+	for noted, words := range map[string]string{"": "an older version", "b": "an older version", "B": "an older version", "Z": "a newer version", "f": "under policy=fifo"} {
 		m := miniredis.RunT(t)
 		a := open(t, m.Addr(), redisstore.Options{})
 		g := ask(t, a, ticket("holder", time.Minute, of(1, "k"))).Grant

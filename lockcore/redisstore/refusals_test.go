@@ -208,6 +208,60 @@ func TestWaitersKeysOfTheWrongType(t *testing.T) {
 	}
 }
 
+// The same with those who stand in line already: a key that only one of them needs is
+// taken, and nobody is half served, or half out of the line.
+func TestWaitersMeetKeysOfTheWrongType(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, name := range []string{"wait", "nest", "list"} {
+		st := open(t, s.Addr, redisstore.Options{Namespace: "line-" + name})
+		held := ask(t, st, ticket("held", time.Minute, of(2, "a", "b"))).Grant
+		plain, nested := ticket("plain", time.Minute, of(1, "a")), ticket("nested", time.Minute, of(1, "b"))
+		plain.Owner.Test, nested.Parents = "", []string{"somebody"} // the one has nothing to learn
+		ask(t, st, plain)
+		ask(t, st, nested)
+		key := "{rtest:line-" + name + "}:" + name
+		s.Do("RENAME", key, "aside")
+		s.Do("SET", key, "x")
+		wantHint(t, name+", release", st.Release(t.Context(), held, 0), "choose another namespace, or delete the key")
+		wantHint(t, name+", withdrawal", st.Withdraw(t.Context(), plain.ID), "choose another namespace, or delete the key")
+		s.Do("RENAME", "aside", key)
+		if snap, err := st.Snapshot(t.Context()); err != nil || len(snap.Holders) != 1 || len(snap.Waiters) != 2 {
+			t.Errorf("%s: half-taken: %+v, %v", name, snap, err)
+		}
+		if err := st.Release(t.Context(), held, 0); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, tk := range []*lockcore.Ticket{plain, nested} {
+			if ask(t, st, tk).Grant == nil {
+				t.Errorf("%s: %s was not served", name, tk.ID)
+			}
+		}
+	}
+}
+
+// Whoever does not need a key that somebody has taken is served.
+func TestWaitersNeedNoKeyOfTheWrongType(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	for _, name := range []string{"wait", "nest"} {
+		st := open(t, s.Addr, redisstore.Options{Namespace: "other-" + name})
+		first := ticket("held", time.Minute, of(1, "k"))
+		first.Owner.Test = "" // it teaches nothing
+		held := ask(t, st, first).Grant
+		next := ticket("next", time.Minute, of(1, "k"))
+		next.Owner.Test = ""
+		ask(t, st, next)
+		s.Do("SET", "{rtest:other-"+name+"}:"+name, "x")
+		if err := st.Release(t.Context(), held, 0); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if ask(t, st, next).Grant == nil {
+			t.Errorf("%s: k was not handed over", name)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t)

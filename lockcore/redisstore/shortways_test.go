@@ -110,7 +110,8 @@ func TestShortWays(t *testing.T) {
 		// takes all of that, although what it says it had is there.
 		late := get("one", true, func(tk *lockcore.Ticket) { tk.ID, tk.TTL = "again", 10*time.Second }, of(1, "a"))
 		time.Sleep(11 * time.Second)
-		get("more", false, func(tk *lockcore.Ticket) { tk.ID = "again" }, of(2, "a", "b"))
+		back("what a test has died with", false, get("what a test has died with", false, nil, of(1, "a")))
+		get("more", true, func(tk *lockcore.Ticket) { tk.ID = "again" }, of(2, "a", "b"))
 		back("what it had before", false, late)
 		consistent(b, b.server)
 		back("what was left", true, get("what was left", true, nil, of(1, "b")))

@@ -332,7 +332,7 @@ func (s *Store) underAnother(letter string) error {
 		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: %s", s, lockcore.Backfill, s.opts.Policy, mend)
 	case policyFIFO:
 		return fmt.Errorf("%s: it is in use under policy=%s, this client was opened for policy=%s: %s", s, lockcore.FIFO, s.opts.Policy, mend)
-	case policyFirstBackfill:
+	case policyFirstBackfill, policySoonBackfill:
 		return fmt.Errorf("%s: it is in use by an older version of this program, which decides otherwise who may be served before somebody who came earlier (policy=backfill): %s", s, mend)
 	}
 	return fmt.Errorf("%s: it is in use by a newer version of this program, under a policy that this one does not know (%q): %s", s, letter, mend)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -196,6 +197,66 @@ func TestLineIsServedWhenItsFirstAsks(t *testing.T) {
 		if ask(b, s, first).Grant == nil {
 			b.Error("k is free, and the first in line does not get it")
 		}
+	})
+}
+
+// When something is over at the moment of a call, it makes two passes in one step, and
+// the second one finds another line and other leases than the first one did.
+func TestLineIsReadAnew(t *testing.T) {
+	expect := func(tk *lockcore.Ticket, d time.Duration) *lockcore.Ticket {
+		tk.Expect = d
+		return tk
+	}
+	over := ticket("over", 2*time.Second, of(1, "z"))
+	all := ticket("all", time.Minute, of(3, "x", "y", "z")) // or nobody of the line would look at z
+	record := func(b bubble, id string) string { return b.server.HGet("{rtest:default}:all", "!"+id) }
+	t.Run("for who comes", func(t *testing.T) {
+		inBubble(t, func(b bubble) {
+			st := b.open(redisstore.Options{})
+			granted(b, st, expect(ticket("soak", time.Minute, of(1, "x")), 10*time.Minute))
+			granted(b, st, over)
+			ask(b, st, ticket("pair", time.Minute, of(2, "x", "y"))) // y is kept for it
+			ask(b, st, expect(ticket("long", time.Minute, of(1, "y")), time.Hour))
+			ask(b, st, all)
+			time.Sleep(over.TTL)
+			nested := expect(ticket("nested", time.Minute, of(1, "y")), time.Second)
+			nested.Parents = []string{"somebody"} // such a one stands in line before anybody is served
+			if !granted(b, st, nested).Backfilled {
+				b.Error("y is kept for the pair, and nested was not let past it")
+			}
+		})
+	})
+	t.Run("for what comes free", func(t *testing.T) {
+		inBubble(t, func(b bubble) {
+			st := b.open(redisstore.Options{})
+			held := granted(b, st, ticket("held", time.Minute, of(2, "x", "y")))
+			granted(b, st, over)
+			ask(b, st, all)
+			time.Sleep(over.TTL)
+			if err := st.Release(b.Context(), held, 0); err != nil {
+				b.Fatal(err)
+			}
+			if got := record(b, "all"); !strings.HasPrefix(got, "L ") {
+				b.Errorf("x, y and z are free, and who waits for them is still %q", got)
+			}
+		})
+	})
+	t.Run("for who waits for nothing else any more", func(t *testing.T) {
+		inBubble(t, func(b bubble) {
+			st := b.open(redisstore.Options{})
+			held := granted(b, st, expect(ticket("held", time.Minute, of(1, "x")), 10*time.Minute))
+			granted(b, st, over)
+			ask(b, st, ticket("pair", time.Minute, of(2, "x", "y")))
+			granted(b, st, expect(ticket("quick", time.Minute, of(1, "y")), time.Second)) // past the pair
+			ask(b, st, all)
+			time.Sleep(over.TTL)
+			if err := st.Release(b.Context(), held, 0); err != nil {
+				b.Fatal(err)
+			}
+			if got, want := strings.Fields(record(b, "pair"))[11], strconv.FormatInt(time.Now().UnixMicro(), 10); got != want {
+				b.Errorf("quick delays the pair since %s, not %s", want, got)
+			}
+		})
 	})
 }
 

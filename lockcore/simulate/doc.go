@@ -10,7 +10,8 @@
 //
 // and with -shares behind that as shares of fifo's and greedy's figures. The whole
 // takes five minutes of processor time, on all cores together; -workload, -pool and
-// -load choose pieces, such as -workload tests,racks -pool 20 -load 0.9,1.2.
+// -load choose pieces, such as -workload tests,racks -pool 20 -load 0.9,1.2; -seeds and
+// -first, how many seeds and from which on.
 //
 // How far off the moments are at which waiters are expected to be served, is printed
 // with -expected. Of one job in forty that had to wait, two seeds, learned
@@ -18,10 +19,10 @@
 // median and at the 90th percentile.
 //
 //	           5 boards, load 0.9     20 boards, load 0.9
-//	tests      99 %   33 %   100 %    99 %   44 %   212 %
-//	matrix     98 %   36 %    75 %    98 %   29 %    86 %
-//	racks      99 %   37 %   100 %    98 %   48 %   149 %
-//	liars      99 %   50 %   165 %    99 %   55 %   147 %
+//	tests      99 %   32 %    98 %    98 %   33 %   150 %
+//	matrix     97 %   28 %    79 %    98 %   33 %    93 %
+//	racks      99 %   39 %   100 %    98 %   50 %   150 %
+//	liars      99 %   51 %   109 %    99 %   61 %   318 %
 //
 // Of requests that have nothing in common nothing is known, and nobody is told.
 //
@@ -36,62 +37,62 @@
 // for learned expectations what share of greedy's the makespan.
 //
 //	pool  load  learned            known        greedy       shortest first
-//	5     0.7   27.3  0.78  1.000  31.3  0.85   28.9  1.13   36.2  1.36
-//	5     0.9   25.6  0.44  1.004  38.6  0.43   30.5  1.06   28.3  2.72
-//	5     1.2    5.8  0.66  1.010   7.3  0.61    4.1  1.98    7.7  2.06
-//	20    0.7   45.5  0.58  0.991  58.3  0.54   21.0  2.32   15.7  3.40
-//	20    0.9   29.3  0.50  0.979  48.0  0.37   24.6  1.48   20.3  2.35
-//	20    1.2   11.9  0.65  1.050  15.5  0.47   13.9  1.10   19.9  1.33
+//	5     0.7   27.3  0.76  1.000  30.2  0.77   28.9  1.13   36.2  1.36
+//	5     0.9   26.9  0.42  1.004  37.4  0.36   30.5  1.06   28.3  2.72
+//	5     1.2    6.1  0.66  1.011   7.3  0.62    4.1  1.98    7.7  2.06
+//	20    0.7   43.0  0.59  0.991  60.5  0.40   21.0  2.32   15.7  3.40
+//	20    0.9   29.8  0.51  0.979  48.8  0.27   24.6  1.48   20.3  2.35
+//	20    1.2   12.2  0.65  1.031  14.8  0.44   13.9  1.10   19.9  1.33
 //
 // The marks are a mean of 1/8 of fifo's, its longest wait, and 1.02 of greedy's
 // makespan. Of the 30 simulations so many are within each:
 //
-//	learned         20  24  26
-//	known           22  25  26
+//	learned         19  24  25
+//	known           22  25  23
 //	greedy          20   7  30
 //	shortest first  23   4  17
 //
 // So it has the mean of whoever fits takes, and longest waits shorter than fifo's.
-// With 20 other seeds, on which nothing was tried out: the mean as a share of greedy's,
-// and how many times shorter than fifo's it is; the longest as a share of fifo's, and
-// in how many of the 20 it exceeds that; the makespan as a share of greedy's; and how
-// many times shorter than greedy's, and than fifo's, the mean of requests for half of
-// the pool or more is.
+// With 20 other seeds, on which nothing was tried out, as -learned -workload tests
+// -seeds 20 -first 5001 prints them: the mean as a share of greedy's, and how many times
+// shorter than fifo's it is; the longest as a share of fifo's, and in how many of the 20
+// it exceeds that; the makespan as a share of greedy's; and how many times shorter than
+// greedy's, and than fifo's, the mean of requests for half of the pool or more is.
 //
 //	pool  load  mean         longest    makespan  half of the pool
-//	5     0.7   0.92  10.9   0.90   8   1.001     1.48  2.4
-//	5     0.9   0.96  14.3   0.49   2   1.002     2.10  3.9
-//	5     1.2   0.84   4.3   0.72   1   1.002     2.95  1.5
-//	20    0.7   0.58  38.2   0.38   4   0.995     2.56  5.5
-//	20    0.9   0.76  22.1   0.42   1   0.968     2.07  3.3
-//	20    1.2   1.11  13.8   0.51   1   0.989     1.47  2.0
+//	5     0.7   1.00  20.4   0.81   8   1.000     1.45  4.4
+//	5     0.9   0.96  18.5   0.46   3   1.001     1.81  4.8
+//	5     1.2   0.79   5.1   0.79   6   1.002     2.62  1.4
+//	20    0.7   0.94  23.0   0.63   8   0.985     2.63  3.3
+//	20    0.9   0.89  18.4   0.54   0   0.997     1.91  2.4
+//	20    1.2   1.05  11.9   0.63   2   1.001     1.41  1.7
 //
-// If 50 jobs start at once, with five of these seeds, against letting past whoever is
-// expected back before the shadow time of all whom it passes, the first of these in
-// line: means are 1.1, 1.2 and 1.4 times better at load 0.7, 0.9 and 1.2 on five
-// boards, and the longest 1, 17 and 21 % longer, which is the price: 0.98, 0.54 and
-// 0.68 of fifo's. On twenty boards means are 1.1 to 1.5 times better, and no figure is
-// worse. Where some lie about how long they take, means are better everywhere as well,
-// and the longest on twenty boards at load 0.7 is 0.52 of fifo's, where it was 0.42.
+// If 50 jobs start at once, with the five seeds, the mean is 7.2, 15.1 and 5.7 times
+// shorter than fifo's on five boards, and 27.1, 22.0 and 11.5 times on twenty; the longest
+// is 0.70, 0.47 and 0.76 of fifo's, and 0.66, 0.46 and 0.62. Where a third lie about how
+// long they take, the mean is 19.7, 22.7 and 6.4 times shorter, and 30.9, 23.0 and 11.4
+// times; the longest is 0.83, 0.55 and 1.03 of fifo's, and 0.94, 0.72 and 0.82.
 //
 // On five boards that are asked for a fifth more than they have, hardly anybody reaches
 // an eighth, not who knows the future and need not be fair.
 //
 // Of requests that have nothing in common there is nothing to learn, and they wait
-// as under fifo. If they say how long they take, their mean is 3.5, 12.6 and 3.2
-// times shorter on five boards, and 26.4, 20.8 and 8.9 times on twenty. Marks of
+// as under fifo. If they say how long they take, their mean is 3.1, 12.3 and 3.5
+// times shorter on five boards, and 27.4, 17.6 and 9.1 times on twenty. Marks of
 // 1/4, 1.5 and 1.02 are met in 21, 30 and 30 of 30 then; by greedy in 21, 6 and 30,
 // by shortest first in 27, 1 and 9. No policy has both everywhere. If they all say the
-// mean of all, so that nearly everybody is wrong, the longest wait on twenty boards
-// at load 0.9 is 1.6 times fifo's.
+// mean of all, so that nearly everybody is wrong, the longest wait is 1.5 times fifo's at
+// the worst, on five boards at load 0.7.
 //
 // # What was rejected
 //
 // Parts of the rule left out or put in, with 20 seeds that are none of the above: the
 // mean as a share of greedy's, in the order of the lines above, and how many times
-// shorter than greedy's that of requests for half of the pool or more is.
+// shorter than greedy's that of requests for half of the pool or more is. At that time a
+// promise was half as far behind the shadow time as that was away, and a fiftieth of the
+// wait.
 //
-//	as it is                       .90  .93  .75  .66  .66  .97   1.4 1.8 3.1 2.2 1.7 1.6
+//	as it was                      .90  .93  .75  .66  .66  .97   1.4 1.8 3.1 2.2 1.7 1.6
 //	no guess for the unknown,
 //	later promises, need itself    1.10 .99  .74  .86  .78  1.09  1.3 1.7 2.6 1.9 1.5 1.4
 //	the 0.7-quantile of the last
@@ -99,42 +100,42 @@
 //	a guess made anew each time    the same within .05
 //	the need itself counts         .92  .88  .73  .67  .65  .92   1.3 1.8 2.8 2.0 1.6 1.5
 //	the need does not count        .89  .93  .76  .73  .71  .98   1.4 1.8 3.0 2.1 1.7 1.7
-//	promised twice as late         .90  .94  .73  .71  .66  .95   1.3 1.8 2.9 2.1 1.7 1.6
-//	promised half as late          .92  .94  .77  .71  .70  1.02  1.4 1.8 3.1 2.2 1.7 1.6
 //	not within a third             .95  .90  .72  .75  .66  .88   1.3 1.7 2.8 1.9 1.6 1.5
 //	patience from when all older
 //	are gone, not within a third   .88  .88  .69  .65  .65  .91   1.3 1.7 2.8 2.0 1.6 1.5
 //
 // The last two were tried with later promises and the need itself, against which they
-// count. Promises later still, and a patience that lasts for as long as those hold who
-// were let past at first, which costs another hold in the bound: no better.
+// count.
 //
-// At 20 boards and load 1.2, where the mean is longest beside greedy's, one constant of
-// the scheduler at a time, with the seeds 1 to 20: the mean as a share of greedy's, how
-// many times shorter that of requests for half of the pool or more is, the longest as a
-// share of fifo's, and the makespan as a share of greedy's. The rest is printed with
-// -table -workload tests -pool 20 -load 1.2 -seeds 20 once the constant is changed.
+// How late a promise may be, and what decides who is let past, tried with a hundred
+// seeds from 6001 on where two of the aims are closest to their limits: for 5 boards at
+// load 0.7 and 20 boards at load 1.2, the mean as a share of greedy's, how many times
+// shorter than greedy's that of requests for half of the pool or more is, and the longest
+// as a share of fifo's. Twenty seeds are too few for such choices: with the rule as it
+// was, the mean on twenty boards was 1.09 times greedy's with the seeds 1 to 20, 1.11
+// with 4001 to 4020, 0.98 with these hundred, and 1.08 with two hundred from 7001 on.
 //
-//	as it is                          1.09  1.40  0.62  1.031
-//	need to the power of 0            1.20  1.49  0.61  1.027
-//	need to the power of 3/4          1.06  1.34  0.64  1.033
-//	need to the power of 1            1.05  1.28  0.65  1.036
-//	promised twice as late            1.04  1.41  0.61  1.026
-//	four times as late                1.02  1.36  0.63  1.021
-//	a quarter as late                 1.15  1.37  0.64  1.039
-//	twice as late, need to the 1/4    1.08  1.47  0.61  1.024
-//	four times, need to the 1/4       1.07  1.44  0.62  1.017
-//	four times, the need ignored      1.08  1.43  0.63  1.016
-//	patience of 1 time the wait       1.18  1.35  0.64  1.042
-//	patience of 5 times               1.07  1.39  0.62  1.031
-//	patience of 10 times              1.02  1.43  0.62  1.025
-//	not within a third, but a half    1.10  1.40  0.62  1.030
-//	not within a third                1.10  1.38  0.63  1.034
-//	within half of the patience       1.11  1.38  0.63  1.037
+//	                                           5, load 0.7       20, load 1.2
+//	a twentieth of the wait: as it is          1.03 1.43 0.87    0.94 1.44 0.59
+//	a tenth of the wait                        1.02 1.40 0.87    0.90 1.41 0.60
+//	half of the time until the shadow time,
+//	and a fiftieth of the wait: as it was      1.04 1.39 0.89    0.98 1.45 0.57
+//	half, and a twentieth                      1.02 1.39 0.87    0.94 1.43 0.59
+//	half, and a fifth                          1.00 1.30 0.94    0.87 1.35 0.62
+//	all of that time, and a fiftieth           1.02 1.35 0.90    0.96 1.45 0.57
+//	a quarter, and a fiftieth                  1.05 1.42 0.86    0.98 1.47 0.57
+//	as it was, within a tenth of the patience  1.04 1.42 0.88    0.97 1.47 0.57
+//	as it was, the wait to the power of 0.8    1.03 1.40 0.86    0.93 1.42 0.58
+//	as it was, the need to the power of 0.4    1.04 1.40 0.88    0.98 1.48 0.56
+//	as it is, with the wait to the power of
+//	3/4 and the need to that of 1/4            1.03 1.41 0.85    0.91 1.47 0.58
 //
-// By the need, one of the two is paid for with the other. Later promises and a longer
-// patience are better for both here; but the second stretches the bound, and with the
-// first the mean of large requests is worse on five boards, see above.
+// So a promise that depends on the wait alone does as well as one that depends on both.
+// The price is paid on five boards at load 1.2, where the longest is 0.85 of fifo's, and
+// was 0.76; with a twelfth of the wait it is 0.92. With the seeds 1 to 20, a
+// patience of ten times the wait is better on twenty boards (mean 1.02, large requests
+// 1.43 times better than greedy's), and one of once the wait is worse in both (1.18 and
+// 1.35); but the patience is what bounds the delay.
 //
 // Other rules, compared with the order of the line and the shadow time, with the five
 // seeds and marks above, and of 90 with other seeds:

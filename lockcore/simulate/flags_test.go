@@ -13,9 +13,10 @@ import (
 // wanted is what the flags want printed.
 type wanted struct {
 	table, shares, brief    bool
-	expected                bool
+	learned, expected       bool
 	workloads, pools, loads string
 	seeds                   int
+	first                   uint64
 }
 
 var fromFlags wanted
@@ -25,12 +26,14 @@ func init() { fromFlags.register(flag.CommandLine) }
 func (f *wanted) register(s *flag.FlagSet) {
 	s.BoolVar(&f.table, "table", false, "print the whole table; takes minutes")
 	s.BoolVar(&f.shares, "shares", false, "print it compared with fifo and greedy instead of in seconds")
+	s.BoolVar(&f.learned, "learned", false, "print what learned expectations bring beside fifo and greedy")
 	s.BoolVar(&f.expected, "expected", false, "print how far expected starts are off; takes minutes")
 	s.BoolVar(&f.brief, "brief", false, "print what the README quotes")
 	s.StringVar(&f.workloads, "workload", "", "names of the workloads to print, separated by commas; default all")
 	s.StringVar(&f.pools, "pool", "", "sizes of the pools to print, separated by commas; default 5,20")
 	s.StringVar(&f.loads, "load", "", "loads to print, separated by commas; default 0.7,0.9,1.2")
-	s.IntVar(&f.seeds, "seeds", 0, "seeds of what is printed; default 5")
+	s.IntVar(&f.seeds, "seeds", 0, "how many seeds to print the mean of; default 5")
+	s.Uint64Var(&f.first, "first", 0, "the first of these; default 1")
 }
 
 // printer is nil if nothing is to be printed.
@@ -42,21 +45,23 @@ func (f *wanted) printer() func(io.Writer, Options) error {
 		return ExpectedTable
 	case f.shares:
 		return shares
+	case f.learned:
+		return learned
 	case f.table:
 		return Table
 	}
 	return nil
 }
 
-var errBriefIsFixed = errors.New("-brief prints what the README quotes, which is of one workload, pool and load: leave out -workload, -pool, -load and -seeds")
+var errBriefIsFixed = errors.New("-brief prints what the README quotes, which is of one workload, pool and load: leave out -workload, -pool, -load, -seeds and -first")
 
 // options is what the flags choose. Lists are read here, not by the flag package,
 // which would print forty lines about the flags of go test below an error.
 func (f *wanted) options() (o Options, err error) {
-	if f.brief && (f.workloads != "" || f.pools != "" || f.loads != "" || f.seeds != 0) {
+	if f.brief && (f.workloads != "" || f.pools != "" || f.loads != "" || f.seeds != 0 || f.first != 0) {
 		return o, errBriefIsFixed
 	}
-	o.Seeds = f.seeds
+	o.Seeds, o.FirstSeed = f.seeds, f.first
 	if f.workloads != "" {
 		o.Workloads = strings.Split(f.workloads, ",")
 	}
@@ -115,7 +120,7 @@ func TestFlagsWithBadValues(t *testing.T) {
 			t.Errorf("-%s %q: want an error that names %s and %s, got: %v", c.name, c.value, c.names, c.mend, err)
 		}
 	}
-	for _, args := range [][]string{{"-workload", "tests"}, {"-pool", "5"}, {"-load", "0.9"}, {"-seeds", "5"}} {
+	for _, args := range [][]string{{"-workload", "tests"}, {"-pool", "5"}, {"-load", "0.9"}, {"-seeds", "5"}, {"-first", "5"}} {
 		if _, err := parsed(t, append(args, "-brief")...); !errors.Is(err, errBriefIsFixed) {
 			t.Errorf("-brief %q: want %q, got: %v", args, errBriefIsFixed, err)
 		}
@@ -123,12 +128,12 @@ func TestFlagsWithBadValues(t *testing.T) {
 }
 
 func TestFlagsChooseAPiece(t *testing.T) {
-	o, err := parsed(t, "-workload", "liars,tests", "-pool", "7, 3", "-load", "0.5,2", "-seeds", "3")
-	if got := fmt.Sprint(o.Workloads, o.Pools, o.Loads, o.Seeds); err != nil || got != "[liars tests] [7 3] [0.5 2] 3" {
+	o, err := parsed(t, "-workload", "liars,tests", "-pool", "7, 3", "-load", "0.5,2", "-seeds", "3", "-first", "9")
+	if got := fmt.Sprint(o.Workloads, o.Pools, o.Loads, o.Seeds, o.FirstSeed); err != nil || got != "[liars tests] [7 3] [0.5 2] 3 9" {
 		t.Errorf("the flags choose %s, %v", got, err)
 	}
 	o, err = parsed(t)
-	if got := fmt.Sprint(len(o.Workloads), o.Pools, o.Loads, o.Seeds); err != nil || got != "5 [5 20] [0.7 0.9 1.2] 5" {
+	if got := fmt.Sprint(len(o.Workloads), o.Pools, o.Loads, o.Seeds, o.FirstSeed); err != nil || got != "5 [5 20] [0.7 0.9 1.2] 5 1" {
 		t.Errorf("no flags choose %s, %v", got, err)
 	}
 }

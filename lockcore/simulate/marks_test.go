@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,6 +25,48 @@ func TestMarks(t *testing.T) {
 	sum.add(tally{1, 2, 3, 4})
 	if got, want := sum.text(m), "3, 5, 5 of 8 within 0.25, 1.5, 1.25"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestLearned holds what -learned prints of two other seeds against what the rows say.
+func TestLearned(t *testing.T) {
+	o := Options{Workloads: []string{"tests"}, Pools: []int{3}, Loads: []float64{0.9}, Seeds: 2, FirstSeed: 7, Jobs: 300}
+	var out strings.Builder
+	if err := (&wanted{learned: true}).printer()(&out, o); err != nil {
+		t.Fatal(err)
+	}
+	sums := make(map[string]Summary)
+	longer := 0
+	for seed := uint64(7); seed <= 8; seed++ {
+		var fifo Summary
+		for _, s := range Schedulings() {
+			one, err := s.Simulate(Workloads()[1].Jobs(3, 300, 0.9, seed), seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum := sums[s.Name]
+			sum.All.Mean += one.All.Mean
+			sum.All.Max += one.All.Max
+			sum.Big.Mean += one.Big.Mean
+			sum.Makespan += one.Makespan
+			sums[s.Name] = sum
+			switch s.Name {
+			case "fifo":
+				fifo = one
+			case "backfill, learned":
+				if one.All.Max > fifo.All.Max {
+					longer++
+				}
+			}
+		}
+	}
+	fifo, greedy, l := sums["fifo"], sums["greedy"], sums["backfill, learned"]
+	of := func(a, b time.Duration) float64 { return float64(a) / float64(b) }
+	want := fmt.Sprintf("tests 3 0.9 %.2f %.1f %.2f %d %.3f %.2f %.1f", of(l.All.Mean, greedy.All.Mean), of(fifo.All.Mean, l.All.Mean),
+		of(l.All.Max, fifo.All.Max), longer, of(l.Makespan, greedy.Makespan), of(greedy.Big.Mean, l.Big.Mean), of(fifo.Big.Mean, l.Big.Mean))
+	lines := strings.Split(out.String(), "\n")
+	if got := strings.Join(strings.Fields(lines[1]), " "); got != want {
+		t.Errorf("want a line of\n%s, got\n%s", want, out.String())
 	}
 }
 

@@ -74,19 +74,53 @@ func compare(w io.Writer, block []Row, m marks, all []tally) {
 	fifo, greedy := &block[0], &block[1]
 	for i := 1; i < len(block); i++ {
 		r := &block[i]
-		share := func(of *Row, figure func(*Summary) time.Duration) float64 {
-			return float64(r.Mean(figure)) / float64(of.Mean(figure))
-		}
 		here := count(r, fifo, greedy, m)
 		all[i].add(here)
 		fmt.Fprintf(w, "%-12s %-4d %.1f  %-18s %6.1f  %7.2f  %8.3f  %s\n", r.Workload, r.Pool, r.Load, r.Scheduling,
-			1/share(fifo, meanWait), share(fifo, longestWait), share(greedy, makespan), here.text(m))
+			ratio(fifo, r, meanWait), ratio(r, fifo, longestWait), ratio(r, greedy, makespan), here.text(m))
 	}
+}
+
+// learned prints what learned expectations bring: the mean wait as a share of greedy's,
+// and how many times shorter than fifo's it is; the longest wait as a share of fifo's, and
+// for how many seeds it exceeds that; the makespan as a share of greedy's; and how many
+// times shorter than greedy's, and than fifo's, the mean of requests for half of the pool
+// or more is. All are of the sums over the seeds.
+func learned(w io.Writer, o Options) error {
+	o.Schedulings = []string{"fifo", "greedy", "backfill, learned"}
+	if err := o.fill(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "workload     pool load  mean         longest    makespan  half of the pool")
+	for _, wl := range o.Workloads {
+		for _, n := range o.Pools {
+			piece := o
+			piece.Workloads, piece.Pools = []string{wl}, []int{n}
+			rows, err := Rows(piece)
+			if err != nil {
+				return err
+			}
+			for block := range slices.Chunk(rows, len(o.Schedulings)) {
+				fifo, greedy, r := &block[0], &block[1], &block[2]
+				longer := len(r.Runs) - count(r, fifo, greedy, marks{longest: 1}).longest
+				fmt.Fprintf(w, "%-12s %-4d %.1f   %.2f %5.1f   %.2f %3d   %.3f     %.2f %4.1f\n", r.Workload, r.Pool, r.Load,
+					ratio(r, greedy, meanWait), ratio(fifo, r, meanWait), ratio(r, fifo, longestWait), longer, ratio(r, greedy, makespan),
+					ratio(greedy, r, meanOfBig), ratio(fifo, r, meanOfBig))
+			}
+		}
+	}
+	return nil
+}
+
+// ratio is what a figure of a row is of that of another one.
+func ratio(r, of *Row, figure func(*Summary) time.Duration) float64 {
+	return float64(r.Mean(figure)) / float64(of.Mean(figure))
 }
 
 func meanWait(s *Summary) time.Duration    { return s.All.Mean }
 func longestWait(s *Summary) time.Duration { return s.All.Max }
 func makespan(s *Summary) time.Duration    { return s.Makespan }
+func meanOfBig(s *Summary) time.Duration   { return s.Big.Mean }
 
 // A tally says how many seeds are within each of the marks.
 type tally struct{ mean, longest, makespan, seeds int }

@@ -92,12 +92,15 @@ func (w *Writer) Write(e Event) {
 	if w == nil {
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// The lock comes first, so that moments are in the order of the numbers: a goroutine
+	// may be stopped between the two for as long as a busy machine likes, and a reader
+	// takes a process whose clocks go back for two.
 	now := time.Now()
 	if now.Year() < firstYear {
 		return
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.closed || len(w.queue) >= queueMax {
 		if !w.closed {
 			w.whyLost = fmt.Errorf("eventlog: %d others waited to be written", queueMax)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -233,6 +235,32 @@ func TestFlushIsBoundedByItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	close(sink.opened)
+}
+
+// TestMomentsAreInTheOrderOfNumbers stops a goroutine in the middle of a Write, as a busy
+// machine does, and lets the clock go on.
+func TestMomentsAreInTheOrderOfNumbers(t *testing.T) {
+	sink := &memorySink{}
+	w := NewWriter(sink, RunInfo{})
+	w.mu.Lock()
+	var g sync.WaitGroup
+	g.Go(func() { w.Write(Event{Ev: Request}) })
+	inWrite := regexp.MustCompile(`\[sync\.Mutex\.Lock[^]]*\]:\n(.+\n)*.*\(\*Writer\)\.Write\(`)
+	for stacks := make([]byte, 1<<20); !inWrite.Match(stacks[:runtime.Stack(stacks, true)]); {
+		runtime.Gosched()
+	}
+	stopped := time.Now()
+	for !time.Now().Truncate(time.Millisecond).After(stopped) { // of what is written, a millisecond tells
+		runtime.Gosched()
+	}
+	w.mu.Unlock()
+	g.Wait()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if events := sink.events(t); len(events) != 2 || !events[1].TS.After(stopped) {
+		t.Errorf("%+v: want the moment at which the request got its number, after %s", events, stopped)
+	}
 }
 
 func TestConcurrentWritesKeepLinesWholeAndInOrder(t *testing.T) {

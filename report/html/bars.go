@@ -10,7 +10,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/summary"
 )
 
-// causeFills are the patterns of causes. They differ without colours.
+// causeFills are the patterns of causes. They differ without colours. Each name is that of a
+// pattern in page.tmpl, p-full of "full": a shape whose fill is not there is drawn as nothing.
 var causeFills = map[report.Cause]string{report.PoolFull: "full", report.Behind: "behind", report.Orphan: "orphan", report.Kept: "keptby", report.Reserved: "person", report.OutOfService: "outage", report.Foreign: "foreign", report.StoreFault: "fault", report.Unknown: "unknown"}
 
 // stack draws a bar whose parts are causes. Parts too small to see keep half a
@@ -21,6 +22,8 @@ func (c *chart) stack(x, y, width, height float64, blame []report.CauseTime, all
 	}
 	var done eventlog.MS
 	for _, b := range blame {
+		// Both ends from the sums so far: widths that are rounded one by one would not add up to
+		// the bar.
 		x0, x1 := width*float64(done)/float64(all), width*float64(done+b.Time)/float64(all)
 		done += b.Time
 		c.rect(x+x0, y, max(0.5, x1-x0), height, causeFills[b.Cause], fmt.Sprintf("%s%s: %s, %s", who, b.Cause, words.Short(b.Time), words.Percent(float64(b.Time)/float64(all))))
@@ -37,6 +40,7 @@ func causeLegend(blame []report.CauseTime) (l []legend) {
 // causesChart is what all waits were spent on, as one bar.
 func causesChart(rep *report.Report) chart {
 	all := rep.Total.Blamed()
+	// Without a narrow twin: what gets too small on a phone are names, and it has none.
 	c := chart{ID: "causes", Title: "What the waits were spent on", W: chartWidth, H: 34, Legend: causeLegend(rep.Blame)}
 	c.stack(0, 2, chartWidth, 30, rep.Blame, all, "")
 	if all > 0 {
@@ -82,13 +86,15 @@ func blameBars(rep *report.Report, id string, width float64) chart {
 		}
 	}
 	used := map[report.Cause]bool{}
+	// In the order of all other bars, and not in that of a map, which changes: the same events
+	// give the same page.
 	for _, cause := range report.Causes {
 		if times[cause] > 0 {
 			others.Blame = append(others.Blame, report.CauseTime{Cause: cause, Time: times[cause]})
 		}
 	}
-	longest := max(1, others.Caused)
-	var names []string // without that of the others, which begins as no test does
+	longest := max(1, others.Caused) // theirs may be the longest bar
+	var names []string               // without that of the others, which begins as no test does
 	for _, h := range shown {
 		longest = max(longest, h.Caused)
 		names = append(names, rep.Name(h.Holder))
@@ -142,7 +148,7 @@ func waitsBars(id, title string, groups []report.Group, width float64) chart {
 		names = append(names, g.Name)
 	}
 	c.fit(names...)
-	const room = 90
+	const room = 90 // for the words behind the line, as "11m40s P95"
 	x := func(m eventlog.MS) float64 { return (c.W - c.Left - room) * float64(m) / float64(longest) }
 	y := 4.0
 	for _, g := range shown {

@@ -28,23 +28,24 @@ type chart struct {
 // A shape is a rectangle, a line, a path or a text. Attr values are numbers and
 // names from this package; only Text and Tip come from events.
 type shape struct {
-	Kind       string // "rect", "line", "path", "text"
-	X, Y, W, H float64
-	Fill       string // id of a pattern, for rect and path
+	Kind       string  // "rect", "line", "path", "text"
+	X, Y, W, H float64 // of a line, W and H are where it ends
+	Fill       string  // id of a pattern, for rect and path
 	Class      string
 	D          string // of a path
 	Anchor     string // of a text: "end", "middle" or start if empty
 	Text, Tip  string
 }
 
-// N prints a number for SVG.
+// N prints a number for SVG. Shape and chart both have it, since the template calls it on
+// what it stands at.
 func (shape) N(x float64) string { return svgNumber(x) }
 
 func (chart) N(x float64) string { return svgNumber(x) }
 
 // svgNumber has one decimal: a tenth of a pixel is enough, and 10,000 bars count.
 func svgNumber(x float64) string {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
+	if math.IsNaN(x) || math.IsInf(x, 0) { // no number of SVG: one of them spoils the whole path
 		x = 0
 	}
 	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0")
@@ -68,10 +69,10 @@ func (c *chart) text(x, y float64, anchor, class, s string) {
 // Sizes that all charts share, in units of a page 1000 wide.
 const (
 	chartWidth  = 1000
-	narrowWidth = 420
+	narrowWidth = 420 // about that of a phone, where letters of a chart of 1000 are four pixels high
 	leftMost    = 230 // room for names
-	leftLeast   = 96
-	charWidth   = 6.6 // of a letter at the size of labels, about
+	leftLeast   = 96  // room for "1234 others" at the end of a list: fit is not told of that row
+	charWidth   = 6.6 // of a letter at the size of labels, about: 12, which page.tmpl sets
 )
 
 // fit makes room on the left for names.
@@ -79,7 +80,7 @@ func (c *chart) fit(names ...string) {
 	c.Left = leftLeast
 	most := float64(leftMost)
 	if c.W == narrowWidth {
-		most = narrowWidth / 3
+		most = narrowWidth / 3 // the bars are what is compared, and have the rest
 	}
 	for _, n := range names {
 		c.Left = min(most, max(c.Left, float64(utf8.RuneCountInString(words.Plain(n)))*charWidth+16))
@@ -97,7 +98,7 @@ func commonBeginning(names []string) string {
 	for _, n := range names[1:] {
 		n = words.Plain(n)
 		for !strings.HasPrefix(n, common) {
-			_, size := utf8.DecodeLastRuneInString(common)
+			_, size := utf8.DecodeLastRuneInString(common) // whole letters: a part of one is no text
 			common = common[:len(common)-size]
 		}
 	}
@@ -112,6 +113,9 @@ func (c *chart) label(y float64, name string) {
 	if rest, ok := strings.CutPrefix(full, c.common); ok && c.common != "" && utf8.RuneCountInString(full) > n {
 		full = "…" + rest
 	}
+	// A third of the room for the beginning and the rest for the end, where names of subtests
+	// differ. Of 33 letters, TestNightlyRegression/firmware_4.2.1/wifi becomes
+	// TestNightly…n/firmware_4.2.1/wifi.
 	if r := []rune(full); len(r) > n {
 		full = string(r[:n/3]) + "…" + string(r[len(r)-(n-n/3-1):])
 	}
@@ -124,7 +128,7 @@ func (c *chart) label(y float64, name string) {
 // inside cuts a text to what fits into a bar: its end, where names of tests differ;
 // nothing, if that would say nothing.
 func inside(s string, width float64) string {
-	const least = 7
+	const least = 7 // fewer letters do not tell the test; the tip has the name
 	n, r := int(width/charWidth), []rune(s)
 	switch {
 	case len(r) <= n:
@@ -142,14 +146,15 @@ type timeScale struct {
 }
 
 func (s timeScale) x(t int64) float64 {
-	if s.to <= s.from {
+	if s.to <= s.from { // all events are of one moment
 		return s.left
 	}
 	t = min(max(t, s.from), s.to)
 	return s.left + (s.right-s.left)*float64(t-s.from)/float64(s.to-s.from)
 }
 
-// tickSteps are distances that a reader can add up.
+// tickSteps are distances that a reader can add up. From a second on each divides a minute, an
+// hour or a day, so that ticks, which stand at multiples since 1970, fall on full ones.
 var tickSteps = []time.Duration{
 	time.Microsecond, 2 * time.Microsecond, 5 * time.Microsecond, 10 * time.Microsecond, 20 * time.Microsecond, 50 * time.Microsecond,
 	100 * time.Microsecond, 200 * time.Microsecond, 500 * time.Microsecond,
@@ -174,6 +179,7 @@ func (s timeScale) step(n int) time.Duration {
 
 // axis draws the ticks of time from top to bottom, with their words below.
 func (c *chart) axis(s timeScale, top, bottom float64) {
+	// Seven, as ticks are then 95 apart at the least, and their longest words, 15:04:05.000, take 80.
 	step := s.step(7)
 	us := step.Microseconds()
 	for t := (s.from + us - 1) / us * us; t <= s.to; t += us { // at round times, whenever the events begin
@@ -203,13 +209,14 @@ func tickWords(us int64, step time.Duration) string {
 	case step >= time.Millisecond:
 		return t.Format("15:04:05.000")
 	}
-	return t.Format("05.000000")
+	return t.Format("05.000000") // there is no room for the hour, which is in the head of the page
 }
 
 // moment is a moment in a tip or a table, in UTC; with the day where the window
 // has several.
 func (s timeScale) moment(us int64) string {
 	layout := "15:04:05.000"
+	// The length counts as well: a year later it is the same day of the year.
 	if time.UnixMicro(s.from).UTC().YearDay() != time.UnixMicro(s.to).UTC().YearDay() || s.to-s.from > (24*time.Hour).Microseconds() {
 		layout = "Jan 2 15:04:05.000"
 	}

@@ -54,7 +54,8 @@ func (c *curve) peak() (top int) {
 	return top
 }
 
-// start is the moment at which column i begins.
+// start is the moment at which column i begins. All columns have the same length in whole
+// microseconds; what that leaves over is of the last one.
 func (c *curve) start(i int) int64 { return c.from + (c.to-c.from)/int64(c.n)*int64(i) }
 
 // columns are the mean and the highest value in each column.
@@ -68,6 +69,8 @@ func (c *curve) columns() (means []float64, tops []int) {
 			end = c.to // all columns together may be some microseconds shorter than the time
 		}
 		end = min(c.top, end)
+		// A step on the border is done as the column begins: what ends at 12:00:00 counts in the
+		// second before alone, and what forms then in the one that begins.
 		for next < len(c.steps) && c.steps[next].at <= begin {
 			v += c.steps[next].by
 			next++
@@ -81,7 +84,7 @@ func (c *curve) columns() (means []float64, tops []int) {
 			next++
 		}
 		area += int64(v) * (end - at)
-		if end > begin {
+		if end > begin { // else nothing of it is known, or there are more columns than microseconds
 			means[i] = float64(area) / float64(end-begin)
 		}
 		tops[i] = top
@@ -89,6 +92,7 @@ func (c *curve) columns() (means []float64, tops []int) {
 	return means, tops
 }
 
+// queueColumns are about four wide each: finer ones nobody can tell apart.
 const queueColumns = 200
 
 // queueCurves are the requests that wait, and the resources in use.
@@ -96,7 +100,7 @@ func (h *Page) queueCurves(rep *report.Report, columns int) (waiting, busy *curv
 	from, to := rep.From.UnixMicro(), rep.To.UnixMicro()
 	waiting, busy = newCurve(from, to, columns), newCurve(from, to, columns)
 	for _, w := range h.waits {
-		if w.to > w.from {
+		if w.to > w.from { // who is served at once stands in no queue
 			waiting.add(w.from, 1)
 			waiting.add(w.to, -1)
 		}
@@ -165,7 +169,7 @@ func (c *chart) area(s timeScale, v *curve, top, bottom float64, name string, mo
 		var d strings.Builder
 		fmt.Fprintf(&d, "M%s %s", svgNumber(s.left), svgNumber(bottom))
 		for i, m := range part.values {
-			if i == 0 || part.values[i-1] != m {
+			if i == 0 || part.values[i-1] != m { // an hour at one height is one line
 				fmt.Fprintf(&d, "L%s %sV%s", svgNumber(s.left+float64(i)*w), svgNumber(lastY(i, part.values, y, bottom)), svgNumber(y(m)))
 			}
 		}
@@ -209,15 +213,15 @@ func (h *Page) queueTable(rep *report.Report) table {
 	return t
 }
 
-// stepWords words a step of time.
+// stepWords words a step of time, without the zeros that a Duration ends in: 5m, not 5m0s;
+// but 10s.
 func stepWords(d time.Duration) string {
 	s := d.String()
-	s = strings.TrimSuffix(s, "0s")
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
+	if d%time.Minute == 0 {
+		s = strings.TrimSuffix(s, "0s")
 	}
-	if s == "" {
-		return d.String()
+	if d%time.Hour == 0 {
+		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
 }

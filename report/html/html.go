@@ -44,7 +44,8 @@ type Page struct {
 	who   []testName
 }
 
-// A hold is a request from its grant to its end, in microseconds since 1970.
+// A hold is a request from its grant to its end, in microseconds since 1970. Tests and keys
+// are numbers, whose names the Page has once: of a million holds each byte counts.
 type hold struct {
 	from, to int64
 	prepare  int64 // how much of it, at its beginning, Prepare took
@@ -71,7 +72,7 @@ type holdKind uint8
 const (
 	heldOwn holdKind = iota
 	heldShared
-	heldKept // for somebody to look at, for a part of the time
+	heldKept // after that, for somebody to look at
 	heldLost
 	heldOpen // its end was not seen
 )
@@ -79,6 +80,7 @@ const (
 // Add takes a request, in any order; it fits [report.Options.OnRequest].
 func (h *Page) Add(r *report.Request) {
 	asked := r.Asked.UnixMicro()
+	// Not until Served: when Prepare failed and it asked again, the time of that was no wait.
 	h.waits = append(h.waits, wait{asked, asked + r.Waited.Microseconds(), h.test(r), mostly(r)})
 	h.ended(r)
 	for i := range r.Vain {
@@ -87,6 +89,7 @@ func (h *Page) Add(r *report.Request) {
 		o.prepare = o.to - o.from
 		h.hold(o, v.Chosen)
 	}
+	// Served alone does not tell: it is also the moment at which a request gave up.
 	if r.Served.IsZero() || len(r.Chosen) == 0 {
 		return
 	}
@@ -99,6 +102,9 @@ func (h *Page) Add(r *report.Request) {
 	o.restore = min(r.Restored.Microseconds(), o.to-o.from)
 	o.prepare = min(r.Prepared.Microseconds(), max(0, o.to-o.from-o.restore-r.Held.Microseconds()))
 	h.hold(o, r.Chosen)
+	if r.Kept > 0 {
+		h.hold(hold{from: o.to, to: o.to + r.Kept.Microseconds(), test: o.test, kind: heldKept}, r.Chosen)
+	}
 }
 
 // hold notes who had what when.
@@ -134,13 +140,14 @@ type badEnd struct {
 const endsMax = 2000
 
 func (h *Page) ended(r *report.Request) {
+	// The end of the lease before the outcome of the wait, which is acquired of all that had one.
 	e := badEnd{at: r.Asked.UnixMicro(), waited: r.Waited, test: h.test(r), said: r.Error}
 	switch {
 	case r.End == eventlog.Lost:
 		e.what = "lease lost"
 	case r.End == eventlog.Expired || r.End == eventlog.Reclaim:
 		e.what = "died with its lease"
-	case r.Outcome == eventlog.Acquired || r.Outcome == "":
+	case r.Outcome == eventlog.Acquired || r.Outcome == "": // "": it still waits, and has a row in openTable
 		return
 	default:
 		e.what = string(r.Outcome)
@@ -158,7 +165,7 @@ func (h *Page) ended(r *report.Request) {
 
 func (h *Page) test(r *report.Request) int32 {
 	name := r.Test.Name
-	if name == "" {
+	if name == "" { // a suite-wide lease, or a program that is no test
 		name = cmp.Or(r.Test.Pkg, fmt.Sprint("pid ", r.PID, " on ", r.Host))
 	}
 	t := testName{r.Test.Pkg, name, r.Run.ID}
@@ -190,12 +197,11 @@ func mostly(r *report.Request) int8 {
 
 func kindOf(r *report.Request) holdKind {
 	switch {
+	// First: that a lease was lost is to be seen, shared or not.
 	case r.End == eventlog.Lost || r.End == eventlog.Expired || r.End == eventlog.Reclaim:
 		return heldLost
 	case r.End == "":
 		return heldOpen
-	case r.Ended.IsZero():
-		return heldKept
 	}
 	for _, c := range r.Chosen {
 		if c.Req >= 0 && c.Req < len(r.Reqs) && (r.Reqs[c.Req].Shared || r.Reqs[c.Req].Seats > 0) {

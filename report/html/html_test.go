@@ -483,3 +483,32 @@ func TestCrowds(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsKeptHasABar: a board that a test left broken is taken for as long as it is
+// kept, and the page shows it.
+func TestWhatIsKeptHasABar(t *testing.T) {
+	page := pageOf(t, reporttest.Schedule(t, `
+0s  TestBoot asks b1
+0s  TestBoot gets b1
+10s TestBoot releases kept=20s
+40s TestSoak asks b1
+40s TestSoak gets b1
+50s TestSoak releases
+`))
+	for _, want := range []string{`url(#p-kept)`, "TestBoot, kept after a failure, 20.0s, ", "TestBoot, 10.0s, "} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+}
+
+func TestStepWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		10 * time.Second: "10s", 30 * time.Second: "30s", 5 * time.Minute: "5m", 20 * time.Minute: "20m", time.Hour: "1h", 24 * time.Hour: "24h",
+		500 * time.Millisecond: "500ms", 90 * time.Minute: "1h30m", 10 * time.Microsecond: "10µs",
+	} {
+		if got := stepWords(d); got != want {
+			t.Errorf("%d: got %q, want %q", d, got, want)
+		}
+	}
+}

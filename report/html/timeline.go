@@ -16,10 +16,10 @@ import (
 // bar that says how many they are, and resources beyond timelineRows as one row.
 const (
 	timelineRows = 30
-	timelineBars = 3000 // beyond that, wider bars are joined
+	timelineBars = 3000 // beyond that, wider bars are joined: each takes some 200 bytes, of a page below 2 MB
 	rowHeight    = 18
 	rowGap       = 5
-	lanesMax     = 4 // holders at the same time that get a bar each
+	lanesMax     = 4 // holders at the same time that get a bar each: of five, none would be four high
 )
 
 // A bar is one hold or several that are drawn together.
@@ -77,7 +77,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 	for i, k := range rows {
 		c.label(y+rowHeight-5, k.name)
 		c.line(c.Left, y+rowHeight+rowGap/2, chartWidth-10, y+rowHeight+rowGap/2, "rule")
-		if drawn[i] == nil {
+		if drawn[i] == nil { // too many at a time
 			c.crowd(s, y, k.holds, maxUsers(k.holds), func(mean string, most int) string { return fmt.Sprintf("%s holders, %d at most,", mean, most) })
 		} else {
 			h.bars(rep, &c, s, y, drawn[i])
@@ -93,6 +93,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 		c.crowd(s, y, all, len(rest), func(mean string, of int) string { return fmt.Sprintf("%s of %d in use", mean, of) })
 	}
 	c.H = top + height + 20
+	// Only what is drawn: a reader looks in the chart for each pattern of a legend.
 	for _, l := range holdLegend {
 		if slices.ContainsFunc(c.Shapes, func(s shape) bool { return s.Fill == l.Fill }) {
 			c.Legend = append(c.Legend, l)
@@ -108,7 +109,7 @@ func (h *Page) timeline(rep *report.Report) chart {
 // holdLegend explains the fills of bars.
 var holdLegend = []legend{
 	{"held", "held"}, {"care", "being prepared or restored"}, {"shared", "shared, or one of several seats"}, {"many", "several short holds, or many at a time"},
-	{"kept", "held, then kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
+	{"kept", "kept after a failure"}, {"lost", "lease lost or run out"}, {"open", "no end in the events"},
 }
 
 func rowNames(rows []timelineRow) (names []string) {
@@ -139,6 +140,7 @@ func (h *Page) timelineRows(rep *report.Report) (rows, rest []timelineRow) {
 		if !ok {
 			continue // never held
 		}
+		// Holds come to be known when they end, and lanes wants them as they began.
 		slices.SortFunc(byKey[k], func(a, b *hold) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
 		r := timelineRow{g.Name, byKey[k]}
 		if len(rows) < timelineRows {
@@ -154,11 +156,12 @@ func (h *Page) timelineRows(rep *report.Report) (rows, rest []timelineRow) {
 // lanes puts holds that overlap into lanes of their own and joins those that are
 // narrower than width pixels. It is nil if there are too many at one time.
 func lanes(holds []*hold, s timeScale, width float64) [][]bar {
-	lanes := [][]bar{}
+	lanes := [][]bar{} // also of no holds: nil stands for too many
 	for _, o := range holds {
 		b := bar{o.from, o.to, o.to - o.from, 1, o.test, o.kind, o}
 		put := false
 		for i := range lanes {
+			// The first lane that is free: a hand-off stays in it, and a second lane is a second holder.
 			if last := &lanes[i][len(lanes[i])-1]; last.to <= o.from {
 				lanes[i] = joined(lanes[i], b, s, width)
 				put = true
@@ -201,10 +204,10 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 			x, w := s.x(b.from), max(1, s.x(b.to)-s.x(b.from))
 			if b.n > 1 { // of several tests, maybe: it names none of them
 				fill, what := "many", "holds"
-				if b.kind >= waitedFor {
+				if b.kind >= waitedFor { // the kinds of waits come last
 					what = "waits"
 				}
-				if b.kind >= heldKept {
+				if b.kind >= heldKept { // joined has put together only what is of one kind
 					fill = holdFills[b.kind]
 				}
 				c.rect(x, y, w, height, fill, fmt.Sprintf("%d %s, %s of %s to %s UTC", b.n, what, words.Percent(float64(b.busy)/float64(max(1, b.to-b.from))), s.moment(b.from), s.moment(b.to)))
@@ -215,15 +218,19 @@ func (h *Page) bars(rep *report.Report, c *chart, s timeScale, y float64, lanes 
 			if run := h.who[b.test].run; rep.Runs > 1 && run != "" {
 				who += " of run " + words.Plain(run)
 			}
+			if b.kind == heldKept {
+				who += ", kept after a failure"
+			}
 			// The whole hold first; Prepare and Restore cover its ends, and keep what they tell apart.
 			c.rect(x, y, w, height, holdFills[b.kind], fmt.Sprintf("%s, %s, %s to %s UTC", who, words.Short(eventlog.MS(b.busy*1000)), s.moment(b.from), s.moment(b.to)))
 			x, w = c.care(s, y, height, who, b.hold, x, w)
 			if b.kind >= waitedFor {
 				continue // the row has its name
 			}
+			// Letters are 12 high: of two lanes, each has 9.
 			if label := inside(name, w-6); label != "" && height > 12 {
 				class := "onbar"
-				if b.kind != heldOwn {
+				if b.kind != heldOwn { // the other patterns are light, and black letters stand out from them
 					class = "onlight"
 				}
 				c.text(x+4, y+height-5, "", class, label)
@@ -252,7 +259,8 @@ func (c *chart) care(s timeScale, y, height float64, who string, o *hold, x, w f
 	return x + prepare, w - prepare - part("restores", o.to-o.restore, o.to)
 }
 
-// crowdColumns is how finely many holders at one time are drawn.
+// crowdColumns is how finely many holders at one time are drawn. Each is a shape with a tip,
+// for which it has to be wide enough to be pointed at: about six.
 const crowdColumns = 130
 
 // crowd draws how many of a number there are, as columns. say words a mean and the number.
@@ -277,7 +285,7 @@ func (c *chart) crowd(s timeScale, y float64, holds []*hold, of int, say func(me
 // the order of time.
 func inUse(holds []*hold) (joined []*hold) {
 	for _, o := range holds {
-		if n := len(joined); n > 0 && o.from <= joined[n-1].to {
+		if n := len(joined); n > 0 && o.from <= joined[n-1].to { // a hand-off leaves no gap
 			joined[n-1].to = max(joined[n-1].to, o.to)
 			continue
 		}
@@ -287,7 +295,7 @@ func inUse(holds []*hold) (joined []*hold) {
 }
 
 func maxUsers(holds []*hold) int {
-	users := newCurve(0, 1, 1)
+	users := newCurve(0, 1, 1) // a peak needs no columns
 	for _, o := range holds {
 		users.add(o.from, 1)
 		users.add(o.to, -1)

@@ -32,7 +32,8 @@ type headlineLine struct {
 // A tile is a number that stands out.
 type tile struct{ Label, Value, Note string }
 
-// A section is a chart with its tables.
+// A section is a chart with its tables. The template writes the n-th table behind the n-th
+// chart, and then the tables for which there is no chart: their order pairs them.
 type section struct {
 	ID, Title, Intro string
 	Charts           []chart
@@ -78,7 +79,7 @@ func (h *Page) view(rep *report.Report) content {
 	}
 	p.From, p.To = rep.From.UTC().Format("2006-01-02 15:04:05 UTC"), rep.To.UTC().Format("2006-01-02 15:04:05 UTC")
 	p.Length = words.Short(rep.Window)
-	if rep.Total.Requests+len(rep.Now) == 0 {
+	if rep.Total.Requests+len(rep.Now) == 0 { // the headline says so; tiles of zeros would say less
 		return p
 	}
 	p.Tiles = tiles(rep)
@@ -105,6 +106,7 @@ func (h *Page) view(rep *report.Report) content {
 		p.Sections = append(p.Sections, suspectsSection(h.Suspects))
 	}
 	tests := section{ID: "tests", Title: "Tests"}
+	// Where nobody waited it has the shapes of an axis, and no legend.
 	if c := h.waitsTimeline(rep); rep.Window > 0 && len(c.Shapes) > 0 && len(c.Legend) > 0 {
 		tests.Charts = []chart{c}
 	}
@@ -136,6 +138,7 @@ func tiles(rep *report.Report) []tile {
 func blameSection(rep *report.Report) section {
 	s := section{ID: "waits", Title: "Because of whom", Intro: "Every second of waiting is given to one cause, and to one holder where there is one.",
 		Charts: []chart{causesChart(rep)}, Tables: []table{causesTable(rep)}}
+	// Where all waits were for faults of the store, nobody is named.
 	if slices.ContainsFunc(rep.Holders, func(h report.HolderGroup) bool { return h.Caused > 0 }) {
 		s.Charts = append(s.Charts, blameChart(rep))
 		s.Tables = append(s.Tables, pageTable(rep, summary.ByHolder), pageTable(rep, summary.ByPair))
@@ -185,6 +188,8 @@ func pageTable(rep *report.Report, by summary.By) table {
 	}
 	t := l[0]
 	h := table{Caption: t.Title + ", " + t.Note, Head: t.Head, Words: t.Words, Rows: t.Rows, More: t.More}
+	// The template keeps names from being markup. What could turn the line around is quoted here,
+	// and a name of 900 letters cut.
 	for _, row := range h.Rows {
 		for i := range row {
 			if i == 0 || !h.Numeric(i) {
@@ -195,7 +200,8 @@ func pageTable(rep *report.Report, by summary.By) table {
 	return h
 }
 
-// pageName is a name as it can be shown.
+// pageName is a name as it can be shown. An empty cell stays empty, where Plain shows "", as
+// it has to in a sentence.
 func pageName(s string) string {
 	if s == "" {
 		return ""

@@ -9,7 +9,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/internal/words"
 )
 
-// waitLines is how many tests have a row in the timeline of waits.
+// waitLines is how many tests have a row in the timeline of waits. The table of tests, behind
+// it, has more of them.
 const waitLines = 20
 
 // waitsTimeline draws when tests waited, those that waited most, each wait with the
@@ -66,6 +67,7 @@ func (h *Page) waitRows(rep *report.Report) []timelineRow {
 		if w.to-w.from < report.Negligible.Duration().Microseconds() {
 			continue
 		}
+		// By name: a test has another number in each run.
 		name := h.nameOf(rep, w.test)
 		t := of[name]
 		if t == nil {

@@ -25,7 +25,9 @@ func preparationTable(r *report.Report) Table {
 
 func failures(g *report.Group) int { return g.FailedPrepares + g.FailedRestores }
 
-// wearTable is how much resources were used, and by whom.
+// wearTable is how much resources were used, and by whom. Its order is the one by which
+// report.Wear finds the most and the least used: of a single pool, ties apart, the note names
+// the first row and the last.
 func wearTable(r *report.Report) Table {
 	t := Table{Title: "Wear", Note: "by uses", Words: 1, Head: []string{"resource", "uses", "held", "longest by"}}
 	t.Note += imbalances(r)
@@ -39,11 +41,14 @@ func wearTable(r *report.Report) Table {
 	return t
 }
 
-// imbalancesMax bounds the pools that are compared in words.
+// imbalancesMax bounds the pools that are compared in words: they stand in the note of a
+// table, which is one line. The rows of the table have all resources.
 const imbalancesMax = 3
 
 // imbalances compares the resources of each pool, the most unequal pool first.
 func imbalances(r *report.Report) string {
+	// Equal use needs no words: resources that are used alike wear out together. A clone, since
+	// DeleteFunc clears the end of the list, and tables that follow show it.
 	pools := slices.DeleteFunc(slices.Clone(r.Pools), func(g report.Group) bool { return g.Wear == nil || g.Wear.Most.Uses == g.Wear.Least.Uses })
 	slices.SortStableFunc(pools, func(a, b report.Group) int {
 		return cmp.Compare(b.Wear.Most.Uses-b.Wear.Least.Uses, a.Wear.Most.Uses-a.Wear.Least.Uses)
@@ -66,7 +71,7 @@ func sorted(l []report.Group, by ...func(*report.Group) int) []report.Group {
 				return c
 			}
 		}
-		return words.NaturalCompare(a.Name, b.Name)
+		return words.NaturalCompare(a.Name, b.Name) // board-2 before board-10, as a lab is labelled
 	})
 	return l
 }

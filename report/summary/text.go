@@ -33,6 +33,7 @@ func (t *Table) text(b *strings.Builder, most int) {
 	for _, row := range rows {
 		for i := range row {
 			if !t.Numeric(i) {
+				// In place: the columns are as wide as what is printed. Tables made the cells anew.
 				row[i] = words.Plain(row[i])
 				if row[i] == `""` { // how Plain shows nothing; in a table an empty cell does
 					row[i] = ""
@@ -63,23 +64,24 @@ func (t *Table) text(b *strings.Builder, most int) {
 // narrow takes width from the widest columns of words until the table fits: numbers
 // are what is compared, and a name is known by less than all of it.
 func (t *Table) narrow(width []int, most int) {
-	const least = 12
+	const least = 12 // elide leaves five letters in front and six behind, by which a name is known
 	for most > 0 {
 		all, widest := 0, -1
 		for i, w := range width {
-			all += w + 2
+			all += w + 2 // two spaces stand before each column
 			if !t.Numeric(i) && w > least && (widest < 0 || w > width[widest]) {
 				widest = i
 			}
 		}
-		if all <= most || widest < 0 {
+		if all <= most || widest < 0 { // below 0: only numbers and short names are left
 			return
 		}
-		width[widest]--
+		width[widest]-- // one at a time: then several long columns end equally wide
 	}
 }
 
-// elide cuts the middle out of a text that is longer than n.
+// elide cuts the middle out of a text that is longer than n. Of an even n the end keeps one
+// letter more: names of subtests differ there.
 func elide(s string, n int) string {
 	r := []rune(s)
 	if len(r) <= n {

@@ -8,7 +8,8 @@ import (
 	"github.com/resourcelocker/resourcelocker/report/internal/words"
 )
 
-// help is what makes the time of a cause shorter.
+// help is what makes the time of a cause shorter. Every cause needs words: Verdict has them
+// in the middle of a sentence.
 var help = map[report.Cause]string{
 	report.PoolFull:     "more resources, or shorter holds",
 	report.Behind:       "fewer or smaller requests for many at once; Expect, so that short ones may go first",
@@ -63,7 +64,7 @@ func reason(r *report.Report) string {
 		return why + "."
 	}
 	if v.Time < report.Negligible {
-		why = "nobody waited for long"
+		why = "nobody waited for long" // they made one attempt: "all 0 of waiting" would be told else
 	}
 	return fmt.Sprintf("%s, and %d of %s gave up.", why, v.GaveUp, words.Count(r.Total.Requests, "request"))
 }
@@ -110,6 +111,8 @@ func advice(a *report.Advice, gaveUp int) string {
 	if a.Makespan.Median >= report.Negligible {
 		saved += fmt.Sprintf(" and %s of the run", span(a.Makespan))
 	}
+	// Those that would have been served come first: the time that is saved says little of them,
+	// as a wait that was given up may have been short.
 	if a.Served > 0 {
 		served := "served " + those(a.Served, gaveUp)
 		if a.Waits.Median >= report.Negligible {
@@ -163,7 +166,8 @@ func those(n, of int) string {
 // span is the median, with its range where that is wide enough to matter.
 func span(s report.Span) string {
 	m := words.Short(s.Median)
-	// Tie-breaks that differ by less than a tenth say no more than the median does.
+	// Tie-breaks that differ by less than a tenth say no more than the median does, nor does a
+	// range whose ends read the same. Short is for 0 and more: what is below has its sign here.
 	if s.Max-s.Min < s.Median/10 || words.Short(max(0, s.Min)) == words.Short(s.Max) {
 		return m
 	}
@@ -180,7 +184,7 @@ func poolName(name string, also []string) string {
 	if len(also) == 0 {
 		return s
 	}
-	const shown = 3
+	const shown = 3 // the name stands in the middle of sentences; JSON has the others
 	var l []string
 	for _, n := range also[:min(len(also), shown)] {
 		l = append(l, words.Plain(n))

@@ -72,6 +72,7 @@ func (t *Table) Numeric(i int) bool { return i > 0 && i < len(t.Head)-t.Words }
 // for each of them if v does not say how many rows it wants.
 func Tables(r *report.Report, v View, top int) []Table {
 	by := v.By
+	// Pools are left out: the headline has a line for each that mattered.
 	if len(by) == 0 {
 		by = []By{ByTest, ByPair, ByResource, ByHolder}
 		if len(r.Tags) > 0 {
@@ -144,6 +145,7 @@ func testTable(r *report.Report) Table {
 		g := &r.Tests[i]
 		blocker := ""
 		if g.BlockedBy != nil {
+			// Plain here: of a cell that is a name and a time, a writer would quote all.
 			blocker = fmt.Sprintf("%s (%s)", words.Plain(r.Name(g.BlockedBy.Holder)), words.Short(g.BlockedBy.Time))
 		}
 		if once {
@@ -164,6 +166,7 @@ func usageTable(r *report.Report, title string, groups []report.Group) Table {
 		Head: []string{strings.ToLower(strings.TrimSuffix(title, "s")), "requests", "wait P50", "P95", "max", "hold P50", "P95", "max", "used"}}
 	for i := range groups {
 		g := &groups[i]
+		// The name as it is: each writer makes cells of words fit for its own format.
 		cells := append(append([]string{g.Name}, waitCells(g)...), holdCells(&g.Hold)...)
 		t.Rows = append(t.Rows, append(cells, words.Percent(g.Utilisation)))
 	}
@@ -200,6 +203,7 @@ func pairTable(r *report.Report) Table {
 	}
 	for i := range r.Pairs {
 		p := &r.Pairs[i]
+		// The first is shown however short it is, or "others" could be all there is.
 		if p.Time < eventlog.MS(time.Millisecond) && i > 0 {
 			others += p.Time // from here on only who asked in the same moment
 			continue
@@ -219,7 +223,7 @@ func holderRun(h *report.HolderGroup, runs bool) string {
 		return words.Count(h.Runs, "run")
 	case !runs && h.Hold.N > 0: // its holds are in the events, so it is of the one run
 		return ""
-	case h.URL != "":
+	case h.URL != "": // rather than an identity: on the page it is a link to the job
 		return h.URL
 	}
 	return h.Run

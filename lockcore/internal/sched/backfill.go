@@ -285,11 +285,13 @@ const (
 // until that moment, but no further, whoever overruns: a delay that grows with the
 // shadow time would be granted anew each time.
 //
-// It is half as far behind the shadow time as that is away, and a fiftieth of its wait
-// further, less a second: who has to wait for an hour does not mind some minutes; and
-// where everybody holds for moments, in which every hand-over counts, nobody is delayed.
+// It is behind the shadow time by a twentieth of the wait until then, less a second: who
+// has to wait for an hour does not mind three minutes; and where everybody holds for
+// moments, in which every hand-over counts, nobody is delayed.
 //
-//	it could start in 10 m, and came 15 m ago    promised in 10 m + 5 m + 30 s - 1 s
+//	it could start in 10 m, and came 15 m ago    promised in 10 m + 75 s - 1 s
+//
+// What was tried else, with figures, stands in the doc of package simulate.
 func (p *pass) promise(c *class) {
 	if c.promisePass != p.number {
 		c.promisePass, c.promiseClaims = p.number, 0
@@ -303,7 +305,7 @@ func (p *pass) promise(c *class) {
 			continue
 		}
 		if s := p.shadow(w); s != never {
-			delay := (s-p.s.now)/promiseShare + (s-w.arrived)/promisePart - int64(notDelayed)
+			delay := (s-w.arrived)/promisePart - int64(notDelayed)
 			at := later(s, time.Duration(max(0, delay)))
 			w.promise = p.s.now + wholeMicros(at-p.s.now)
 			p.s.noteWaiter(w)
@@ -313,10 +315,9 @@ func (p *pass) promise(c *class) {
 }
 
 const (
-	// promiseShare and promisePart say which shares of the time until its shadow time, and
-	// of its wait until then, a waiter may be delayed.
-	promiseShare = 2
-	promisePart  = 50
+	// promisePart says by which part of its wait until its shadow time a waiter may be
+	// delayed.
+	promisePart = 20
 	// notDelayed is by how much less it may be.
 	notDelayed = time.Second
 )

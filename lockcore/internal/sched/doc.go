@@ -56,8 +56,8 @@
 //
 //   - before it could start anyway: before its shadow time, which follows from the
 //     expected ends of those who hold; or before its promise, which is made once, when
-//     somebody could first be let past it, and is about half as far behind its shadow
-//     time as that is away;
+//     somebody could first be let past it: its shadow time, and about a twentieth of its
+//     wait until then;
 //   - and within a third of the time until its shadow time, or within a fifth of its
 //     patience: one run in many hangs, and so does little harm;
 //   - and before its patience is at its end (see patience.go).

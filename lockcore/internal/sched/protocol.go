@@ -26,11 +26,10 @@ const (
 	// time, and of its patience, who is let past a waiter has to be back.
 	ShadowShare   = shadowShare
 	PatienceShare = patienceShare
-	// PromiseShare and PromisePart say which shares of the time until its shadow time, and
-	// of its wait until then, a waiter may be delayed; NotDelayed is how much less.
-	PromiseShare = promiseShare
-	PromisePart  = promisePart
-	NotDelayed   = notDelayed
+	// PromisePart says by which part of its wait until its shadow time a waiter may be
+	// delayed; NotDelayed is how much less.
+	PromisePart = promisePart
+	NotDelayed  = notDelayed
 	// UsualUp and UsualDown, of UsualParts, are by how much what took longer, or less,
 	// moves the usual time.
 	UsualUp, UsualDown, UsualParts = usualUp, usualDown, usualParts

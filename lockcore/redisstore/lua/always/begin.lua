@@ -4,7 +4,7 @@
 -- Reads what most operations need, in one call: some leases or waiters, other
 -- fields of ALL, and counters. Then it drops what is over.
 function M.begin(ids, others)
-  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages', '#usual' }
+  local fields = { '#fence', '#policy', '#past', '#nested', '#seq', '#outages', '#usual', '#waiting' }
   for _, list in ipairs({ ids, others or {} }) do -- no difference: what is not read here is read when it is wanted
     for i = 1, #list do fields[#fields + 1] = list[i] end -- no difference: what is not read here is read when it is wanted
   end
@@ -28,14 +28,11 @@ function M.finish()
   M.flush()
 end
 
--- The policy of the namespace, and how many leases stand that were let past earlier
--- waiters. Where none is noted, programs began it that only knew the first revision of
--- backfill: these scripts let nobody past others there.
+-- The policy of the namespace. Where none is noted, programs began it that only knew the
+-- first revision of backfill: these scripts let nobody past others there.
 function M.rules()
-  if not T.policy then
-    T.policy, T.past = M.field('#policy') or POLICY_FIRST_BACKFILL, tonumber(M.field('#past') or 0)
-  end
-  return T.policy, T.past
+  if not T.policy then T.policy = M.field('#policy') or POLICY_FIRST_BACKFILL end
+  return T.policy
 end
 
 function M.set_policy(policy)
@@ -43,8 +40,5 @@ function M.set_policy(policy)
   call('HSET', ALL, '#policy', policy)
 end
 
-function M.count_past(n)
-  local _, past = M.rules()
-  T.past = past + n
-  T.counters.past = T.past
-end
+-- Counts the leases that stand and were let past earlier waiters: there are n more.
+function M.count_past(n) T.counters.past = M.counter('past') + n end

@@ -31,7 +31,8 @@ function M.at(k)
   -- Most are held by one alone, which is read faster like this. -- no difference: a shortcut to what follows
   local token, id, past, pools = string.match(v or '', '^(%d+)|(%S+) x 1(%*?)|([^|]*)$')
   if token then
-    u = { token = token + 0, x = 1, s = 0, n = 0, m = 0, holds = { { id = id, mode = 'x', units = 1, past = past ~= '' } }, pools = pools }
+    u = { token = token + 0, holds = { { id = id, mode = 'x', units = 1, past = past ~= '' } }, pools = pools,
+      x = 1, s = 0, n = 0, m = 0 } -- no difference: that somebody has it alone is all that counts
     T.key[k] = u
     M.outsider(k, u)
     return u

@@ -27,7 +27,6 @@ local T = {
   learned = {},   -- test -> true if its history is to be written
   median = {},    -- history -> its median
   policy = nil,   -- of the namespace
-  past = nil,     -- how many leases were let past earlier waiters
   interop = nil,  -- whether other programs have locks on the resources
   made = 0,       -- how many of M.line, M.unmet and M.rest have run
 
@@ -40,6 +39,7 @@ local T = {
   touched = nil,      -- classes that may be empty now
   line_changed = nil, -- whether the size of the key wait may have changed
   nest_changed = nil, -- whether that of the key nest may have
+  probed = nil,       -- whether the keys of the line are known to be ours
   moves = nil,        -- resource -> the list in which it stands, if that may be the wrong one (pools.lua)
   moving = 0,         -- how many these are -- no difference: the lists are mended now or at the end
 

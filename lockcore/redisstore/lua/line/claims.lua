@@ -12,7 +12,7 @@ function M.plus(units, k, mode)
   else
     local seats = M.seats_of(mode)
     u.n = u.n + 1
-    if u.m == 0 or seats < u.m then u.m = seats end -- no difference: of two equal numbers either is the smaller one
+    if u.m == 0 or seats < u.m then u.m = seats end -- no difference of <: of two equal numbers either is the smaller one
   end
 end
 
@@ -75,7 +75,7 @@ function M.with_drained(reqs, picks)
   local any, drains, want = false, {}, 0 -- no difference: some candidates more are looked at
   for r, req in ipairs(reqs) do
     drains[r] = M.drains_of(req)
-    any = any or #drains[r] > 0 -- no difference: without drains the matching stays what it is
+    any = any or #drains[r] > 0 -- no difference of >: without drains the matching stays what it is
     want = want + req.need
   end
   if not any then return picks end

@@ -8,12 +8,12 @@
 -- pool cost what ten cost.
 
 function M.is_before(a, b)
-  if a.rank ~= b.rank then return a.rank < b.rank end -- no difference: the ranks differ
+  if a.rank ~= b.rank then return a.rank < b.rank end -- no difference of <: the ranks differ
   return a.seq < b.seq -- no difference: no two arrive at once
 end
 
 -- The size of the page after one of the size, or of the first.
-function M.larger(size) return math.min(4 * (size or 1), PAGE) end -- no difference: a page more or less
+function M.larger(size) return math.min(4 * (size or 1), PAGE) end -- no difference of 4, 1: a page more or less
 
 -- Moves a class to its next waiter; false at the end. It reads a few at first, for a
 -- step that serves more than one or two of a class is rare, and each time more. The next
@@ -30,7 +30,7 @@ function M.advance(line)
   local m = line.page[line.i + 1]
   if not m then return false end
   line.member, line.id = m, string.sub(m, 13)
-  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)) -- no difference: the first of the twelve digits is 0
+  line.rank, line.seq = tonumber(line.page[line.i + 2]), tonumber(string.sub(m, 1, 12)) -- no difference of 1: the first of the twelve digits is 0
   line.i, line.length = line.i + 2, nil
   return true
 end
@@ -63,22 +63,17 @@ function M.enter(lines, line)
   table.insert(lines, lo, line)
 end
 
--- Whether a later waiter with these requirements could get or reserve anything.
+-- Whether a later waiter of a class could get or reserve anything.
 function M.any_left(reqs)
-  local left = false
   for _, req in ipairs(reqs) do
-    local function look(k)
+    local left = false
+    M.in_place(req.pool, true, function(k)
       local u = M.at(k)
-      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k]) -- no difference: a look at more of the line finds nothing left
+      left = M.free(req, u, T.reserved[k]) > 0 or M.joinable(u, T.reserved[k]) -- no difference of >: a look at more of the line finds nothing left
       return left
-    end
-    if req.keys then
-      M.visit(req, true, look)
-    else
-      M.in_place(req.pool, true, look)
-    end
+    end)
     if left then return true end
-    if req.pool then T.exhausted[req.pool] = true end
+    T.exhausted[req.pool] = true
   end
   return false
 end
@@ -101,7 +96,7 @@ function M.promote(line, picks, past)
     past = M.int(place.rank) .. ' ' .. M.int(place.seq)
   end
   for r, req in ipairs(line.reqs) do
-    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end -- no difference: M.move puts it among those that can be shared, too
+    for _, k in ipairs(req.mode ~= 'x' and picks[r] or {}) do T.sharing[k] = true end -- no difference of ~=: M.move puts it among those that can be shared, too
   end
   if line.newcomer then
     line.newcomer.lease = M.grant(line.id, line.newcomer, line.reqs, picks, STATE_HELD, past)
@@ -143,8 +138,7 @@ function M.lenient() return not T.looking and M.rules() == POLICY_BACKFILL end
 function M.backfills() return T.claims[1] and M.lenient() end
 
 function M.guarded()
-  local _, past = M.rules()
-  return M.lenient() and past ~= 0 -- no difference: without such leases a look for them finds none
+  return M.lenient() and M.counter('past') ~= 0 -- no difference of and: without such leases a look for them finds none
 end
 
 -- Whether the lists of a line were empty when the walk began: then nobody of it can get
@@ -160,7 +154,7 @@ end
 -- Serves the waiter at which a line stands, or has it reserve what it could use.
 -- Returns who was served if it stood in line.
 function M.serve(line)
-  if M.counter('outages') > 0 and M.waits_for_outage(line.reqs) then -- no difference: without outages nobody waits for one
+  if M.counter('outages') > 0 and M.waits_for_outage(line.reqs) then -- no difference of >: without outages nobody waits for one
     line.spent = true
     return
   end
@@ -180,7 +174,7 @@ function M.serve(line)
     return
   end
   M.reserve(line)
-  line.spent = line.newcomer or not M.any_left(line.reqs) -- no difference: a look at more of the line finds nothing left
+  line.spent = line.newcomer or not M.any_left(line.reqs)
 end
 
 -- One walk along the lines. It ends with the one that it lets past others, because

@@ -12,7 +12,7 @@ function M.move(k, u, before)
     T.moves[k] = before or ''
     T.moving = T.moving + 1 -- no difference: the lists are mended now or at the end
   end
-  if after ~= 'so:' then return end -- no difference: M.drains_of finds it in T.sharing, too
+  if after ~= 'so:' then return end
   for p, i in string.gmatch(u.pools, '(%d+):(%d+)') do
     local s = T.source[p]
     if s then
@@ -69,7 +69,7 @@ function M.take_in(p, which, got, keys, places, all)
       all = 'mixed'
     end
   end
-  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end -- no difference: no two have the same place
+  if all == 'mixed' then table.sort(entries, function(a, b) return a[2] < b[2] end) end -- no difference of <: no two have the same place
   local fresh = {}
   for i, e in ipairs(entries) do
     keys[#keys + 1], places[#places + 1] = e[1], e[2]
@@ -84,7 +84,7 @@ function M.source(p)
   local s = T.source[p]
   if not s then
     local short = M.pool(p).size <= PAGE -- no difference: a pool of just a page may be read at once or not
-    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end -- no difference: the lists are mended now or at the end
+    if T.moves and (not short or T.moving > PAGE) then M.flush_moves() end -- no difference of >: the lists are mended now or at the end
     s = { vacant = {}, place = {}, soft = {}, softplace = {}, last = '-inf', all = false, short = short }
     M.take_in(p, 'so:', call('ZRANGE', BASE .. 'so:' .. p, 0, -1, 'WITHSCORES'), s.soft, s.softplace, true)
     T.source[p] = s
@@ -119,12 +119,12 @@ function M.more(p, s)
   local got = call('ZRANGEBYSCORE', BASE .. 'av:' .. p, s.last, '+inf', 'WITHSCORES', 'LIMIT', 0, PAGE)
   M.take_in(p, 'av:', got, s.vacant, s.place, s.short)
   s.all = s.short or #got < 2 * PAGE
-  if #got > 0 then s.last = '(' .. got[#got] end -- no difference: it comes in pairs
+  if #got > 0 then s.last = '(' .. got[#got] end -- no difference of 0: it comes in pairs
 end
 
 function M.any_listed(p)
   local s = M.source(p)
-  while not s.vacant[1] and not s.all do M.more(p, s) end -- no difference: some more are read
+  while not s.vacant[1] and not s.all do M.more(p, s) end -- no difference of 1: some more are read
   return s.vacant[1] or s.soft[1]
 end
 
@@ -135,7 +135,7 @@ function M.in_place(p, joined, f)
   while true do
     while not s.vacant[i] and not s.all do M.more(p, s) end
     local a, b = s.place[i], joined and s.softplace[j]
-    if a and (not b or a < b) then -- no difference: no two have the same place
+    if a and (not b or a < b) then -- no difference of <: no two have the same place
       if f(s.vacant[i]) then return end
       i = i + 1
     elseif b then
@@ -183,7 +183,7 @@ function M.least_recent(keys, f)
   for i = 1, #keys do order[i] = i end
   table.sort(order, function(a, b)
     local x, y = tonumber(used[a] or 0), tonumber(used[b] or 0)
-    if x ~= y then return x < y end -- no difference: they differ
+    if x ~= y then return x < y end -- no difference of <: they differ
     return a < b -- no difference: they differ
   end)
   for _, i in ipairs(order) do

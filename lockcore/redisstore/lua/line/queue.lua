@@ -51,6 +51,16 @@ function M.probe(w, reqs)
   end
 end
 
+-- The same of what may be needed for those who stand in line already: once in a step,
+-- before it takes the first of them out.
+function M.probe_line()
+  if T.probed then return end
+  T.probed = true
+  if M.counter('waiting') > 0 then call('ZCARD', BASE .. 'wait') end
+  if M.counter('nested') > 0 then call('HLEN', BASE .. 'nest') end
+  call('HLEN', LIST)
+end
+
 function M.stand(id, w, reqs)
   M.probe(w, reqs)
   w.class = M.class_of(reqs)
@@ -71,6 +81,7 @@ function M.enqueue(id, w, reqs)
 end
 
 function M.leave(id, w)
+  M.probe_line()
   local member = member_of(w.seq, id)
   call('ZREM', BASE .. 'q:' .. w.class, member)
   M.strike(w.class, member)

@@ -67,7 +67,7 @@ function M.promise(line)
     for _, req in ipairs(w.promise == 0 and line.reqs or {}) do lists = lists or M.lists(req, k) end
     local ahead = lists and M.shadow(who) - NOW or math.huge
     if ahead < math.huge then
-      local delay = ahead / PROMISE_SHARE + (NOW + ahead - w.since) / PROMISE_PART - NOT_DELAYED
+      local delay = (NOW + ahead - w.since) / PROMISE_PART - NOT_DELAYED
       w.promise = math.min(NOW + math.floor(ahead + math.max(0, delay)), FOR_EVER) -- no difference: for ever is for ever
       if not who.newcomer then T.changed[who.id] = true end
     end

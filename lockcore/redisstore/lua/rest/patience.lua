@@ -10,14 +10,14 @@
 
 -- When its patience ends: if it is not yet delayed, as if it were from now on.
 function M.patience_end(w)
-  local at = w.delayed > 0 and w.delayed or NOW -- no difference: no moment is the first microsecond
+  local at = w.delayed > 0 and w.delayed or NOW -- no difference of 0: no moment is the first microsecond
   return at + math.max(LEAST_PATIENCE, PATIENCE * (at - w.since))
 end
 
 function M.impatient(who)
   if who.newcomer then return false end
   local w = M.get(who.id)
-  if w.delayed == 0 then return false end -- no difference: its patience ends later than now
+  if w.delayed == 0 then return false end -- no difference of 0: its patience ends later than now
   return NOW > M.patience_end(w)
 end
 
@@ -75,12 +75,12 @@ function M.passed(line)
       if not seen[k] then -- no difference: a lease is looked at twice
         seen[k] = true
         for _, h in ipairs(u.holds) do
-          if h.past then ids[#ids + 1], units = h.id, units + h.units end -- no difference: as above
+          if h.past then ids[#ids + 1], units = h.id, units + h.units end
         end
       end
     end
   end
-  if not ids[1] or units * seats < M.units_of(line) then return end -- no difference: as above
+  if not ids[1] or units * seats < M.units_of(line) then return end -- no difference of or: as above
   M.load_leases(ids) -- no difference: they are only read in one call; M.glance reads the rest
   local passed
   local latest = { rank = -math.huge, seq = 0 } -- no difference: nobody stands before that
@@ -107,7 +107,7 @@ end
 function M.note_delay(line)
   if line.newcomer or M.too_many(line.reqs) then return end
   local w = T.entity[line.id]
-  if w and w.delayed > 0 then return end -- no difference: no moment is the first microsecond
+  if w and w.delayed > 0 then return end -- no difference of >, 0: no moment is the first microsecond
   -- A walk takes resources from nobody, and whoever it lets past has what a waiter would
   -- have: for one whom no reservation keeps from anything, the next walk of a pass finds
   -- what the one before found.
@@ -118,7 +118,7 @@ function M.note_delay(line)
   local passed = M.passed(line)
   if not passed then return end -- no difference: a shortcut: it could not be served before either
   w = M.get(line.id)
-  if w.delayed > 0 then return end -- no difference: no moment is the first microsecond
+  if w.delayed > 0 then return end -- no difference of 0: no moment is the first microsecond
   local lists, caps, rest = {}, {}, {}
   for r, req in ipairs(line.reqs) do
     lists[r], caps[r] = M.candidates(req), {}

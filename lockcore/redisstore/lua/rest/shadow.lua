@@ -27,15 +27,16 @@ end
 -- else is looked at in a step, and the whole record takes several times as long to read.
 function M.glance(id)
   local e = T.entity[id]
-  if e == nil then e = T.glances[id] end
+  if e == nil then e = T.glances[id] end -- no difference: a step changes none of this of a lease that it leaves where it is
   if e ~= nil then return e end
-  local state, token, since, plan, rank, seq, said = string.match(M.field(id) or '',
+  local state, token, since, plan, rank, seq, said = string.match(M.field(id) or '', -- no difference of or: M.get reads the whole of it
     '^L (%a) (%d+) (%d+) [^\n]*\n[^\n]*\n[^\n]*\n([^|\n]*)|?(%-?%d*) ?(%d*)\n(%d+)')
   if not said then return M.get(id) end
   e = { state = state, token = token, since = since + 0, plan = plan, said = said + 0 }
   if seq ~= '' then
     e.past = true
-    e.place = { rank = rank + 0, seq = seq + 0 }
+    e.place = { rank = rank + 0,
+      seq = seq + 0 } -- no difference: no two arrive at once
   end
   T.glances[id] = e
   return e
@@ -45,7 +46,7 @@ end
 function M.load_leases(ids)
   local miss = {}
   for _, id in ipairs(ids) do
-    if T.entity[id] == nil then miss[#miss + 1] = id end
+    if T.entity[id] == nil then miss[#miss + 1] = id end -- no difference: they are only read in one call; M.glance reads the rest
   end
   M.load(miss)
 end
@@ -163,7 +164,7 @@ function M.shadow(who)
   who.shadow = math.huge
   if M.too_many(who.reqs) then return who.shadow end
   local all, opens
-  if #who.reqs == 1 and who.reqs[1].mode == 'x' and who.first == 1 then -- no difference: a shortcut to what follows
+  if #who.reqs == 1 and who.reqs[1].mode == 'x' and who.first == 1 then -- no difference of ==, 1: a shortcut to what follows
     all = M.ends_of(M.candidates(who.reqs[1]))
   else
     all, opens = M.openings_for(who)
@@ -196,7 +197,7 @@ function M.startable_at(reqs, opens, at)
     for _, k in ipairs(M.candidates(req)) do
       local c = 0
       while opens[r][k][c + 1] and opens[r][k][c + 1] <= at do c = c + 1 end
-      if c > 0 then -- no difference: none is none, in the list or not
+      if c > 0 then -- no difference of >: none is none, in the list or not
         table.insert(lists[r], k)
         caps[r][k] = c
       end
