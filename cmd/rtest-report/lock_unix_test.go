@@ -258,7 +258,8 @@ func TestLockShell(t *testing.T) {
 	term.types(t, "echo $((50+2))\r", "52")
 	term.types(t, "sh -c 'echo rea''dy; exec sleep 1000'\r", "ready")
 	term.types(t, "\x1a", "Stopped")
-	term.types(t, "kill %1; echo $((60+2))\r", "62")
+	// A shell with a job that still is stopped does not exit.
+	term.types(t, "kill %1; wait -f %1; echo $((60+2))\r", "62")
 	_, err := io.WriteString(term, "exit 3\r")
 	require.NoError(t, err)
 	_ = lock.Wait()
