@@ -255,7 +255,7 @@ func count(n int, one string) string {
 // short rounds a duration to what a person reads.
 func short(d time.Duration) string {
 	switch {
-	case d < time.Second:
+	case d < time.Second-50*time.Millisecond: // a limit of 1 s is over after 999 ms: that is 1 s to a person
 		return d.Round(time.Millisecond).String()
 	case d < time.Minute:
 		return d.Round(100 * time.Millisecond).String()
