@@ -85,15 +85,16 @@
 //	 1,000    41                         0.25 to 0.28 ms   0.03 ms      1 %      3,500 to 4,000
 //	10,000    41                         0.34 to 0.43 ms   0.03 ms 6 to 7 %      2,200 to 2,800
 //
-// A machine that is busy takes several times as long. A grant is one script that joins the
-// line, one that releases and hands over, and one that confirms. The first two take 0.08 ms
-// together, and call 22 commands, for a program that is no test, where nobody was let past
-// others, and what is given back, with what was left, is enough for the first one in line
-// and too little for each of the others: then they need look at nobody else. The same goes
-// for a test that has run before. A grant costs about the same behind ten and behind ten
-// thousand; what grows is that each in line asks every 5 s. Whoever holds renews every
-// 10 s, at the usual TTL, for about what a poll costs. A request that is granted at once,
-// and given back, takes 0.06 ms in all. The command that prints this, and more:
+// A machine that is slower, or busy, takes several times as long. A grant is one script
+// that joins the line, one that releases and hands over, and one that confirms. The first
+// two take 0.08 ms together, and call 22 commands, for a program that is no test, where
+// nobody was let past others, and what is given back, with what was left, is enough for the
+// first one in line and too little for each of the others: then they need look at nobody
+// else. The same goes for a test that has run before. A grant costs about the same behind
+// ten and behind ten thousand; what grows is that each in line asks every 5 s. Whoever holds
+// renews every 10 s, at the usual TTL, for about what a poll costs. A request that is
+// granted at once, and given back, takes 0.06 ms in all. The command that prints this, and
+// more:
 //
 //	go test -run '^$' -bench ServerTime -benchtime 1x ./lockcore/redisstore
 //
