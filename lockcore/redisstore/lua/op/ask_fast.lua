@@ -1,6 +1,7 @@
 -- The short way to a grant, for a new request whose candidates nobody waits for:
--- if enough of them are vacant, it gets them. The first grant of all is not made here. Whatever is not as plain as that
--- goes the long way, which begins after this file; nothing has been written then.
+-- if enough of them are vacant, it gets them. The first grant of all is not made here.
+-- Whatever is not as plain as that goes the long way, which begins after this file; nothing
+-- has been written then.
 --
 -- It is here for its speed, and written for it. The long way defines a hundred
 -- functions first, which costs more than a grant does.

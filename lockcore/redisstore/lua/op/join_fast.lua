@@ -58,9 +58,10 @@ local function vacant_of(at, n)
   return vacant, alone
 end
 
--- For a request of a class that is waited for already, where nothing is left of what the class
--- competes for, or too little for each of those who compete: then nobody can be served, or let past
--- others, and nobody need be looked at. It stands in line, or hears that it would have to.
+-- For a request of a class that is waited for already, where nothing is left of what the
+-- class competes for, or too little for each of those who compete: then nobody can be
+-- served, or let past others, and nobody need be looked at. It stands in line, or hears that
+-- it would have to.
 local function join()
   local id, text = ARGV[1], ARGV[4]
   local ttl, delay = string.match(ARGV[3], '^(%d+) (%d+)\n$') -- of one that holds nothing meanwhile

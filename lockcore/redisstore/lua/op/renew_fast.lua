@@ -1,6 +1,6 @@
--- The short way for leases that their holders have, or were told that they have been granted to
--- them: while nothing is over, they only end later, and a grant is confirmed. Whatever is not as plain
--- as that goes the long way, which begins after this file; nothing has been written then.
+-- The short way of a renewal: while nothing is over, leases only end later, and a grant of
+-- which its holder has been told is confirmed. Whatever is not as plain as that goes the
+-- long way, which begins after this file; nothing has been written then.
 
 local function renew()
   if NOW % SWEEP_EVERY == 0 or #ARGV >= FEW_ARGUMENTS then return end -- no difference: it sweeps sooner or later; one more goes the short way, or the long one
@@ -17,7 +17,7 @@ local function renew()
       confirmed[#confirmed + 1], confirmed[#confirmed + 2] = ids[i], 'L ' .. STATE_HELD .. string.sub(records[i], 4)
     end
   end
-  if call('ZCOUNT', DUE, '-inf', NOW_AS_TEXT) ~= 0 then return end
+  if call('ZCOUNT', DUE, '-inf', NOW_AS_TEXT) ~= 0 then return end -- as none_over, which stands behind this file, with more than a renewal needs
   out[#out + 1] = generation_of(records[1])
   if ends[1] then call('ZADD', DUE, unpack(ends)) end -- no difference of 1: they come in pairs; none where a store only asks for the generation
   if confirmed[1] then call('HSET', ALL, unpack(confirmed)) end -- no difference of 1: they come in pairs
